@@ -1,0 +1,275 @@
+"""Our marked block in a user's ssh config: text in, text out.
+
+All entries of ours stand in one block between two marker lines. What is outside of it is never
+parsed further than needed to find the block's place, and never changed; sshconf, which rewrites
+what it reads, only ever sees lines of ours.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+
+from sshconf import SshConfigFile
+
+from kubectl_nodeport.errors import NodeportError
+from kubectl_nodeport.ssh.entry import ORIGIN_MARK, HostEntry, parse_comments
+from kubectl_nodeport.ssh.reader import (
+    check_readable,
+    first_section,
+    is_section,
+    line_number,
+    split_lines,
+)
+from kubectl_nodeport.ssh.refusal import ConfigRefusedError
+
+BEGIN = "# >>> kubectl-nodeport v1 >>> (made by `kubectl nodeport`; use its commands to change it)"
+END = "# <<< kubectl-nodeport <<<"
+# Looser than the markers themselves: what was meant as one and is not whole is refused.
+_MARKER = re.compile(r"^[ \t]*#[ \t]*(?:>>>|<<<)[ \t]*kubectl-nodeport[^\n]*", re.MULTILINE)
+_BEGIN = re.compile(r"# >>> kubectl-nodeport v1 >>>(?: .*)?")
+
+
+@dataclass(frozen=True, slots=True)
+class _Own:
+    """An entry of ours as it was found.
+
+    :param line: number of its Host line.
+    :param lines: without line ends.
+    :param entry: what its comment says, or the error that reading it gave.
+    """
+
+    alias: str
+    line: int
+    lines: tuple[str, ...]
+    entry: HostEntry | NodeportError
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """A config in its parts; ``before`` ends at a line's end, so that a marker can follow.
+
+    :param foreign: lines of others that stood inside the block.
+    :param newline: how the block's lines end.
+    :param is_last: whether the file ends with the block's last line and without a line end, the
+        form in which a file that had no final line end keeps none.
+    """
+
+    before: str
+    foreign: str
+    own: tuple[_Own, ...]
+    after: str
+    newline: str
+    is_last: bool
+
+
+def entries(text: str) -> tuple[HostEntry, ...]:
+    """Our entries, in the order of the file.
+
+    :raises ConfigRefusedError: for broken markers or an entry that was edited by hand.
+    """
+    found = []
+    for own in _parse(text).own:
+        _refuse_edited(own, wanted=None)
+        if isinstance(own.entry, HostEntry):
+            found.append(own.entry)
+    return tuple(found)
+
+
+def outside(text: str) -> str:
+    """Everything that is not ours, in its order.
+
+    :raises ConfigRefusedError: for broken markers.
+    """
+    parts = _parse(text)
+    return parts.before + parts.foreign + parts.after
+
+
+def put(text: str, entry: HostEntry) -> str:
+    """The text with this entry in our block: in its old place, else at the block's end.
+
+    :raises ConfigRefusedError: for broken markers, or when the entry was edited by hand.
+    """
+    parts = _parse(text)
+    lines = render(entry)
+    blocks = []
+    for own in parts.own:
+        if own.alias == entry.alias:
+            _refuse_edited(own, wanted=entry)
+        blocks.append(lines if own.alias == entry.alias else own.lines)
+    if all(own.alias != entry.alias for own in parts.own):
+        blocks.append(lines)
+    return _join(parts, blocks)
+
+
+def remove(text: str, alias: str) -> str:
+    """The text without the entry of this alias, and without the block if it was the last one.
+
+    :raises ConfigRefusedError: for broken markers, or when the entry was edited by hand.
+    """
+    parts = _parse(text)
+    gone = [own for own in parts.own if own.alias == alias]
+    if not gone:
+        return text
+    _refuse_edited(gone[0], wanted=None)
+    return _join(parts, [own.lines for own in parts.own if own.alias != alias])
+
+
+def render(entry: HostEntry) -> tuple[str, ...]:
+    """The lines of one entry, without line ends."""
+    config = SshConfigFile([])
+    # Its key "#" makes comment lines, first in the entry so that they move with it.
+    config.add(entry.alias, **{"#": list(entry.comments), **dict(entry.options)})
+    return tuple(line for line in config.config().split("\n") if line)
+
+
+def render_block(entry: HostEntry) -> str:
+    """A block of this entry alone, as a person would paste it."""
+    return "".join(f"{line}\n" for line in (BEGIN, *render(entry), END))
+
+
+def first_line(text: str) -> int:
+    """Number of the line that our block begins in, of the last line where there is none."""
+    marker = _MARKER.search(text)
+    return line_number(text, len(text) if marker is None else marker.start())
+
+
+def _parse(text: str) -> _Parts:
+    check_readable(text)
+    markers = list(_MARKER.finditer(text))
+    if not markers:
+        return _without_block(text)
+    for index, marker in enumerate(markers):
+        line = marker.group().strip(" \t\r")
+        is_good = _BEGIN.fullmatch(line) if index == 0 else index == 1 and line == END
+        if not is_good:
+            raise _bad_marker(line_number(text, marker.start()), line)
+    if len(markers) == 1:
+        raise _bad_marker(line_number(text, markers[0].start()), "no end")
+    begin, end = markers
+    newline = "\r\n" if begin.group().endswith("\r") else "\n"
+    inside_start = begin.end() + 1
+    foreign, own = _sort_inside(
+        text[inside_start : end.start()], first_line=line_number(text, inside_start)
+    )
+    return _Parts(
+        before=text[: begin.start()],
+        foreign=foreign,
+        own=own,
+        after=text[end.end() + 1 :],
+        newline=newline,
+        is_last=end.end() == len(text),
+    )
+
+
+def _without_block(text: str) -> _Parts:
+    """Where the block goes: above the first section and the comments that are attached to it."""
+    newline = "\r\n" if 2 * text.count("\r\n") > text.count("\n") else "\n"
+    section = first_section(text)
+    if section is None:
+        is_last = bool(text) and not text.endswith("\n")
+        before = text + newline if is_last else text
+        return _Parts(before, "", (), "", newline, is_last)
+    place = section
+    while place:
+        above = text.rfind("\n", 0, place - 1) + 1
+        if not text[above:place].lstrip(" \t").startswith("#"):
+            break
+        place = above
+    return _Parts(text[:place], "", (), text[place:], newline, is_last=False)
+
+
+def _sort_inside(inside: str, *, first_line: int) -> tuple[str, tuple[_Own, ...]]:
+    """Lines of others, and our entries."""
+    foreign: list[str] = []
+    own: list[_Own] = []
+    section: list[str] = []
+    number = first_line
+    for line in [*split_lines(inside), None]:
+        if line is None or is_section(line):
+            mine, others = _sort_section(section, line=number)
+            foreign.extend(others)
+            own.extend(mine)
+            number += len(section)
+            section = []
+        if line is not None:
+            section.append(line)
+    seen: set[str] = set()
+    for item in own:
+        if item.alias in seen:
+            raise ConfigRefusedError(
+                f"line {item.line}: {item.alias} stands in our block twice",
+                hint="delete one of the two entries",
+            )
+        seen.add(item.alias)
+    return "".join(foreign), tuple(own)
+
+
+def _sort_section(section: list[str], *, line: int) -> tuple[list[_Own], list[str]]:
+    """One section as an entry of ours and the lines of others that follow it."""
+    comments = tuple(text.strip().removeprefix("# ") for text in section if _is_origin(text))
+    if not comments or not is_section(section[0]):
+        return [], section if "".join(section).strip() else []
+    size = len(section)
+    while not _is_origin(section[size - 1]) and _is_idle(section[size - 1]):
+        size -= 1
+    lines = tuple(text.rstrip("\r\n") for text in section[:size])
+    hosts = SshConfigFile(lines).hosts()
+    entry: HostEntry | NodeportError
+    try:
+        entry = parse_comments(comments)
+        alias = entry.alias
+    except NodeportError as error:
+        entry = error
+        alias = hosts[0] if hosts else ""
+    tail = section[size:]
+    return [_Own(alias, line, lines, entry)], tail if "".join(tail).strip() else []
+
+
+def _is_origin(line: str) -> bool:
+    return line.strip().startswith(f"# {ORIGIN_MARK}")
+
+
+def _is_idle(line: str) -> bool:
+    return line.strip()[:1] in ("", "#")
+
+
+def _join(parts: _Parts, blocks: list[tuple[str, ...]]) -> str:
+    before = parts.before + parts.foreign
+    if not blocks:
+        if parts.is_last:
+            before = before.removesuffix(parts.newline)
+        return before + parts.after
+    lines = [BEGIN, *(line for block in blocks for line in block), END]
+    block = "".join(line + parts.newline for line in lines)
+    if parts.is_last:
+        block = block.removesuffix(parts.newline)
+    return before + block + parts.after
+
+
+def _refuse_edited(own: _Own, *, wanted: HostEntry | None) -> None:
+    """Indentation and line ends may differ, words may not.
+
+    :param wanted: what would be written, for the diff where the entry's own comment is unreadable.
+    """
+    made = own.entry if isinstance(own.entry, HostEntry) else wanted
+    should_be = () if made is None else render(made)
+    found = tuple(line.strip() for line in own.lines)
+    if isinstance(own.entry, HostEntry) and found == tuple(line.strip() for line in should_be):
+        return
+    diff = difflib.unified_diff(should_be, own.lines, "made", "found", lineterm="")
+    reason = f" ({own.entry.message})" if isinstance(own.entry, NodeportError) else ""
+    raise ConfigRefusedError(
+        f"line {own.line}: the entry {own.alias} was edited by hand{reason}",
+        hint="undo the edit, or delete the entry's lines; "
+        "options of your own belong into a Host section outside of the block",
+        detail="\n".join(diff),
+    )
+
+
+def _bad_marker(line: int, found: str) -> ConfigRefusedError:
+    return ConfigRefusedError(
+        f"line {line}: a marker of our block is broken, doubled or too new: {found[:80]!a}",
+        hint=f"there must be one line {BEGIN[:29]!r} and after it one line {END!r}",
+    )

@@ -1,0 +1,145 @@
+"""One Host entry: its values, checked, and the lines that ssh reads."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from kubectl_nodeport.ssh.names import (
+    validate_alias,
+    validate_hostname,
+    validate_path,
+    validate_port,
+    validate_user,
+)
+from kubectl_nodeport.ssh.origin import (
+    BadOriginError,
+    Origin,
+    origin_from_json,
+    origin_to_json,
+    text_of,
+)
+
+ORIGIN_MARK = "kubectl-nodeport:"
+_VERSION = 1
+# OpenSSH before 8.0 reads lines into 1024 bytes and dies on a longer one, comments included.
+_MAX_COMMENT_CHARS = 900
+
+
+@dataclass(frozen=True, slots=True)
+class HostEntry:
+    """A Host entry of ours; what exists has passed every check.
+
+    :param alias: the name that people and editors type.
+    :param hostname: IP literal or DNS name that answered.
+    :param port: the port there.
+    :param user: login name.
+    :param known_hosts_file: path as it shall stand in the entry, absolute or ``~/…``.
+    :param identity_file: private key to offer alone, as a path like the above.
+    :param origin: what sync, get and disconnect need.
+    :param cancel_proxy: whether a ProxyCommand or ProxyJump of the user's own patterns would reach
+        this entry and is cancelled. Not always: some readers (Open Remote SSH) take the word
+        ``none`` for a command.
+    :raises NodeportError: for a value that must not be written.
+    """
+
+    alias: str
+    hostname: str
+    port: int
+    user: str
+    known_hosts_file: str
+    identity_file: str | None
+    origin: Origin
+    cancel_proxy: bool = False
+
+    def __post_init__(self) -> None:
+        validate_alias(self.alias)
+        validate_hostname(self.hostname)
+        validate_port(self.port)
+        validate_user(self.user)
+        # ssh expands % here since 8.4 and not before, so no spelling is right for both.
+        validate_path(self.known_hosts_file, percent=False)
+        if self.identity_file is not None:
+            validate_path(self.identity_file, percent=True)
+
+    @property
+    def options(self) -> tuple[tuple[str, str], ...]:
+        """Keyword and value as written, in the order of the file; all known to OpenSSH 7.6."""
+        known_hosts = _quoted(self.known_hosts_file)
+        pairs = [
+            ("HostName", self.hostname),
+            ("Port", str(self.port)),
+            ("User", self.user),
+            ("HostKeyAlias", self.alias),
+            ("UserKnownHostsFile", known_hosts),
+            ("GlobalKnownHostsFile", known_hosts),
+            ("StrictHostKeyChecking", "yes"),
+            # Before 8.5 ssh adds the address to our file and then refuses the next pod there.
+            ("CheckHostIP", "no"),
+            # A live master of `Host *` on a port used again is another pod, without a key check.
+            ("ControlPath", "none"),
+            ("ServerAliveInterval", "30"),
+        ]
+        if self.cancel_proxy:
+            # `ProxyJump none` does not cancel an inherited ProxyCommand; this cancels both.
+            pairs.append(("ProxyCommand", "none"))
+        if self.identity_file is not None:
+            pairs.append(("IdentityFile", _quoted(self.identity_file.replace("%", "%%"))))
+            pairs.append(("IdentitiesOnly", "yes"))
+        return tuple(pairs)
+
+    @property
+    def comments(self) -> tuple[str, ...]:
+        """What stands behind ``# `` in the entry: itself as ASCII JSON, cut to bearable lines."""
+        plain = {
+            "v": _VERSION,
+            "alias": self.alias,
+            "hostname": self.hostname,
+            "port": self.port,
+            "user": self.user,
+            "known_hosts": self.known_hosts_file,
+            "identity": self.identity_file,
+            "cancel_proxy": self.cancel_proxy,
+            "origin": origin_to_json(self.origin),
+        }
+        # Blanks are escaped too: no editor that trims or folds white space can change a value.
+        text = json.dumps(plain, ensure_ascii=True, separators=(",", ":")).replace(" ", "\\u0020")
+        pieces = range(0, len(text), _MAX_COMMENT_CHARS)
+        return tuple(
+            f"{ORIGIN_MARK} {text[start : start + _MAX_COMMENT_CHARS]}" for start in pieces
+        )
+
+
+def parse_comments(comments: tuple[str, ...]) -> HostEntry:
+    """The entry that wrote these :attr:`HostEntry.comments`.
+
+    :raises NodeportError: when they are not whole, or of a newer version.
+    """
+    text = "".join(comment.removeprefix(ORIGIN_MARK).strip() for comment in comments)
+    try:
+        plain = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BadOriginError(f"the entry's comment is not whole: {error}") from error
+    if not isinstance(plain, dict) or plain.get("v") != _VERSION:
+        raise BadOriginError("the entry's comment is of a version that is not known here")
+    port, identity, cancel_proxy = (plain.get(k) for k in ("port", "identity", "cancel_proxy"))
+    origin = plain.get("origin")
+    if not isinstance(port, int) or not isinstance(cancel_proxy, bool):
+        raise BadOriginError("the entry's comment has no port")
+    if not isinstance(origin, dict) or not isinstance(identity, str | None):
+        raise BadOriginError("the entry's comment has no origin")
+    return HostEntry(
+        alias=text_of(plain, "alias"),
+        hostname=text_of(plain, "hostname"),
+        port=port,
+        user=text_of(plain, "user"),
+        known_hosts_file=text_of(plain, "known_hosts"),
+        identity_file=identity,
+        origin=origin_from_json(origin),
+        cancel_proxy=cancel_proxy,
+    )
+
+
+def _quoted(path: str) -> str:
+    """Quoted only where it must be: not every reader of the file takes quotes off."""
+    return f'"{path}"' if " " in path or "'" in path else path

@@ -1,0 +1,136 @@
+"""The one place that runs ``ssh`` to ask it something."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kubectl_nodeport.errors import NodeportError
+
+# A question costs milliseconds; a `Match exec` of the user's runs within it and may go to the net.
+_TIMEOUT_S = 20.0
+
+
+class SshRefusedError(NodeportError):
+    """ssh does not accept a config."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What would ssh do for this host?
+
+    :param config: the file to read instead of the user's and the system's, as with ``ssh -F``.
+    """
+
+    config: Path | None
+    host: str
+
+
+def effective(config_path: Path | None, host: str) -> Mapping[str, list[str]]:
+    """The options that ssh would use for a host: ``ssh -G``, values by lower-case keyword.
+
+    Options at their default "none" are left out by ssh. It runs the user's ``Match exec`` lines.
+
+    :param config_path: as in :class:`Question`.
+    :raises SshRefusedError: when ssh does not accept the config, with its first line.
+    :raises NodeportError: when there is no ssh, or no answer within 20 s.
+    """
+    return effective_all([Question(config_path, host)])[0]
+
+
+def effective_all(questions: Sequence[Question]) -> list[Mapping[str, list[str]]]:
+    """:func:`effective` for several questions, asked side by side.
+
+    :raises NodeportError: as :func:`effective`, for the first question that fails.
+    """
+    deadline = time.monotonic() + _TIMEOUT_S
+    running: list[subprocess.Popen[str]] = []
+    try:
+        for question in questions:
+            running.append(_ask(question))
+        return [
+            _answer(question, process, deadline - time.monotonic())
+            for question, process in zip(questions, running, strict=True)
+        ]
+    finally:
+        for process in running:
+            _end(process)
+
+
+def version() -> str:
+    """What ``ssh -V`` says, such as ``OpenSSH_9.2p1 …``.
+
+    :raises NodeportError: when there is no ssh.
+    """
+    process = _start(["ssh", "-V"])
+    try:
+        return process.communicate(timeout=_TIMEOUT_S)[1].strip()
+    finally:
+        _end(process)
+
+
+def _ask(question: Question) -> subprocess.Popen[str]:
+    file = [] if question.config is None else ["-F", str(question.config)]
+    return _start(["ssh", *file, "-G", "--", question.host])
+
+
+def _start(command: list[str]) -> subprocess.Popen[str]:
+    try:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="surrogateescape",
+            env={**os.environ, "LC_ALL": "C"},
+            # So that what a `Match exec` started can be ended with it.
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise NodeportError(
+            f"ssh cannot be run: {error.strerror}",
+            hint="install the OpenSSH client (Debian: apt install openssh-client)",
+        ) from error
+
+
+def _answer(
+    question: Question, process: subprocess.Popen[str], timeout_s: float
+) -> Mapping[str, list[str]]:
+    try:
+        out, err = process.communicate(timeout=max(timeout_s, 0.0))
+    except subprocess.TimeoutExpired as error:
+        raise NodeportError(
+            f"ssh -G {question.host} gave no answer within {_TIMEOUT_S:g} s",
+            hint="look for a slow `Match exec` line in your ssh config",
+        ) from error
+    if process.returncode != 0:
+        lines = err.strip().splitlines() or [f"exit code {process.returncode}"]
+        raise SshRefusedError(
+            f"ssh does not accept the config: {lines[0]}",
+            hint=f"see `ssh {f'-F {question.config} ' if question.config else ''}-G "
+            f"{question.host}`",
+        )
+    options: dict[str, list[str]] = {}
+    for line in out.splitlines():
+        keyword, _, value = line.partition(" ")
+        options.setdefault(keyword, []).append(value)
+    return options
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    if process.poll() is None:
+        with contextlib.suppress(OSError):
+            if os.name == "posix":
+                os.killpg(process.pid, signal.SIGKILL)
+            else:
+                process.kill()
+    # Leaving its `with` closes the pipes and reaps it.
+    with process:
+        pass

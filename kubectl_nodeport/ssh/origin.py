@@ -1,0 +1,184 @@
+"""Where a Host entry comes from: what sync, get, proxy and disconnect need to know later.
+
+It travels as one JSON object inside the entry (see block.py), so that there is no second file that
+could disagree with the first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from kubectl_nodeport.errors import NodeportError
+from kubectl_nodeport.ssh.names import has_control
+
+_TARGET = re.compile(r"[a-z]+/[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
+_DNS_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_RULE = re.compile(r"[a-z]{1,20}")
+_TOKEN = re.compile(r"[A-Za-z0-9._-]{0,64}")
+_MAX_TEXT_CHARS = 4096
+
+
+class BadOriginError(NodeportError):
+    """A value that cannot be an entry's origin, or a comment that does not hold one."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what, hint="run `kubectl nodeport connect` for this pod again")
+
+
+@dataclass(frozen=True, slots=True)
+class Impersonation:
+    """kubectl's ``--as`` family, as connect was given it."""
+
+    user: str
+    groups: tuple[str, ...] = ()
+    uid: str = ""
+    extra: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What an entry's connect was about.
+
+    :param cluster: identity of the cluster (its CA's hash, else the server's URL).
+    :param context: name of the kubeconfig's context.
+    :param kubeconfig: absolute paths of the kubeconfig files, in merge order.
+    :param namespace: the pod's namespace.
+    :param target: kind and name as connect was asked for them, ``pod/dev`` or ``deploy/web``.
+    :param pod_uid: uid of the pod whose keys were pinned, empty if none was known.
+    :param rule: name of the rule, such as ``ssh``.
+    :param service: name of the Service that is the rule, empty for an entry without one.
+    :param creation: id that the rule's creation left on it, empty where it has none.
+    :param made_rule: whether this entry's connect created the rule.
+    :param exec_folder: folder in which a relative exec plugin is looked up.
+    :param impersonate: who the requests were made as, if not as oneself.
+    :raises BadOriginError: for a value that could not be what it says.
+    """
+
+    cluster: str
+    context: str
+    kubeconfig: tuple[str, ...]
+    namespace: str
+    target: str
+    pod_uid: str
+    rule: str
+    service: str
+    creation: str = ""
+    made_rule: bool = False
+    exec_folder: str | None = None
+    impersonate: Impersonation | None = None
+
+    def __post_init__(self) -> None:
+        for name, text in (("cluster", self.cluster), ("context", self.context)):
+            _check(bool(text) and _is_plain(text), name, text)
+        for path in (*self.kubeconfig, *([self.exec_folder] if self.exec_folder else [])):
+            _check(PurePath(path).is_absolute() and _is_plain(path), "path", path)
+        _check(_DNS_LABEL.fullmatch(self.namespace), "namespace", self.namespace)
+        _check(_TARGET.fullmatch(self.target), "target", self.target)
+        _check(_RULE.fullmatch(self.rule), "rule name", self.rule)
+        _check(not self.service or _DNS_LABEL.fullmatch(self.service), "Service", self.service)
+        for name, text in (("pod uid", self.pod_uid), ("creation id", self.creation)):
+            _check(_TOKEN.fullmatch(text), name, text)
+        if self.impersonate is not None:
+            for text in _texts(self.impersonate):
+                _check(_is_plain(text), "impersonation", text)
+
+    @property
+    def identity(self) -> str:
+        """Equal for two entries that mean the same rule of the same target in the same cluster."""
+        return "|".join((self.cluster, self.namespace, self.target, self.rule))
+
+
+def origin_to_json(origin: Origin) -> dict[str, object]:
+    """The origin as plain JSON values, optional ones only where they are set."""
+    plain: dict[str, object] = {
+        "cluster": origin.cluster,
+        "context": origin.context,
+        "kubeconfig": list(origin.kubeconfig),
+        "namespace": origin.namespace,
+        "target": origin.target,
+        "pod_uid": origin.pod_uid,
+        "rule": origin.rule,
+        "service": origin.service,
+        "creation": origin.creation,
+        "made_rule": origin.made_rule,
+    }
+    if origin.exec_folder is not None:
+        plain["exec_folder"] = origin.exec_folder
+    if (who := origin.impersonate) is not None:
+        extra = [list(pair) for pair in who.extra]
+        plain["as"] = {"user": who.user, "groups": list(who.groups), "uid": who.uid, "extra": extra}
+    return plain
+
+
+def origin_from_json(plain: Mapping[str, object]) -> Origin:
+    """The reverse of :func:`origin_to_json`; strict, as the comment may have been edited.
+
+    :raises BadOriginError: for a missing, unknown or ill-typed value.
+    """
+    made_rule = plain.get("made_rule")
+    if not isinstance(made_rule, bool):
+        raise BadOriginError(f"made_rule is {made_rule!a}")
+    exec_folder = text_of(plain, "exec_folder") if "exec_folder" in plain else None
+    names = ("cluster", "context", "namespace", "target", "pod_uid", "rule", "service", "creation")
+    texts = {name: text_of(plain, name) for name in names}
+    unknown = plain.keys() - {*names, "kubeconfig", "made_rule", "exec_folder", "as"}
+    if unknown:
+        raise BadOriginError(f"{min(unknown)!a} is not known")
+    return Origin(
+        **texts,
+        kubeconfig=_texts_of(plain, "kubeconfig"),
+        made_rule=made_rule,
+        exec_folder=exec_folder,
+        impersonate=_impersonation(plain["as"]) if "as" in plain else None,
+    )
+
+
+def text_of(plain: Mapping[str, object], name: str) -> str:
+    """The string of this name.
+
+    :raises BadOriginError: when it is missing or no string.
+    """
+    value = plain.get(name)
+    if not isinstance(value, str):
+        raise BadOriginError(f"{name} is {value!a}")
+    return value
+
+
+def _texts_of(plain: Mapping[str, object], name: str) -> tuple[str, ...]:
+    value = plain.get(name)
+    if not isinstance(value, list):
+        raise BadOriginError(f"{name} is {value!a}")
+    return tuple(text_of({name: item}, name) for item in value)
+
+
+def _impersonation(value: object) -> Impersonation:
+    if not isinstance(value, dict) or value.keys() != {"user", "groups", "uid", "extra"}:
+        raise BadOriginError(f"as is {value!a}")
+    pairs = value["extra"]
+    if not isinstance(pairs, list):
+        raise BadOriginError(f"extra is {pairs!a}")
+    extra = tuple(_texts_of({"extra": pair}, "extra") for pair in pairs)
+    if any(len(pair) != 2 for pair in extra):
+        raise BadOriginError(f"extra is {pairs!a}")
+    return Impersonation(
+        user=text_of(value, "user"),
+        groups=_texts_of(value, "groups"),
+        uid=text_of(value, "uid"),
+        extra=tuple((pair[0], pair[1]) for pair in extra),
+    )
+
+
+def _texts(who: Impersonation) -> tuple[str, ...]:
+    return (who.user, who.uid, *who.groups, *(text for pair in who.extra for text in pair))
+
+
+def _is_plain(text: str) -> bool:
+    return len(text) <= _MAX_TEXT_CHARS and not has_control(text)
+
+
+def _check(is_good: object, name: str, text: str) -> None:
+    if not is_good:
+        raise BadOriginError(f"{text[:80]!a} cannot be the {name} of a Host entry")

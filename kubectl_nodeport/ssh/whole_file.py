@@ -1,0 +1,244 @@
+"""Files that are read whole and replaced whole, or not at all.
+
+The order is lock, read, write a temporary file beside the target, fsync, compare, rename, fsync the
+folder. Whatever ends the process in between, the target has its old or its new content.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from kubectl_nodeport.errors import NodeportError
+
+_LOCK_TIMEOUT_S = 30.0
+# As many as Linux follows in one path.
+_MAX_LINKS = 40
+
+
+class ReadOnlyError(NodeportError):
+    """The file, or its folder, is not ours to write."""
+
+
+class ChangedMeanwhileError(NodeportError):
+    """Someone else wrote the file after it was read; starting over mends it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A file as it was read.
+
+    :param path: the file itself, all symbolic links followed.
+    :param data: its content, None when there is no such file.
+    :param mode: permission bits.
+    :param owner: uid and gid.
+    """
+
+    path: Path
+    data: bytes | None
+    mode: int = 0o600
+    owner: tuple[int, int] | None = None
+
+
+def follow_links(path: Path) -> Path:
+    """The file that a path means, links followed to the end even where nothing is there yet.
+
+    :raises NodeportError: for a loop or a folder that cannot be searched.
+    """
+    for _ in range(_MAX_LINKS):
+        try:
+            path = path.parent / path.readlink()
+        except FileNotFoundError:
+            return path
+        except OSError as error:
+            # readlink's word for "not a link"; Windows says it by a number of its own.
+            if error.errno == errno.EINVAL or getattr(error, "winerror", None) == 4390:
+                return path
+            raise _unreadable(path, error) from error
+    raise NodeportError(
+        f"{path} is a loop of symbolic links", hint=f"look at the links with `ls -l {path.parent}`"
+    )
+
+
+def read(path: Path) -> Snapshot:
+    """Read a file whole. Only "not found" counts as absent; every other failure is an error.
+
+    :raises NodeportError: when it cannot be read or is no regular file.
+    """
+    target = follow_links(path)
+    try:
+        # O_NONBLOCK: opening a pipe must not wait for a writer.
+        handle = os.open(target, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    except FileNotFoundError:
+        return Snapshot(target, None)
+    except OSError as error:
+        raise _unreadable(target, error) from error
+    try:
+        with os.fdopen(handle, "rb") as file:
+            status = os.fstat(handle)
+            if not stat.S_ISREG(status.st_mode):
+                raise NodeportError(
+                    f"{target} is not a regular file", hint="name a file with --ssh-config"
+                )
+            data = file.read()
+    except OSError as error:
+        raise _unreadable(target, error) from error
+    return Snapshot(target, data, stat.S_IMODE(status.st_mode), (status.st_uid, status.st_gid))
+
+
+@contextlib.contextmanager
+def locked(target: Path) -> Iterator[None]:
+    """Keep other runs of ours out while the body runs; the lock ends with the process.
+
+    The lock file stays: removing it would let two processes hold "the" lock at once.
+
+    :param target: with links already followed, so that every way to the file meets one lock.
+    :raises NodeportError: when the lock is held for 30 s, or when there can be none.
+    """
+    from filelock import FileLock, Timeout
+
+    # Hidden, as the temporary file is: a user's `Include config.d/*` must not read either.
+    lock = target.with_name(f".{target.name}.kubectl-nodeport.lock")
+    keeper = FileLock(lock, timeout=_LOCK_TIMEOUT_S, mode=0o600)
+    try:
+        keeper.acquire(poll_interval=0.01)
+    except Timeout as error:
+        raise NodeportError(
+            f"another kubectl-nodeport has held {lock} for {_LOCK_TIMEOUT_S:g} s",
+            hint=f"see who holds it with `fuser {lock}`",
+        ) from error
+    except OSError as error:
+        raise _unwritable(lock, error) from error
+    try:
+        yield
+    finally:
+        keeper.release()
+
+
+class StagedFile:
+    """New content, safe on disk beside its target, not yet in its place."""
+
+    def __init__(self, path: Path, before: Snapshot) -> None:
+        self.path = path
+        self._before = before
+
+    def commit(self) -> None:
+        """Put the new content in the old one's place, in one step.
+
+        :raises ChangedMeanwhileError: when the target is no longer what was read.
+        :raises NodeportError: when the folder does not take it.
+        """
+        target = self._before.path
+        if read(target).data != self._before.data:
+            raise ChangedMeanwhileError(
+                f"{target} was changed by someone else at the same time",
+                hint="run the command again",
+            )
+        try:
+            self.path.replace(target)
+        except OSError as error:
+            raise _unwritable(target, error) from error
+        _sync_folder(target.parent)
+
+
+@contextlib.contextmanager
+def staged(before: Snapshot, data: bytes) -> Iterator[StagedFile]:
+    """New content for a file, with the mode and the owner of the old one.
+
+    What is not committed when the body ends is removed. The caller holds the lock: leftovers of
+    runs that were killed are removed here too.
+
+    :raises ReadOnlyError: when the file has no write permission, or its folder takes no new file.
+    :raises NodeportError: for every other failure to write, such as a full disk.
+    """
+    target = before.path
+    prefix = f".{target.name}.kubectl-nodeport-"
+    temporary: str | None = None
+    try:
+        _refuse_read_only(before)
+        for leftover in target.parent.glob(f"{_glob_escaped(prefix)}*.tmp"):
+            leftover.unlink(missing_ok=True)
+        handle, temporary = tempfile.mkstemp(".tmp", prefix, target.parent)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            _keep_mode_and_owner(handle, before)
+            file.flush()
+            os.fsync(handle)
+    except OSError as error:
+        _discard(temporary)
+        raise _unwritable(target, error) from error
+    except BaseException:
+        _discard(temporary)
+        raise
+    try:
+        yield StagedFile(Path(temporary), before)
+    finally:
+        _discard(temporary)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder that only its owner sees, unless there is one.
+
+    :raises NodeportError: when it cannot be made.
+    """
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+
+
+def _refuse_read_only(before: Snapshot) -> None:
+    # The mode, not os.access: root may write everything, and the owner's wish still stands.
+    if before.data is not None and not before.mode & stat.S_IWUSR:
+        raise ReadOnlyError(
+            f"{before.path} is read-only", hint=f"chmod u+w {before.path}, or --ssh-config FILE"
+        )
+
+
+def _keep_mode_and_owner(handle: int, before: Snapshot) -> None:
+    if before.data is None or os.name != "posix":
+        return
+    if before.owner is not None:
+        status = os.fstat(handle)
+        if before.owner != (status.st_uid, status.st_gid):
+            os.fchown(handle, *before.owner)
+    os.fchmod(handle, before.mode)
+
+
+def _discard(path: str | None) -> None:
+    if path is not None:
+        with contextlib.suppress(OSError):
+            Path(path).unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    # Some file systems cannot sync a folder; the rename itself has happened by now.
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _glob_escaped(text: str) -> str:
+    return "".join(f"[{char}]" if char in "*?[" else char for char in text)
+
+
+def _unreadable(path: Path, error: OSError) -> NodeportError:
+    return NodeportError(
+        f"{path} cannot be read: {error.strerror}", hint=f"look at it with `ls -l {path}`"
+    )
+
+
+def _unwritable(path: Path, error: OSError) -> NodeportError:
+    message = f"{path} cannot be written: {error.strerror}"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return ReadOnlyError(message, hint=f"look at `ls -ld {path.parent}`, or --ssh-config FILE")
+    return NodeportError(message, hint=f"look at `df {path.parent}`, or --ssh-config FILE")

@@ -1,0 +1,294 @@
+from __future__ import annotations
+
+import random
+
+import paramiko
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from kubectl_nodeport.errors import NodeportError
+from kubectl_nodeport.ssh import block
+from kubectl_nodeport.ssh.entry import HostEntry
+from kubectl_nodeport.ssh.refusal import ConfigRefusedError
+from tests.ssh.make import ALIAS, entry, origin
+
+OTHER = entry("web.default.docker-desktop", origin=origin(target="deploy/web"))
+
+LINES = [
+    "",
+    "# a comment",
+    "  # indented comment",
+    "Host a b",
+    "host=c",
+    '  "Host" d',
+    "\tHOST *",
+    "Match all",
+    "match host x exec true",
+    "Hostname 1.2.3.4",
+    "HostKeyAlias x",
+    "  User me  ",
+    "Include conf.d/*",
+    "IdentityFile ~/.ssh/\udcff\udcfe",
+    "# >>> conda initialize >>>",
+    "Host",
+    "=",
+    "\x0b\x0c\x85\u2028",
+    "\r",
+]
+TEXTS = st.one_of(
+    st.lists(
+        st.tuples(st.sampled_from(LINES), st.sampled_from(["\n", "\n", "\r\n", "\n\n", ""])),
+        max_size=12,
+    ).map(lambda pairs: "".join(line + end for line, end in pairs)),
+    st.binary(max_size=120).map(lambda data: data.decode("utf-8", "surrogateescape")),
+)
+
+
+def is_plain(text: str) -> bool:
+    return "\0" not in text and not text.startswith("\ufeff")
+
+
+def without_block(text: str) -> str:
+    """The text around the markers, found without any code of ours."""
+    start = text.index(block.BEGIN)
+    end = text.index(block.END) + len(block.END)
+    newline = "\r\n" if text[start:].split("\n", 1)[0].endswith("\r") else "\n"
+    if end == len(text):
+        return text[:start].removesuffix(newline)
+    return text[:start] + text[end:].removeprefix(newline)
+
+
+@given(TEXTS)
+def test_put_and_remove_touch_no_byte_of_others(text: str) -> None:
+    assume(is_plain(text))
+    once = block.put(text, entry())
+    assert without_block(once) == text
+    assert block.outside(once) in (text, f"{text}\n", f"{text}\r\n")
+    assert block.put(once, entry()) == once
+    assert block.entries(once) == (entry(),)
+    assert block.remove(once, ALIAS) == text
+
+
+@given(TEXTS, st.permutations([entry(), OTHER]), st.permutations([ALIAS, OTHER.alias]))
+def test_two_entries_come_and_go_in_any_order(
+    text: str, come: list[HostEntry], go: list[str]
+) -> None:
+    assume(is_plain(text))
+    both = block.put(block.put(text, come[0]), come[1])
+    assert without_block(both) == text
+    assert list(block.entries(both)) == come
+    changed = block.put(both, entry(port=1))
+    assert {one.port for one in block.entries(changed)} == {1, OTHER.port}
+    assert block.remove(block.remove(changed, go[0]), go[1]) == text
+
+
+@given(TEXTS)
+def test_bytes_come_back_from_text(text: str) -> None:
+    data = text.encode("utf-8", "surrogateescape")
+    assert data.decode("utf-8", "surrogateescape").encode("utf-8", "surrogateescape") == data
+
+
+def test_the_block_as_the_contract_shows_it() -> None:
+    lines = block.put("", entry(identity_file="~/.ssh/id")).splitlines()
+    comment = lines.pop(2)
+    assert comment.startswith('  # kubectl-nodeport: {"v":1,')
+    assert lines == [
+        "# >>> kubectl-nodeport v1 >>> (made by `kubectl nodeport`; use its commands to change it)",
+        "Host dev.default.docker-desktop",
+        "  HostName 127.0.0.1",
+        "  Port 31380",
+        "  User root",
+        "  HostKeyAlias dev.default.docker-desktop",
+        "  UserKnownHostsFile ~/.ssh/kubectl-nodeport/dev.default.docker-desktop.known_hosts",
+        "  GlobalKnownHostsFile ~/.ssh/kubectl-nodeport/dev.default.docker-desktop.known_hosts",
+        "  StrictHostKeyChecking yes",
+        "  CheckHostIP no",
+        "  ControlPath none",
+        "  ServerAliveInterval 30",
+        "  IdentityFile ~/.ssh/id",
+        "  IdentitiesOnly yes",
+        "# <<< kubectl-nodeport <<<",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", ""),
+        ("User me\n", ""),
+        ("", "Host a\n"),
+        ("", "# about a\nHost a\n"),
+        ("# general\n\n", "# about a\n  # more\nHost a\n"),
+        ("Include x\n", "match all\n"),
+        ("HostKeyAlgorithms x\nHostname y\n", "\thost=a\n"),
+        ("", '"Host" a\nHost b\n'),
+        ("# Host commented\n\n", "Host a\n"),
+        ("Include x\r\n\r\n", "# about\r\nHost a\r\n"),
+    ],
+)
+def test_place_is_above_the_first_section_and_its_comments(before: str, after: str) -> None:
+    text = block.put(before + after, entry())
+    assert text.startswith(before + block.BEGIN)
+    newline = "\r\n" if "\r\n" in before else "\n"
+    assert text.endswith(block.END + newline + after)
+
+
+def test_the_block_takes_the_line_ends_of_the_file() -> None:
+    assert "\n" not in block.put("Host a\r\nUser b\r\nPort 1\n", entry()).replace(
+        "\r\n", ""
+    ).replace("Port 1\n", "")
+    assert "\r" not in block.put("Host a\r\nUser b\nPort 1\n", entry()).replace("a\r", "")
+
+
+def test_an_update_keeps_the_place() -> None:
+    text = "Host early\n" + block.put("Host a\n", entry())
+    changed = block.put(text, entry(port=2200))
+    assert changed == text.replace("Port 31380", "Port 2200").replace(":31380,", ":2200,")
+
+
+DEVPOD = "# DevPod Start x.devpod\nHost x.devpod\n  User y\n\n# DevPod End x.devpod\n"
+
+
+@pytest.mark.parametrize("place", [1, 13, 25])
+def test_lines_of_others_are_moved_out_as_they_are(place: int) -> None:
+    both = block.put(block.put("Include x\n\nHost a\n", entry()), OTHER)
+    lines = both.splitlines(keepends=True)
+    lines.insert(2 + place, DEVPOD)
+    assert place == 25 or lines[3 + place].startswith("Host")
+    text = "".join(lines)
+    changed = block.put(text, entry(port=5))
+    assert (
+        changed == "Include x\n\n" + DEVPOD + block.put(both, entry(port=5))[len("Include x\n\n") :]
+    )
+    assert block.remove(block.remove(text, ALIAS), OTHER.alias) == (
+        "Include x\n\n" + DEVPOD + "Host a\n"
+    )
+    assert block.outside(text) == "Include x\n\n" + DEVPOD + "Host a\n"
+    assert [one.alias for one in block.entries(text)] == [ALIAS, OTHER.alias]
+
+
+def test_global_lines_inside_stay_global() -> None:
+    text = block.put("Host a\n", entry()).replace("Host dev", "Include more\nHost dev")
+    assert block.put(text, entry()) == "Include more\n" + block.put("Host a\n", entry())
+
+
+BLOCK = block.put("", entry())
+COMMENT = BLOCK.splitlines()[2]
+
+
+@pytest.mark.parametrize(
+    "edited",
+    [
+        BLOCK.replace("User root", "User bob"),
+        BLOCK.replace("  Port 31380\n", ""),
+        BLOCK.replace("  CheckHostIP no\n", "  CheckHostIP no\n  ForwardAgent yes\n"),
+        BLOCK.replace("  CheckHostIP no\n", "  # mine\n  CheckHostIP no\n"),
+        BLOCK.replace("Host dev.", "Host my "),
+        BLOCK.replace('"port":31380', '"port":22'),
+        BLOCK.replace('"v":1', '"v":2'),
+        BLOCK.replace('{"v"', '"v"'),
+    ],
+)
+def test_an_edit_by_hand_is_told_with_a_diff(edited: str) -> None:
+    assert edited != BLOCK
+    for change in (
+        lambda: block.put(edited, entry(port=2)),
+        lambda: block.entries(edited),
+    ):
+        with pytest.raises(ConfigRefusedError, match=r"line 2: .* edited by hand") as caught:
+            change()
+        assert "+++ found" in caught.value.detail
+    with pytest.raises(ConfigRefusedError, match="edited by hand"):
+        block.remove(edited, block.entries(BLOCK)[0].alias)
+
+
+def test_the_diff_names_both_values() -> None:
+    with pytest.raises(ConfigRefusedError) as caught:
+        block.put(BLOCK.replace("User root", "User bob"), entry())
+    assert "-  User root" in caught.value.detail
+    assert "+  User bob" in caught.value.detail
+
+
+def test_white_space_is_no_edit() -> None:
+    text = BLOCK.replace("\n  ", "\n\t").replace("no\n", "no  \n")
+    assert block.put(text, entry()) == BLOCK
+
+
+def test_another_entry_edited_by_hand_does_not_hold_this_one_up() -> None:
+    text = block.put(BLOCK, OTHER).replace("User root", "User bob", 1)
+    assert "User bob" in block.put(text, entry(OTHER.alias, port=9))
+
+
+def test_an_entry_that_lost_its_comment_is_the_users() -> None:
+    text = BLOCK.replace(COMMENT + "\n", "")
+    assert block.entries(text) == ()
+    assert f"Host {ALIAS}" in block.outside(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (f"\n{block.BEGIN}\nHost a\n", 2),
+        (f"Host a\n{block.END}\n", 2),
+        (f"{block.END}\n{block.BEGIN}\n", 1),
+        (BLOCK + BLOCK, 15),
+        (BLOCK.replace(block.END, block.BEGIN), 14),
+        (BLOCK.replace(block.END, block.BEGIN + "\n" + block.END), 14),
+        (BLOCK + block.END + "\n", 15),
+        (BLOCK.replace(" v1 ", " v2 "), 1),
+        (BLOCK.replace("v1 >>>", "v1"), 1),
+        (BLOCK.rstrip("\n") + "Host b\n", 14),
+        (BLOCK.replace("# >>>", "#>>>"), 1),
+        ("\ufeffHost a\n", 1),
+        ("Host a\nUser \0\n", 2),
+        (BLOCK.replace(block.END, "".join(BLOCK.splitlines(keepends=True)[1:])), 14),
+    ],
+)
+def test_a_damaged_file_is_refused_with_the_line(text: str, line: int) -> None:
+    assert BLOCK.count("\n") == 14
+    for change in (
+        lambda: block.put(text, entry()),
+        lambda: block.remove(text, ALIAS),
+        lambda: block.entries(text),
+    ):
+        with pytest.raises(ConfigRefusedError, match=rf"^line {line}\b"):
+            change()
+
+
+def test_markers_may_be_indented_and_followed_by_other_words() -> None:
+    text = BLOCK.replace("(made by", "(written by", 1).replace(block.END, f"  {block.END} ")
+    assert block.put(text, entry()) == BLOCK
+
+
+def test_removing_what_is_not_there_changes_nothing() -> None:
+    assert block.remove("Host a", ALIAS) == "Host a"
+    assert block.remove(BLOCK, "other") == BLOCK
+
+
+def test_paramiko_reads_the_same_values() -> None:
+    text = block.put("Host *\n  User nobody\n", entry(identity_file="/a b/c", cancel_proxy=True))
+    found: dict[str, object] = {**paramiko.SSHConfig.from_text(text).lookup(ALIAS)}
+    assert (found["hostname"], found["port"], found["user"]) == ("127.0.0.1", "31380", "root")
+    assert found["identityfile"] == ["/a b/c"]
+    assert found.get("proxycommand") is None
+    assert paramiko.SSHConfig.from_text(text).get_hostnames() == {"*", ALIAS}
+
+
+@given(st.data())
+def test_no_value_that_passes_adds_a_line(data: st.DataObject) -> None:
+    """Hostile values either make no entry or an entry of the same keywords."""
+    field = data.draw(
+        st.sampled_from(["alias", "hostname", "user", "known_hosts_file", "identity_file"])
+    )
+    good = getattr(entry(identity_file="/k"), field)
+    bad = data.draw(st.text(alphabet="\n\r\0 \"'#%$={}\\\u2028\u0085abZ-*!", max_size=4))
+    cut = random.Random(data.draw(st.integers(0, 99))).randint(0, len(good))
+    values = {"alias": ALIAS, "identity_file": "/k", field: good[:cut] + bad + good[cut:]}
+    try:
+        made: HostEntry = entry(**values)
+    except NodeportError:
+        return
+    keywords = [line.split()[0] for line in block.put("", made).split("\n") if line]
+    usual = block.put("", entry(identity_file="/k")).split("\n")
+    assert keywords == [line.split()[0] for line in usual if line]

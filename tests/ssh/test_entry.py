@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kubectl_nodeport.errors import NodeportError
+from kubectl_nodeport.ssh.entry import parse_comments
+from kubectl_nodeport.ssh.origin import Impersonation, Origin, origin_from_json, origin_to_json
+from tests.ssh.make import ALIAS, entry, origin
+
+FULL = origin(
+    kubeconfig=("/home/me/.kube/a", "/home/me/b c/ü\udcff"),
+    exec_folder="/home/me/.kube",
+    impersonate=Impersonation("jane", ("dev", "ops"), "7", (("scopes", "a"), ("scopes", "b"))),
+)
+
+
+def test_options_in_the_order_of_the_contract() -> None:
+    file = f"~/.ssh/kubectl-nodeport/{ALIAS}.known_hosts"
+    assert entry().options == (
+        ("HostName", "127.0.0.1"),
+        ("Port", "31380"),
+        ("User", "root"),
+        ("HostKeyAlias", ALIAS),
+        ("UserKnownHostsFile", file),
+        ("GlobalKnownHostsFile", file),
+        ("StrictHostKeyChecking", "yes"),
+        ("CheckHostIP", "no"),
+        ("ControlPath", "none"),
+        ("ServerAliveInterval", "30"),
+    )
+
+
+def test_identity_is_quoted_and_its_percent_doubled() -> None:
+    made = entry(identity_file="/home/me/100% mine/id", cancel_proxy=True)
+    assert made.options[-3:] == (
+        ("ProxyCommand", "none"),
+        ("IdentityFile", '"/home/me/100%% mine/id"'),
+        ("IdentitiesOnly", "yes"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("alias", "*"),
+        ("hostname", "1.1.1.1\n  ProxyCommand x"),
+        ("port", 0),
+        ("user", "a\nb"),
+        ("known_hosts_file", "/a/100%"),
+        ("known_hosts_file", "/a\nb"),
+        ("identity_file", "id_ed25519"),
+        ("identity_file", '/a"b'),
+    ],
+)
+def test_a_bad_value_makes_no_entry(field: str, value: object) -> None:
+    with pytest.raises(NodeportError):
+        dataclasses.replace(entry(), **{field: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("cluster", ""),
+        ("context", "a\nb"),
+        ("context", "a\u2028b"),
+        ("kubeconfig", ("config",)),
+        ("kubeconfig", ("/a\nb",)),
+        ("namespace", "Default"),
+        ("target", "dev"),
+        ("target", "pod/dev\n"),
+        ("pod_uid", "a b"),
+        ("rule", "SSH"),
+        ("service", "-x"),
+        ("creation", "a/b"),
+        ("exec_folder", "bin"),
+        ("impersonate", Impersonation("a\x1b[1m")),
+    ],
+)
+def test_a_bad_value_makes_no_origin(field: str, value: object) -> None:
+    with pytest.raises(NodeportError, match="of a Host entry"):
+        origin(**{field: value})
+
+
+@pytest.mark.parametrize("one", [origin(), FULL])
+def test_origin_round_trip(one: Origin) -> None:
+    assert origin_from_json(json.loads(json.dumps(origin_to_json(one)))) == one
+
+
+@pytest.mark.parametrize("one", [origin(), FULL])
+def test_comments_round_trip(one: Origin) -> None:
+    made = entry(origin=one, identity_file="/a b/c", cancel_proxy=True)
+    assert parse_comments(made.comments) == made
+    assert all(comment.isascii() and comment.isprintable() for comment in made.comments)
+
+
+def test_long_comments_are_cut_to_what_old_ssh_reads() -> None:
+    one = origin(kubeconfig=tuple(f"/home/me/{'x' * 400}/{number}" for number in range(9)))
+    made = entry(origin=one)
+    assert len(made.comments) > 3
+    assert all(len(comment) < 1000 for comment in made.comments)
+    assert parse_comments(made.comments) == made
+
+
+def test_identity_ignores_what_may_change() -> None:
+    assert origin().identity == origin(context="other", pod_uid="x", service="y").identity
+    assert origin().identity != origin(cluster="other").identity
+
+
+def _comment(**changes: object) -> tuple[str, ...]:
+    plain = json.loads("".join(c.partition(" ")[2] for c in entry().comments))
+    plain.update(changes)
+    return (f"kubectl-nodeport: {json.dumps(plain)}",)
+
+
+@pytest.mark.parametrize(
+    "comments",
+    [
+        (),
+        ("kubectl-nodeport: {",),
+        ("kubectl-nodeport: []",),
+        ("kubectl-nodeport: " + "[" * 100_000,),
+        _comment(v=2),
+        _comment(port="22"),
+        _comment(port=True),
+        _comment(user=None),
+        _comment(identity=7),
+        _comment(hostname="a b"),
+        _comment(origin=None),
+        _comment(origin={}),
+        _comment(origin={**origin_to_json(origin()), "more": 1}),
+        _comment(origin={**origin_to_json(origin()), "made_rule": 1}),
+        _comment(origin={**origin_to_json(origin()), "kubeconfig": "/a"}),
+        _comment(origin={**origin_to_json(origin()), "kubeconfig": [1]}),
+        _comment(origin={**origin_to_json(origin()), "as": {"user": "x"}}),
+        _comment(
+            origin={
+                **origin_to_json(origin()),
+                "as": {"user": "x", "groups": [], "uid": "", "extra": [["a"]]},
+            }
+        ),
+    ],
+)
+def test_bad_comments_are_refused(comments: tuple[str, ...]) -> None:
+    with pytest.raises(NodeportError):
+        parse_comments(comments)
+
+
+@given(st.text(min_size=1, max_size=60))
+def test_no_context_name_breaks_out_of_the_comment(context: str) -> None:
+    try:
+        made = entry(origin=dataclasses.replace(origin(), context=context))
+    except NodeportError:
+        return
+    assert parse_comments(made.comments) == made
+    assert all(comment.isascii() and comment.isprintable() for comment in made.comments)

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from kubectl_nodeport.errors import NodeportError
+from kubectl_nodeport.ssh import openssh
+
+
+def test_effective_options(tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    config.write_text("Host dev\n  Port 31380\n  IdentityFile /a\n  IdentityFile /b\n")
+    found = openssh.effective(config, "dev")
+    assert found["port"] == ["31380"]
+    assert found["identityfile"] == ["/a", "/b"]
+    assert openssh.effective(config, "other")["port"] == ["22"]
+
+
+def test_a_bad_line_is_told_in_the_words_of_ssh(tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    config.write_text("Host dev\n  Prot 22\n")
+    with pytest.raises(openssh.SshRefusedError, match=rf"{config}: line 2: Bad configuration") as e:
+        openssh.effective(config, "dev")
+    assert e.value.hint == f"see `ssh -F {config} -G dev`"
+
+
+def test_a_host_is_never_an_option(tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    config.write_text("")
+    with pytest.raises(openssh.SshRefusedError):
+        openssh.effective(config, "-oProxyCommand=x")
+
+
+def test_a_slow_match_exec_is_ended_with_its_children(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openssh, "_TIMEOUT_S", 0.5)
+    config, mark = tmp_path / "config", tmp_path / "pid"
+    config.write_text(f'Match exec "echo $$ > {mark}; sleep 50"\n')
+    start = time.monotonic()
+    with pytest.raises(NodeportError, match=r"no answer within 0\.5 s"):
+        openssh.effective(config, "dev")
+    assert time.monotonic() - start < 10
+    pid = int(mark.read_text())
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{pid}").exists() and "Z" not in _state(pid):
+        assert time.monotonic() < deadline, "the Match exec child is still there"
+        time.sleep(0.01)
+
+
+def _state(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return "Z"
+
+
+def test_without_ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(NodeportError, match="ssh cannot be run: No such file"):
+        openssh.version()
+
+
+def test_version() -> None:
+    assert openssh.version().startswith("OpenSSH_")

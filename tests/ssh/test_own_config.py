@@ -1,0 +1,79 @@
+"""``~/.ssh/config`` of the passwd entry, in a mount namespace that has a passwd of the test."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.ssh.make import ALIAS
+from tests.ssh.put_one import ROOT, command
+
+pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="needs root to bind over /etc/passwd")
+
+SYSTEM = Path("/etc/ssh/ssh_config")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "passwd").write_text(f"root:x:0:0::{tmp_path}/home:/bin/sh\n")
+    (tmp_path / "ssh_config").write_text("")
+    return tmp_path / "home"
+
+
+def run(home: Path, *then: str) -> list[str]:
+    script = f"""
+        set -e
+        mount --bind {home.parent}/passwd /etc/passwd
+        mount --bind {home.parent}/ssh_config {SYSTEM}
+        "$@" || exit
+        {"; ".join(then)}
+    """
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", script, "sh", *command(home / ".ssh" / "config", ALIAS)],
+        check=False,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "HOME": "/nowhere"},
+    )
+    if "unshare" in done.stderr:
+        pytest.skip(f"this machine gives no mount namespace: {done.stderr.strip()}")
+    assert done.stderr == ""
+    return done.stdout.splitlines()
+
+
+def test_a_first_entry_makes_the_folder(home: Path) -> None:
+    lines = run(home, f"ssh -T -G {ALIAS}")
+    assert lines[0] == "created"
+    assert "port 31380" in lines
+    assert f"userknownhostsfile {home}/.ssh/kubectl-nodeport/{ALIAS}.known_hosts" in lines
+    folder = home / ".ssh"
+    modes = [path.stat().st_mode & 0o777 for path in (folder, folder / "config")]
+    assert modes == [0o700, 0o600]
+    assert (
+        f"  UserKnownHostsFile ~/.ssh/kubectl-nodeport/{ALIAS}.known_hosts\n"
+        in (folder / "config").read_text()
+    )
+
+
+def test_a_proxy_of_the_system_is_cancelled(home: Path) -> None:
+    (home.parent / "ssh_config").write_text("Host *\n  ProxyCommand /usr/bin/false %h\n")
+    lines = run(home, f"ssh -T -G {ALIAS}")
+    assert lines[0] == "created"
+    assert not [line for line in lines if line.startswith("proxycommand")]
+    assert "  ProxyCommand none\n" in (home / ".ssh" / "config").read_text()
+    assert run(home) == ["unchanged"]
+
+
+def test_a_config_that_others_may_write_is_told(home: Path) -> None:
+    (home / ".ssh").mkdir(mode=0o700)
+    (home / ".ssh" / "config").write_text("Host a\n")
+    (home / ".ssh" / "config").chmod(0o666)
+    (line,) = run(home)
+    assert "Bad owner or permissions" in line
+    assert (home / ".ssh" / "config").read_text() == "Host a\n"
