@@ -1,0 +1,295 @@
+"""Find the candidate at which the pod's ssh server answers, and prove it by its host key.
+
+Threads wait on sockets, this module's caller waits for them; each try is one thread, so that a
+connection can be read top to bottom: connect, banner, key exchange. pace.py says when to try again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import socket
+import threading
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from kubectl_nodeport.address import dial
+from kubectl_nodeport.address.candidates import Candidate
+from kubectl_nodeport.address.pace import Course, is_final
+from kubectl_nodeport.address.resolution import (
+    Answer,
+    Budget,
+    OnProgress,
+    Outcome,
+    Progress,
+    Resolution,
+    Verdict,
+)
+from kubectl_nodeport.ssh.known_hosts import HostKey
+
+if TYPE_CHECKING:
+    import paramiko
+
+_AT_ONCE = 4
+_STAGGER_S = 0.25
+# An earlier candidate that replies at all gets this long to answer too once a later one has, or
+# half as long again as the later one's own connection took: a measure of the way and the machine.
+_GRACE_S = 0.1
+_GRACE_FACTOR = 1.5
+_KEY_EXCHANGE_S = 10.0
+_BANNER_S = 1.5
+_MAX_BANNER_S = 6.0
+# Only a name look-up cannot be interrupted; such a thread is left to end by itself.
+_JOIN_S = 1.0
+
+
+def warm_up() -> None:
+    """Import paramiko, a third of a second: worth a thread while the API server is asked."""
+    import logging
+
+    import paramiko  # noqa: F401
+
+    log = logging.getLogger("paramiko")
+    if not log.handlers:
+        # Without a handler, Python prints what paramiko logs of every connection that breaks.
+        log.addHandler(logging.NullHandler())
+
+
+def resolve(
+    candidates: Sequence[Candidate],
+    port: int,
+    known: Collection[HostKey],
+    budget: Budget,
+    progress: OnProgress,
+) -> Resolution:
+    """Try the candidates until one proves to be the pod, the budget is spent, or no hope is left.
+
+    :param candidates: the most promising first.
+    :param port: the NodePort.
+    :param known: the pod's host keys, as read inside the pod. Empty: none is known, then the first
+        ssh server is the answer, with ``proven=False``.
+    :param progress: called from this thread, for a candidate's first try and whenever it answers in
+        another way than before.
+    :returns: never more than one answer; what the network does is no exception.
+    """
+    search = _Search(candidates, port, frozenset(known), budget, progress)
+    try:
+        search.run()
+    finally:
+        search.close()
+    return search.result()
+
+
+class _Search:
+    """The state of one resolve: which tries run, what came back."""
+
+    def __init__(
+        self,
+        candidates: Sequence[Candidate],
+        port: int,
+        known: frozenset[HostKey],
+        budget: Budget,
+        progress: OnProgress,
+    ) -> None:
+        self._port, self._known, self._budget, self._progress = port, known, budget, progress
+        self._started_s = time.monotonic()
+        self._courses = [Course(candidate, self._started_s) for candidate in candidates]
+        self._next_new_s = self._started_s
+        self._answer: tuple[int, Answer] | None = None
+        self._grace_end_s = 0.0
+        self._results: queue.SimpleQueue[tuple[int, Answer | Outcome | Exception]] = (
+            queue.SimpleQueue()
+        )
+        self._threads: dict[int, threading.Thread] = {}
+        self._looked_up: dict[str, Sequence[dial.SockAddr]] = {}
+        self._stop = dial.Stop()
+
+    def run(self) -> None:
+        while not self._is_over():
+            self._begin_due()
+            try:
+                index, found = self._results.get(timeout=self._idle_s())
+            except queue.Empty:
+                continue
+            self._threads.pop(index).join()
+            if isinstance(found, Exception):
+                raise found
+            if isinstance(found, Answer):
+                self._note_answer(index, found)
+            else:
+                self._note_failure(index, found)
+
+    def close(self) -> None:
+        """End every try; their sockets are closed when this returns."""
+        self._stop.set()
+        for thread in self._threads.values():
+            thread.join(_JOIN_S)
+        self._stop.close()
+
+    def result(self) -> Resolution:
+        attempts = tuple(course.attempt(time.monotonic()) for course in self._courses)
+        return Resolution(self._answer[1] if self._answer else None, attempts)
+
+    def _waited_s(self) -> float:
+        return time.monotonic() - self._started_s
+
+    def _is_over(self) -> bool:
+        waited_s = self._waited_s()
+        if self._answer is not None:
+            return time.monotonic() >= self._grace_end_s or not self._hopeful_before_answer()
+        return waited_s >= self._budget.timeout_s or is_final(self._courses, waited_s, self._budget)
+
+    def _hopeful_before_answer(self) -> list[Course]:
+        """Earlier candidates that may yet turn out to be the better address."""
+        assert self._answer is not None
+        return [
+            course
+            for course in self._courses[: self._answer[0]]
+            if course.is_alive and (course.busy or course.due_s <= time.monotonic())
+        ]
+
+    def _waiting(self) -> list[tuple[float, int]]:
+        """When each candidate that may still matter is due, the longest due first."""
+        before = len(self._courses) if self._answer is None else self._answer[0]
+        return sorted(
+            (self._next_new_s if course.first_s is None else course.due_s, index)
+            for index, course in enumerate(self._courses[:before])
+            if not course.busy and (self._answer is None or course.is_alive)
+        )
+
+    def _begin_due(self) -> None:
+        while len(self._threads) < _AT_ONCE:
+            due = [(due_s, index) for due_s, index in self._waiting() if due_s <= time.monotonic()]
+            if not due:
+                return
+            self._begin(due[0][1])
+
+    def _idle_s(self) -> float:
+        """Until the next try is due; short enough for Ctrl-C where a wait is not interrupted."""
+        end_s = self._started_s + self._budget.timeout_s
+        if self._answer is not None:
+            end_s = self._grace_end_s
+        if len(self._threads) < _AT_ONCE:
+            end_s = min([end_s, *(due_s for due_s, _ in self._waiting())])
+        return min(max(0.001, end_s - time.monotonic()), 0.25)
+
+    def _begin(self, index: int) -> None:
+        course, now_s = self._courses[index], time.monotonic()
+        if course.first_s is None:
+            self._next_new_s = now_s + _STAGGER_S
+            self._progress(Progress(course.candidate, None, self._waited_s()))
+        course.begin(now_s)
+        thread = threading.Thread(target=self._try, args=(index,), daemon=True)
+        self._threads[index] = thread
+        thread.start()
+
+    def _note_failure(self, index: int, outcome: Outcome) -> None:
+        course, now_s = self._courses[index], time.monotonic()
+        if course.outcome is None:
+            self._next_new_s = now_s
+        others = [other.outcome for other in self._courses if other is not course]
+        seen = [other.fingerprint for other in others if other is not None and other.fingerprint]
+        if course.end(outcome, now_s, sharing=1 + seen.count(outcome.fingerprint or "")):
+            self._progress(Progress(course.candidate, outcome, self._waited_s()))
+
+    def _note_answer(self, index: int, answer: Answer) -> None:
+        now_s = time.monotonic()
+        text = f"answered, host key {answer.key.fingerprint}"
+        outcome = Outcome(Verdict.POD, text, answer.elapsed_s, answer.key.fingerprint)
+        self._courses[index].end(outcome, now_s)
+        self._progress(Progress(answer.candidate, outcome, self._waited_s()))
+        if self._answer is None:
+            self._grace_end_s = now_s + max(_GRACE_S, _GRACE_FACTOR * answer.elapsed_s)
+            for earlier in self._courses[:index]:
+                earlier.due_s = min(earlier.due_s, now_s)
+        if self._answer is None or index < self._answer[0]:
+            self._answer = (index, replace(answer, elapsed_s=self._waited_s()))
+
+    def _try(self, index: int) -> None:
+        """In a thread: one try; what it found goes into the queue, for nobody once stopped."""
+        try:
+            self._results.put((index, self._found(self._courses[index])))
+        except dial.StoppedError:
+            return
+        except Exception as failure:
+            self._results.put((index, failure))
+
+    def _found(self, course: Course) -> Answer | Outcome:
+        began_s = time.monotonic()
+        try:
+            key, banner = self._key_and_banner(course)
+        except dial.DialError as failure:
+            course.note_reply(failure.reply_s)
+            return Outcome(failure.verdict, failure.text, time.monotonic() - began_s)
+        elapsed_s = time.monotonic() - began_s
+        if self._known and key not in self._known:
+            text = f"another ssh server, its host key is {key.fingerprint}"
+            return Outcome(Verdict.OTHER_KEY, text, elapsed_s, key.fingerprint)
+        return Answer(course.candidate, self._port, key, banner, bool(self._known), elapsed_s)
+
+    def _key_and_banner(self, course: Course) -> tuple[HostKey, str]:
+        address = course.candidate.address
+        if address not in self._looked_up:
+            self._looked_up[address] = dial.look_up(address, self._port)
+        if self._stop.is_set:
+            raise dial.StoppedError
+        found = self._looked_up[address]
+        # A name with several addresses: another one with each try.
+        where = found[(course.tries - 1) % len(found)]
+        with dial.connect(where, course.rtt_s, self._stop) as sock:
+            course.is_connected = True
+            patience_s = min(_BANNER_S * 2**course.silences, _MAX_BANNER_S)
+            banner = dial.read_banner(sock, patience_s, self._stop)
+            return _exchange_keys(sock, self._known, self._stop), banner
+
+
+def _exchange_keys(sock: socket.socket, known: frozenset[HostKey], stop: dial.Stop) -> HostKey:
+    """The host key that the server proves to own; the connection is over afterwards.
+
+    :raises DialError: no key exchange came about.
+    :raises StoppedError: the search is over.
+    """
+    warm_up()
+    import paramiko
+
+    transport = paramiko.Transport(sock)
+    try:
+        _ask_for_known(transport, known)
+        done = threading.Event()
+        transport.start_client(event=done)
+        end_s = time.monotonic() + _KEY_EXCHANGE_S
+        while not done.wait(0.05):
+            if stop.is_set:
+                raise dial.StoppedError
+            if time.monotonic() >= end_s:
+                text = "an ssh server that stops answering in the key exchange"
+                raise dial.DialError(Verdict.KEY_EXCHANGE_FAILED, text)
+        key = transport.get_remote_server_key()
+        return HostKey(key.get_name(), key.asbytes())
+    except (paramiko.SSHException, EOFError, OSError) as failure:
+        cause = transport.get_exception() or failure
+        reason = dial.printable(str(cause).encode("utf-8", "replace")) or type(cause).__name__
+        text = f"an ssh server with which no key exchange comes about: {reason}"
+        raise dial.DialError(Verdict.KEY_EXCHANGE_FAILED, text) from failure
+    finally:
+        _end(transport, sock)
+
+
+def _ask_for_known(transport: paramiko.Transport, known: frozenset[HostKey]) -> None:
+    """A server with several keys shows one; make it one that can be compared."""
+    wanted = {key.type for key in known}
+    if "ssh-rsa" in wanted:
+        wanted |= {"rsa-sha2-512", "rsa-sha2-256"}
+    options = transport.get_security_options()
+    options.key_types = sorted(options.key_types, key=lambda name: name not in wanted)
+
+
+def _end(transport: paramiko.Transport, sock: socket.socket) -> None:
+    """End the transport's thread at once: closing alone is noticed a tenth of a second late."""
+    with contextlib.suppress(OSError):  # the other side was faster
+        sock.shutdown(socket.SHUT_RDWR)
+    transport.close()
+    if transport.ident is not None:
+        transport.join(_JOIN_S)
