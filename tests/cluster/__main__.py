@@ -1,0 +1,109 @@
+"""The cluster by hand: python -m tests.cluster up, shell, kubectl, status, down."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+from tests.cluster import plugin, prepare
+from tests.cluster.cluster import Cluster, names
+from tests.cluster.laptop import Laptop
+from tests.cluster.process import ClusterError
+from tests.cluster.profiles import PROFILES
+
+
+def main() -> int:
+    """Do what the command line says; 1 after an error on stderr, else the command's own status."""
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--name", default="play", help="which cluster (default: %(default)s)")
+    shared.add_argument("--profile", choices=sorted(PROFILES), help="how the laptop reaches it")
+    parser = argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in (prepare_machine, up, down, status, shell, kubectl):
+        name = command.__name__.partition("_")[0]
+        added = commands.add_parser(name, parents=[shared], help=command.__doc__)
+        added.set_defaults(command=command)
+        if command is prepare_machine:
+            added.add_argument("--if-possible", action="store_true", help="else do nothing, with 0")
+        if command is kubectl:
+            added.add_argument("words", nargs=argparse.REMAINDER, help="kubectl's arguments")
+    arguments = parser.parse_args()
+    chosen: Callable[[argparse.Namespace], int] = arguments.command
+    try:
+        return chosen(arguments)
+    except ClusterError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def prepare_machine(arguments: argparse.Namespace) -> int:
+    """install what this machine lacks (Debian packages, Go)"""
+    reason = prepare.reason_to_skip()
+    if reason and arguments.if_possible:
+        print(f"no cluster on this machine: {reason}", file=sys.stderr)
+        return 0
+    prepare.prepare()
+    return 0
+
+
+def up(arguments: argparse.Namespace) -> int:
+    """start a cluster that stays up"""
+    lacking = prepare.reason_to_skip() or ", ".join(prepare.missing())
+    if lacking:
+        raise ClusterError(f"{lacking}; python -m tests.cluster prepare installs what it can")
+    started = time.monotonic()
+    with Cluster.start(arguments.name) as cluster:
+        cluster.use(arguments.profile or "docker-desktop")
+        cluster.reset_home()
+        cluster.detach()
+    print(f"cluster {arguments.name} is up after {time.monotonic() - started:.0f} s")
+    print("next: python -m tests.cluster shell, kubectl get nodes, down")
+    return 0
+
+
+def down(arguments: argparse.Namespace) -> int:
+    """end a cluster and remove what it left"""
+    Cluster.remove(arguments.name)
+    print(f"cluster {arguments.name} is down")
+    return 0
+
+
+def status(_: argparse.Namespace) -> int:
+    """list the clusters that are up"""
+    for name in names():
+        cluster = Cluster.attach(name)
+        print(f"{name}: profile {cluster.profile.name}, logs in {cluster.folder / 'log'}")
+    return 0
+
+
+def shell(arguments: argparse.Namespace) -> int:
+    """open a shell in the laptop, with kubectl and the plugin"""
+    return _in_terminal(_laptop(arguments), ["bash", "--norc", "-i"])
+
+
+def kubectl(arguments: argparse.Namespace) -> int:
+    """run kubectl in the laptop"""
+    return _in_terminal(_laptop(arguments), ["kubectl", *arguments.words])
+
+
+def _laptop(arguments: argparse.Namespace) -> Laptop:
+    cluster = Cluster.attach(arguments.name)
+    if arguments.profile:
+        cluster.use(arguments.profile)
+    cluster.laptop.path_prepend.append(plugin.installed())
+    return cluster.laptop
+
+
+def _in_terminal(laptop: Laptop, words: list[str]) -> int:
+    prompt = {"PS1": r"laptop:\w\$ "}
+    done = subprocess.run(laptop.argv(words), env=laptop.environment(prompt), check=False)
+    return done.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,146 @@
+"""Building what the cluster runs: one Kubernetes binary and two images, each kept in the cache."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from tests.cluster import image, versions
+from tests.cluster.cache import cached
+from tests.cluster.prepare import architecture, go_program
+from tests.cluster.process import ClusterError
+
+COMPONENTS = (
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-proxy",
+    "kube-scheduler",
+    "kubelet",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """Where the parts are."""
+
+    components: Path
+    """Folder with kube-apiserver, kubelet and so on."""
+    kubectl: Path
+    """Folder with kubectl alone, for a PATH."""
+    images: tuple[Path, ...]
+    """Archives for `ctr image import`."""
+
+
+def build() -> Built:
+    """Everything, from the cache where it is there; minutes where it is not."""
+    binaries = _hyperkube()
+    images = _images()
+    return Built(
+        binaries / "components", binaries / "bin", (images / "pause.tar", images / "sshd.tar")
+    )
+
+
+def _hyperkube() -> Path:
+    sources = sorted(path for path in versions.GO_MODULE.rglob("*") if path.is_file())
+    major, minor, _ = versions.KUBERNETES.lstrip("v").split(".")
+    told = {"gitVersion": versions.KUBERNETES, "gitMajor": major, "gitMinor": minor}
+    flags = " ".join(
+        ("-s -w", *(f"-X k8s.io/component-base/version.{key}={told[key]}" for key in told))
+    )
+    ingredients = [flags, architecture(), *(path.read_text() for path in sources)]
+
+    def make(folder: Path) -> None:
+        title = f"building Kubernetes {versions.KUBERNETES} (the first time takes some 10 minutes)"
+        _go_build(title, "-ldflags", flags, "-o", str(folder / "hyperkube"), ".")
+        _go_build("building pause", "-ldflags", "-s -w", "-o", str(folder / "pause"), "./pause")
+        for name in COMPONENTS:
+            _link(folder / "components" / name)
+        _link(folder / "bin" / "kubectl")
+
+    return cached("kubernetes", ingredients, make)
+
+
+def _link(name: Path) -> None:
+    name.parent.mkdir(exist_ok=True)
+    name.symlink_to("../hyperkube")
+
+
+def _go_build(title: str, *arguments: str) -> None:
+    """Run `go build`, which is silent for minutes, with a sign of life.
+
+    Its work folder and caches are Go's ordinary ones: who has built Kubernetes before is quick.
+    """
+    env = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off"}
+    argv = [str(go_program()), "build", "-v", "-trimpath", *arguments]
+    with tempfile.TemporaryFile("w+") as output, _progress(title, output):
+        done = subprocess.run(
+            argv, cwd=versions.GO_MODULE, env=env, stdout=output, stderr=output, check=False
+        )
+        if done.returncode:
+            output.seek(0)
+            raise ClusterError(f"{' '.join(argv)}: {output.read()[-3000:]}")
+
+
+@contextmanager
+def _progress(title: str, output: IO[str] | None = None) -> Iterator[None]:
+    """Say on stderr what is done, then each 15 s for how long, and how many packages Go built."""
+    started = time.monotonic()
+    finished = threading.Event()
+
+    def packages() -> str:
+        if output is None:
+            return ""
+        lines = os.pread(output.fileno(), 1 << 20, 0).count(b"\n")
+        return f", {lines} packages"
+
+    def report() -> None:
+        while not finished.wait(15):
+            print(f"  {time.monotonic() - started:.0f} s{packages()}", file=sys.stderr, flush=True)
+
+    print(title, file=sys.stderr, flush=True)
+    thread = threading.Thread(target=report, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        finished.set()
+        thread.join()
+
+
+def _images() -> Path:
+    pause = _hyperkube() / "pause"
+    ingredients = [
+        Path(image.__file__).read_text(),
+        *versions.IMAGE_PACKAGES,
+        image.release()["VERSION_CODENAME"],
+        pause.parent.name,
+    ]
+
+    def make(folder: Path) -> None:
+        root = folder / "root.tar"
+        with _progress("building the images: pause, and Debian with sshd"):
+            for name, command in ((versions.PAUSE_IMAGE, "/pause"), (versions.SSHD_IMAGE, "bash")):
+                if command == "/pause":
+                    image.one_file_root(pause, root)
+                else:
+                    image.debian_root(root)
+                short = name.rpartition("/")[2].partition(":")[0]
+                image.docker_archive(
+                    folder / f"{short}.tar",
+                    root,
+                    name=name,
+                    command=[command],
+                    architecture=architecture(),
+                )
+                root.unlink()
+
+    return cached("images", ingredients, make)

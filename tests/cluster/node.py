@@ -1,0 +1,254 @@
+"""The node: one machine's worth of namespaces with a whole Kubernetes in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.cluster import kubeconfig, profiles, versions
+from tests.cluster.build import Built
+from tests.cluster.cache import cache_root
+from tests.cluster.namespaces import Holder, hold
+
+NAME = "docker-desktop"
+NAMESPACES = ("pid", "mount", "net", "uts", "ipc")
+_DATA = "/run/node"  # on the node's own tmpfs
+_SOCKET = "/run/containerd.sock"
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_API = f"https://127.0.0.1:{profiles.API_PORT}"
+_MACHINE_SETTINGS = (
+    "kernel/keys/root_maxbytes",
+    "kernel/keys/root_maxkeys",
+    "kernel/panic",
+    "kernel/panic_on_oops",
+    "vm/overcommit_memory",
+    "vm/panic_on_oom",
+)
+_FREEZE = 'copy=$(mktemp -p /run); cat "$1" >"$copy"; mount --bind "$copy" "$1"'
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the node is made from."""
+
+    state: Path
+    """The cluster's folder: pki/ is there, config files and log/ go there."""
+    token: str
+    """The administrator's."""
+    built: Built
+    cgroup: str
+
+
+def mark(name: str) -> str:
+    """Source of the mount that only the node of this cluster has."""
+    return f"node-of-{name}"
+
+
+def start(plan: Plan) -> Holder:
+    """Start the node's namespaces; its programs begin on the word "go"."""
+    config = plan.state / "node"
+    config.mkdir()
+    (plan.state / "log").mkdir(exist_ok=True)
+    for name, content in _files(plan, config).items():
+        text = content if isinstance(content, str) else json.dumps(content, indent=1)
+        (config / name).write_text(text)
+    spec = {
+        "setup": _setup(plan.state, config),
+        "programs": _programs(plan, config),
+        "exits": str(plan.state / "log" / "exits"),
+    }
+    return hold(NAMESPACES, spec, plan.state / "log" / "node.log")
+
+
+def image_import(image: Path) -> list[str]:
+    """The command that gives containerd an image, to be run in the node."""
+    return ["ctr", f"--address={_SOCKET}", "--namespace=k8s.io", "images", "import", str(image)]
+
+
+def _setup(state: Path, config: Path) -> list[list[str]]:
+    """Mounts that keep to this node what its programs write outside their own folders.
+
+    The kubelet also sets kernel settings of the whole machine: here it sets plain files instead.
+    """
+    cache = str(cache_root())
+    hollow = str(state / "hollow")
+    var = f"lowerdir=/var,upperdir={hollow}/var,workdir={hollow}/work"
+    folders = [f"{hollow}/{name}" for name in ("cache", "var", "work", "node")]
+    return [
+        ["mkdir", "-p", hollow],
+        ["mount", "-t", "proc", "proc", "/proc"],
+        ["mount", "-t", "tmpfs", "-o", "mode=755", mark(state.name), hollow],
+        ["mkdir", *folders],
+        ["mount", "--bind", cache, f"{hollow}/cache"],
+        ["mount", "-t", "overlay", "-o", var, "overlay", "/var"],
+        ["mount", "--rbind", hollow, "/run"],
+        ["mkdir", "-p", cache],
+        ["mount", "--bind", "/run/cache", cache],  # it may have been below /var or /run
+        ["mount", "--bind", str(config / "os-release"), "/etc/os-release"],
+        *(["sh", "-ec", _FREEZE, "sh", f"/proc/sys/{name}"] for name in _MACHINE_SETTINGS),
+        ["hostname", NAME],
+    ]
+
+
+def _programs(plan: Plan, config: Path) -> list[dict[str, Any]]:
+    """All programs in the order of their start; some have to wait for the API server."""
+    rows: list[tuple[str, str | None, Sequence[str]]] = [
+        ("etcd", None, _etcd()),
+        ("kube-apiserver", None, _apiserver(plan.state / "pki")),
+        ("containerd", None, [f"--config={config / 'containerd.toml'}"]),
+        ("kubelet", f"{_API}/readyz", _kubelet(config)),
+        ("kube-controller-manager", None, _controller_manager(plan.state / "pki", config)),
+        ("kube-scheduler", None, [*_client(config), "--leader-elect=false"]),
+        ("kube-proxy", None, [f"--config={config / 'proxy.yaml'}"]),
+    ]
+    return [
+        {
+            "name": name,
+            "after": after,
+            "argv": [
+                str(plan.built.components / name) if name.startswith("kube") else name,
+                *arguments,
+            ],
+            "log": str(plan.state / "log" / f"{name}.log"),
+            "env": {"PATH": _PATH, "HOME": "/run", "TMPDIR": "/run"},
+        }
+        for name, after, arguments in rows
+    ]
+
+
+def _etcd() -> list[str]:
+    return [
+        f"--data-dir={_DATA}/etcd",
+        "--listen-client-urls=http://127.0.0.1:2379",
+        "--advertise-client-urls=http://127.0.0.1:2379",
+        "--listen-peer-urls=http://127.0.0.1:2380",
+        "--unsafe-no-fsync",
+    ]
+
+
+def _apiserver(pki: Path) -> list[str]:
+    return [
+        "--etcd-servers=http://127.0.0.1:2379",
+        f"--secure-port={profiles.API_PORT}",
+        f"--cert-dir={_DATA}/apiserver",
+        f"--tls-cert-file={pki}/server.crt",
+        f"--tls-private-key-file={pki}/server.key",
+        f"--token-auth-file={pki}/tokens.csv",
+        f"--advertise-address={profiles.CABLE_NODE}",
+        "--service-cluster-ip-range=10.96.0.0/16",
+        "--service-account-issuer=https://kubernetes.default.svc",
+        f"--service-account-key-file={pki}/accounts.key",
+        f"--service-account-signing-key-file={pki}/accounts.key",
+        "--authorization-mode=RBAC",
+        "--allow-privileged",
+        "--kubelet-preferred-address-types=InternalIP",
+    ]
+
+
+def _controller_manager(pki: Path, config: Path) -> list[str]:
+    return [
+        *_client(config),
+        f"--service-account-private-key-file={pki}/accounts.key",
+        f"--root-ca-file={pki}/ca.crt",
+        "--use-service-account-credentials=false",
+        "--leader-elect=false",
+        "--allocate-node-cidrs=false",
+    ]
+
+
+def _kubelet(config: Path) -> list[str]:
+    return [
+        *_client(config),
+        f"--config={config / 'kubelet.yaml'}",
+        f"--root-dir={_DATA}/kubelet",
+        f"--cert-dir={_DATA}/kubelet-pki",
+        f"--node-ip={profiles.NODE_IP}",
+        f"--hostname-override={NAME}",
+    ]
+
+
+def _client(config: Path) -> list[str]:
+    return [f"--kubeconfig={config / 'kubeconfig'}"]
+
+
+def _files(plan: Plan, config: Path) -> dict[str, Any]:
+    return {
+        "kubeconfig": kubeconfig.build(_API, plan.state / "pki/ca.crt", plan.token),
+        "os-release": 'PRETTY_NAME="Docker Desktop"\n',
+        "resolv.conf": "nameserver 127.0.0.1\n",
+        "containerd.toml": _containerd(config),
+        "10-bridge.conflist": _pod_network(),
+        "kubelet.yaml": _kubelet_configuration(plan, config),
+        "proxy.yaml": {
+            "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
+            "kind": "KubeProxyConfiguration",
+            "mode": "iptables",
+            "hostnameOverride": NAME,
+            "clientConnection": {"kubeconfig": str(config / "kubeconfig")},
+            "clusterCIDR": "10.244.0.0/24",
+            "conntrack": {  # 0 leaves this machine's own settings alone
+                "maxPerCore": 0,
+                "tcpEstablishedTimeout": "0s",
+                "tcpCloseWaitTimeout": "0s",
+            },
+        },
+    }
+
+
+def _containerd(config: Path) -> str:
+    # restrict_oom_score_adj: a machine without CAP_SYS_RESOURCE could not start containers else
+    return f"""\
+version = 2
+root = "{_DATA}/containerd"
+state = "/run/containerd"
+[grpc]
+address = "{_SOCKET}"
+[plugins."io.containerd.internal.v1.opt"]
+path = "{_DATA}/opt"
+[plugins."io.containerd.grpc.v1.cri"]
+sandbox_image = "{versions.PAUSE_IMAGE}"
+restrict_oom_score_adj = true
+[plugins."io.containerd.grpc.v1.cri".cni]
+bin_dir = "/usr/lib/cni"
+conf_dir = "{config}"
+"""
+
+
+def _pod_network() -> dict[str, Any]:
+    subnet = {"subnet": "10.244.0.0/24"}
+    bridge = {
+        "type": "bridge",
+        "bridge": "cni0",
+        "isGateway": True,
+        "ipMasq": True,
+        "hairpinMode": True,
+        "ipam": {"type": "host-local", "ranges": [[subnet]], "routes": [{"dst": "0.0.0.0/0"}]},
+    }
+    ports = {"type": "portmap", "capabilities": {"portMappings": True}}
+    return {"cniVersion": "0.4.0", "name": "pods", "plugins": [bridge, ports]}
+
+
+def _kubelet_configuration(plan: Plan, config: Path) -> dict[str, Any]:
+    return {
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "authentication": {"anonymous": {"enabled": True}, "webhook": {"enabled": False}},
+        "authorization": {"mode": "AlwaysAllow"},
+        "cgroupDriver": "cgroupfs",
+        "cgroupRoot": f"/{plan.cgroup}",
+        "failSwapOn": False,
+        "containerRuntimeEndpoint": f"unix://{_SOCKET}",
+        "resolvConf": str(config / "resolv.conf"),
+        "clusterDomain": "cluster.local",
+        "volumePluginDir": f"{_DATA}/plugins",
+        "imageGCHighThresholdPercent": 100,
+        "evictionHard": {
+            "memory.available": "50Mi",
+            "nodefs.available": "1Mi",
+            "imagefs.available": "1Mi",
+            "nodefs.inodesFree": "0%",
+        },
+    }

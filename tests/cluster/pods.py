@@ -1,0 +1,132 @@
+"""Pods from a few words: what runs in them, and their manifests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from tests.cluster.versions import SSHD_IMAGE
+
+Object = dict[str, Any]
+
+RUNS = {
+    "sshd": """\
+for home in /root /home/dev; do
+  mkdir -p -m 700 $home/.ssh
+  echo "$AUTHORIZED_KEY" >$home/.ssh/authorized_keys
+done
+chown -R dev: /home/dev/.ssh
+if [ "$HOST_KEYS" = own ]; then
+  rm /etc/ssh/ssh_host_*
+  for kind in ed25519 ecdsa; do
+    ssh-keygen -q -t $kind -N '' -f /etc/ssh/ssh_host_${kind}_key
+  done
+fi
+[ "$PORT" = 22 ] || echo "Port $PORT" >/etc/ssh/sshd_config.d/port.conf
+mkdir -p /run/sshd
+exec /usr/sbin/sshd -D -e
+""",
+    "nothing": "exec sleep infinity",
+    "echo": 'echo listening; exec socat "TCP-LISTEN:$PORT,fork,reuseaddr" EXEC:cat',
+    "crash": "echo it went wrong >&2; exit 3",
+    "done": "exit 0",
+}
+"""What a pod can run: an sshd, a sleep, a listener that is no ssh, a failure, a success."""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The few words that tell one pod from another."""
+
+    runs: str = "sshd"
+    """A key of RUNS."""
+    host_keys: Literal["image", "own"] = "image"
+    """The image's keys are the same in all pods; own ones are made when the container starts."""
+    ready: bool = True
+    """False: its readiness probe fails for ever."""
+    schedulable: bool = True
+    """False: no node fits, so it stays Pending."""
+    port: int = 22
+    """Where its program listens."""
+    port_name: str | None = "ssh"
+    """Name of the declared container port; None declares no port at all."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    command: Sequence[str] | None = None
+    """Instead of what `runs` names."""
+    restart: Literal["Always", "OnFailure", "Never"] = "Always"
+
+
+def manifest(name: str, words: Words, public_key: str) -> Object:
+    """The Pod, with the key allowed to log in as root and as dev."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "labels": {"app": name, **words.labels}},
+        "spec": _spec(words, public_key),
+    }
+
+
+def deployment(name: str, words: Words, public_key: str, replicas: int) -> Object:
+    """A Deployment whose pods all have the label app=NAME."""
+    labels = {"app": name, **words.labels}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": _spec(words, public_key)},
+        },
+    }
+
+
+def _spec(words: Words, public_key: str) -> Object:
+    variables = {
+        "AUTHORIZED_KEY": public_key,
+        "HOST_KEYS": words.host_keys,
+        "PORT": str(words.port),
+    }
+    container: Object = {
+        "name": "main",
+        "image": SSHD_IMAGE,
+        "imagePullPolicy": "Never",
+        "command": list(words.command or ("bash", "-euc", RUNS[words.runs])),
+        "env": [{"name": key, "value": value} for key, value in variables.items()],
+    }
+    if words.port_name is not None:
+        container["ports"] = [{"name": words.port_name, "containerPort": words.port}]
+    if not words.ready:
+        container["readinessProbe"] = {"exec": {"command": ["false"]}, "periodSeconds": 1}
+    spec: Object = {
+        "automountServiceAccountToken": False,  # its volume waits for a ConfigMap, up to seconds
+        "containers": [container],
+        "dnsPolicy": "Default",
+        "enableServiceLinks": False,
+        "restartPolicy": words.restart,
+        "terminationGracePeriodSeconds": 0,
+    }
+    if not words.schedulable:
+        spec["nodeSelector"] = {"no-such-node": "true"}
+    return spec
+
+
+def settled(pod: Object, words: Words) -> bool:
+    """Whether the pod has come to where its words lead, as far as its status tells.
+
+    A crash-looping one has come there with its first restart: whether its status says
+    CrashLoopBackOff or Error changes back and forth from then on.
+    """
+    status = pod["status"]
+    conditions = {row["type"]: row for row in status.get("conditions", [])}
+    containers = status.get("containerStatuses", [])
+    if not words.schedulable:
+        return bool(conditions.get("PodScheduled", {}).get("reason") == "Unschedulable")
+    if words.command is None and words.runs in ("crash", "done"):
+        if words.restart == "Never":
+            return status.get("phase") in ("Succeeded", "Failed")
+        return any(row["restartCount"] and "running" not in row["state"] for row in containers)
+    if not words.ready:
+        return any("running" in row["state"] for row in containers)
+    return bool(conditions.get("Ready", {}).get("status") == "True")

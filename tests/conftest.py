@@ -1,0 +1,82 @@
+"""Fixtures around the real Kubernetes of tests/cluster, and a guard over the real home."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster import guard, plugin
+from tests.cluster.cluster import Cluster, free_name
+from tests.cluster.laptop import Laptop
+from tests.cluster.namespace import Namespace
+from tests.cluster.prepare import missing, reason_to_skip
+from tests.cluster.profiles import PROFILES
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options about the cluster."""
+    group = parser.getgroup("cluster")
+    group.addoption(
+        "--require-cluster",
+        action="store_true",
+        help="fail where tests on the real cluster would be skipped",
+    )
+    group.addoption(
+        "--cluster",
+        metavar="NAME",
+        help="use a cluster that is up (python -m tests.cluster up) instead of starting one",
+    )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _real_home_untouched() -> Iterator[None]:
+    before = guard.snapshot()
+    yield
+    changed = guard.changes(before)
+    assert not changed, f"the tests touched the real home: {'; '.join(changed)}"
+
+
+@pytest.fixture(scope="session")
+def cluster(pytestconfig: pytest.Config) -> Iterator[Cluster]:
+    """The cluster of this run, with the plugin on the laptop's PATH."""
+    reason = reason_to_skip()
+    if reason is None and missing():
+        reason = f"run `python -m tests.cluster prepare` first, for {', '.join(missing())}"
+    if reason:
+        if pytestconfig.getoption("--require-cluster"):
+            pytest.fail(reason, pytrace=False)
+        pytest.skip(reason)
+    name = pytestconfig.getoption("--cluster")
+    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled():  # building says for minutes what it does
+        tools = plugin.installed()
+        running = Cluster.attach(name) if name else Cluster.start(free_name("test"))
+    running.laptop.path_prepend.append(tools)
+    try:
+        yield running
+    finally:
+        if not name:
+            running.down()
+
+
+@pytest.fixture(params=sorted(PROFILES))
+def profile(request: pytest.FixtureRequest, cluster: Cluster) -> str:
+    """Each network profile in turn, in use before the test begins."""
+    cluster.use(request.param)
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def laptop(cluster: Cluster) -> Laptop:
+    """The laptop with a new home. Ask for `profile` too, or call cluster.use() in the test."""
+    cluster.reset_home()
+    return cluster.laptop
+
+
+@pytest.fixture
+def ns(cluster: Cluster, laptop: Laptop) -> Iterator[Namespace]:  # noqa: ARG001 its key goes first
+    """A fresh Kubernetes namespace; its pods let the laptop's key in."""
+    with cluster.namespace() as fresh:
+        yield fresh

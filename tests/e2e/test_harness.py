@@ -1,0 +1,232 @@
+"""The real Kubernetes of tests/cluster keeps its own promises."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import guard
+from tests.cluster.api import until
+from tests.cluster.cluster import Cluster, State, folder_of, free_name
+from tests.cluster.laptop import REPOSITORY, Laptop
+from tests.cluster.namespace import Namespace
+from tests.cluster.namespaces import connected
+from tests.cluster.process import ProcessId, run
+
+pytestmark = pytest.mark.cluster
+
+_LONG_RUN = """\
+import sys, time
+from tests.cluster.cluster import Cluster
+cluster = Cluster.start(sys.argv[1])
+cluster.use("docker-desktop")
+cluster.reset_home()
+with cluster.namespace() as ns:
+    ns.pod("dev")
+    print("ready", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_killed_runs_and_down_leave_nothing(cluster: Cluster) -> None:  # noqa: ARG001 builds first
+    name = free_name("harness")
+    before = _machine(name)
+    seen: set[ProcessId] = set()
+    spaces: set[str] = set()
+    for moment in ("starting", "serving"):
+        with _run(_LONG_RUN, name) as killed:
+            if moment == "starting":
+                until("its state", lambda: State.read(folder_of(name)) is not None)
+            else:
+                assert killed.stdout is not None
+                assert killed.stdout.readline() == "ready\n"
+            _look_around(name, seen, spaces)
+            os.kill(killed.pid, signal.SIGKILL)
+    run([sys.executable, "-m", "tests.cluster", "up", "--name", name], cwd=REPOSITORY)
+    _look_around(name, seen, spaces)
+    assert len(seen) > 20, "too few processes seen for a cluster with a pod"
+
+    run([sys.executable, "-m", "tests.cluster", "down", "--name", name], cwd=REPOSITORY)
+
+    assert not [process for process in seen if process.alive()]
+    assert not spaces & {space for entry in _processes() for space in _spaces(entry)}
+    assert _machine(name) == before
+    assert not folder_of(name).exists()
+
+
+def _run(program: str, *arguments: str) -> subprocess.Popen[str]:
+    argv = [sys.executable, "-c", program, *arguments]
+    return subprocess.Popen(argv, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
+
+
+def _machine(name: str) -> dict[str, object]:
+    """What a cluster could leave on the machine itself."""
+    settings = ("vm/overcommit_memory", "kernel/panic", "kernel/panic_on_oops")
+    return {
+        "mounts": [line for line in _lines("/proc/self/mountinfo") if name in line],
+        "cgroups": sorted(map(str, Path("/sys/fs/cgroup").rglob(f"*{name}*"))),
+        "links": sorted(path.name for path in Path("/sys/class/net").iterdir()),
+        "rules": [line for line in run(["iptables-save"]).splitlines() if line[0] != "#"],
+        "settings": [_lines(f"/proc/sys/{setting}") for setting in settings],
+    }
+
+
+def _look_around(name: str, seen: set[ProcessId], spaces: set[str]) -> None:
+    """Note the processes of the cluster's node and laptop, and the namespaces they are in."""
+    state = State.read(folder_of(name))
+    assert state is not None
+    laptop = str(Path(f"/proc/{state.laptop.pid}/ns/mnt").readlink())
+    own = set(_spaces(Path("/proc/self")))
+    parents = {int(entry.name): _parent(entry) for entry in _processes()}
+    for entry in _processes():
+        pid: int | None = int(entry.name)
+        while pid and pid != state.node.pid:
+            pid = parents.get(pid)
+        here = set(_spaces(entry))
+        if here and (pid or laptop in here):
+            seen.add(ProcessId.of(int(entry.name)))
+            spaces |= here - own
+
+
+def _processes() -> list[Path]:
+    return [entry for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
+
+
+def _spaces(entry: Path) -> Iterator[str]:
+    for kind in ("mnt", "net", "pid"):
+        try:
+            yield str((entry / "ns" / kind).readlink())
+        except OSError:  # it has just ended
+            return
+
+
+def _parent(entry: Path) -> int:
+    try:
+        return int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+def _lines(path: str) -> list[str]:
+    return Path(path).read_text().splitlines()
+
+
+def test_home_in_the_laptop_is_not_the_real_one(laptop: Laptop) -> None:
+    laptop.run(["sh", "-c", "echo made inside >~root/.ssh/mark"], check=True)
+
+    assert (laptop.home / ".ssh" / "mark").read_text() == "made inside\n"
+    assert not (Path.home() / ".ssh" / "mark").exists()
+    written = laptop.run(["touch", sys.prefix + "/mark", str(REPOSITORY / "mark")])
+    below_home = [path for path in (sys.prefix, REPOSITORY) if Path.home() in Path(path).parents]
+    assert written.stderr.count("Read-only") == len(below_home)
+    for folder in (Path(sys.prefix), REPOSITORY):
+        (folder / "mark").unlink(missing_ok=True)
+
+
+def test_no_packet_leaves_the_machine(cluster: Cluster, laptop: Laptop) -> None:
+    asked = ["ip", "route", "get", "1.1.1.1"]
+
+    assert "unreachable" in laptop.run(asked).stderr
+    assert "default" not in cluster.run_in_node(["ip", "route"])
+
+
+def test_profiles_reach_the_port_where_they_should(cluster: Cluster, ns: Namespace) -> None:
+    ns.pod("dev")
+    port = _expose(ns, {"app": "dev"})
+    until("the port", lambda: _answers(cluster, "10.77.0.2", port, b"SSH-2.0-"), timeout_s=10)
+
+    cluster.use("lan")
+    assert _banner(cluster, "192.168.65.3", port).startswith(b"SSH-2.0-")
+    with pytest.raises(ConnectionRefusedError):
+        _banner(cluster, "127.0.0.1", port)
+
+    cluster.use("docker-desktop")
+    assert _banner(cluster, "127.0.0.1", port).startswith(b"SSH-2.0-")
+    with pytest.raises(TimeoutError):
+        _banner(cluster, "192.168.65.3", port)
+
+
+def test_forwarder_accepts_and_closes_without_a_back_end(cluster: Cluster, ns: Namespace) -> None:
+    cluster.use("docker-desktop")
+    port = _expose(ns, {"app": "nobody"})
+
+    until("a listener", lambda: _answers(cluster, "127.0.0.1", port, b""), timeout_s=10)
+    assert _banner(cluster, "127.0.0.1", port) == b""
+
+
+def _expose(ns: Namespace, selector: dict[str, str]) -> int:
+    spec = {"type": "NodePort", "selector": selector, "ports": [{"port": 22}]}
+    service = ns.api.create(
+        f"{ns.path}/services", {"metadata": {"generateName": "s-"}, "spec": spec}
+    )
+    port: int = service["spec"]["ports"][0]["nodePort"]
+    return port
+
+
+def _answers(cluster: Cluster, address: str, port: int, start: bytes) -> bool:
+    try:
+        return _banner(cluster, address, port).startswith(start)
+    except (ConnectionRefusedError, TimeoutError):
+        return False  # kube-proxy or the forwarder has not seen the Service yet
+
+
+def _banner(cluster: Cluster, address: str, port: int) -> bytes:
+    with connected(cluster.laptop.process, (address, port), timeout_s=1) as connection:
+        try:
+            return connection.recv(64)
+        except ConnectionResetError:
+            return b""
+
+
+def test_image_host_keys_are_shared_and_own_ones_are_not(cluster: Cluster, ns: Namespace) -> None:
+    for name in ("one", "two"):
+        ns.pod(name, wait=False)
+        ns.pod(f"own-{name}", host_keys="own", wait=False)
+    words = ns.words
+    for name, chosen in words.items():
+        ns.wait(name, chosen)
+
+    keys = {name: _host_key(cluster, ns, name) for name in words}
+    assert keys["one"] == keys["two"]
+    assert len({keys["one"], keys["own-one"], keys["own-two"]}) == 3
+    ns.replace_pod("own-one")
+    assert _host_key(cluster, ns, "own-one") != keys["own-one"]
+
+
+def _host_key(cluster: Cluster, ns: Namespace, pod: str) -> str:
+    key = "/etc/ssh/ssh_host_ed25519_key.pub"
+    return cluster.kubectl("-n", ns.name, "exec", pod, "--", "cat", key)
+
+
+def test_relay_counts_delays_and_cuts(cluster: Cluster, laptop: Laptop, ns: Namespace) -> None:
+    pods = f"{ns.path}/pods"
+    with cluster.relay() as relay:
+        laptop.run(["kubectl", f"--kubeconfig={relay.kubeconfig()}", "get", "--raw", pods])
+        (request,) = relay.requests()
+        assert (request.method, request.path, request.status) == ("GET", pods, 200)
+        relay.reset()
+        assert relay.requests() == []
+    with cluster.relay(cut_after_bytes=10, cut_path="/pods") as relay:
+        command = ["kubectl", f"--kubeconfig={relay.kubeconfig()}", "get", "--raw", pods]
+        failed = laptop.run(command)
+        assert failed.returncode
+        assert "EOF" in failed.stderr
+        assert relay.requests()[0].received_bytes == 10
+
+
+def test_guard_notices_a_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tmp_path / "config"
+    config.write_text(json.dumps({}))
+    monkeypatch.setenv("KUBECONFIG", str(config))
+    before = guard.snapshot()
+    assert guard.changes(before) == []
+
+    config.write_text(json.dumps({"kind": "Config"}))
+    assert guard.changes(before) == [f"{config} was changed"]
