@@ -1,0 +1,210 @@
+"""A pod as far as this program needs it, read from the API's JSON. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kubectl_nodeport.errors import NodeportError
+from kubectl_nodeport.kube.request import Json
+
+_DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerPort:
+    """A port that the pod's manifest declares."""
+
+    number: int
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A container of the pod's main list; ``waiting`` is the kubelet's reason, "" if it runs."""
+
+    name: str
+    ports: tuple[ContainerPort, ...] = ()
+    running: bool = True
+    waiting: str = ""
+    restarts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """One pod. ``host_ips`` are its node's addresses as the kubelet reported them."""
+
+    namespace: str
+    name: str
+    uid: str
+    phase: str
+    node: str
+    containers: tuple[Container, ...]
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    host_ips: tuple[str, ...] = ()
+    host_network: bool = False
+    ready: bool = True
+    deleting: bool = False
+    waiting: str = ""
+
+    @classmethod
+    def of(cls, document: Json) -> Pod:
+        """Read a pod from the API's answer; what is missing or malformed counts as empty."""
+        metadata, spec, status = (_mapping(document.get(k)) for k in ("metadata", "spec", "status"))
+        conditions = _keyed("type", status.get("conditions"))
+        scheduled = conditions.get("PodScheduled", {})
+        return cls(
+            namespace=str(metadata.get("namespace", "")),
+            name=str(metadata.get("name", "")),
+            uid=str(metadata.get("uid", "")),
+            phase=str(status.get("phase", "")),
+            node=str(spec.get("nodeName") or ""),
+            containers=_containers(spec, status),
+            labels=_strings(metadata.get("labels")),
+            annotations=_strings(metadata.get("annotations")),
+            host_ips=_host_ips(status),
+            host_network=bool(spec.get("hostNetwork")),
+            ready=conditions.get("Ready", {}).get("status") == "True",
+            deleting="deletionTimestamp" in metadata,
+            waiting=str(scheduled.get("message") or "")
+            if scheduled.get("status") == "False"
+            else "",
+        )
+
+    def container(self, port: int | None = None) -> Container:
+        """The container meant: the one that declares the port, kubectl's default, or the first."""
+        for container in self.containers:
+            if port is not None and port in (p.number for p in container.ports):
+                return container
+        default = self.annotations.get(_DEFAULT_CONTAINER)
+        return next((c for c in self.containers if c.name == default), self.containers[0])
+
+    def ssh_port(self) -> int:
+        """The container port named ``ssh``, else 22."""
+        ports = [port for container in self.containers for port in container.ports]
+        return next((port.number for port in ports if port.name == "ssh"), 22)
+
+
+def check_usable(pod: Pod) -> None:
+    """Refuse a pod that cannot be reached, or must not be.
+
+    :raises NodeportError: pending, crash-looping, ended, on its way out, or on the host's network.
+    """
+    describe = f"kubectl describe pod {pod.name} -n {pod.namespace}"
+    if pod.host_network:
+        raise NodeportError(
+            f"pod {pod.name} uses its node's network: a rule would open the node's own port",
+            hint=f"connect to the node itself; it is {pod.node}",
+        )
+    if pod.deleting:
+        raise NodeportError(
+            f"pod {pod.name} is being deleted",
+            hint=f"when its successor is there: kubectl get pods -n {pod.namespace} -w",
+        )
+    if pod.phase in ("Succeeded", "Failed"):
+        ended = "has completed" if pod.phase == "Succeeded" else "has failed"
+        raise NodeportError(
+            f"pod {pod.name} {ended}, nothing runs in it any more",
+            hint=f"start it anew, or see why: {describe}",
+        )
+    if not pod.containers:
+        raise NodeportError(f"pod {pod.name} has no containers", hint=describe)
+
+
+def check_running(pod: Pod, container: Container) -> None:
+    """Refuse a container that does not run.
+
+    :raises NodeportError: naming what the kubelet says it waits for.
+    """
+    if container.running:
+        return
+    describe = f"kubectl describe pod {pod.name} -n {pod.namespace}"
+    pending = pod.phase == "Pending"
+    if "CrashLoopBackOff" in container.waiting or (container.restarts and not pending):
+        raise NodeportError(
+            f"container {container.name} of pod {pod.name} keeps crashing: "
+            f"{container.waiting or 'it ended'}, {container.restarts} restarts",
+            hint=f"kubectl logs {pod.name} -c {container.name} -n {pod.namespace} --previous",
+        )
+    if pending:
+        reason = pod.waiting or container.waiting or "its containers have not started"
+        raise NodeportError(f"pod {pod.name} is pending: {reason}", hint=f"see why: {describe}")
+    raise NodeportError(
+        f"container {container.name} of pod {pod.name} does not run: "
+        f"{container.waiting or 'the kubelet does not say why'}",
+        hint=f"see why: {describe}",
+    )
+
+
+def _containers(spec: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[Container, ...]:
+    statuses = _keyed("name", status.get("containerStatuses"))
+    found = []
+    for container in _mappings(spec.get("containers")):
+        name = str(container.get("name", ""))
+        state = _mapping(statuses.get(name, {}).get("state"))
+        running = "running" in state
+        restarts = statuses.get(name, {}).get("restartCount")
+        found.append(
+            Container(
+                name=name,
+                ports=tuple(_ports(container)),
+                running=running,
+                waiting="" if running else _reason(state),
+                restarts=restarts if isinstance(restarts, int) else 0,
+            )
+        )
+    return tuple(found)
+
+
+def _reason(state: Mapping[str, Any]) -> str:
+    for key in ("waiting", "terminated"):
+        details = _mapping(state.get(key))
+        if details:
+            message = str(details.get("message") or "")
+            reason = str(details.get("reason") or key)
+            return f"{reason}: {message}" if message else reason
+    return ""
+
+
+def _ports(container: Mapping[str, Any]) -> list[ContainerPort]:
+    ports = []
+    for port in _mappings(container.get("ports")):
+        number = port.get("containerPort")
+        if not isinstance(number, int) or not 1 <= number <= 65535:
+            continue
+        if port.get("protocol", "TCP") == "TCP":
+            ports.append(ContainerPort(number, str(port.get("name") or "")))
+    return ports
+
+
+def _host_ips(status: Mapping[str, Any]) -> tuple[str, ...]:
+    listed = [entry.get("ip") for entry in _mappings(status.get("hostIPs"))]
+    addresses = []
+    for address in [status.get("hostIP"), *listed]:
+        try:
+            found = ipaddress.ip_address(str(address))
+        except ValueError:
+            continue
+        if "%" not in str(found):  # a zone may be any text, and means nothing here
+            addresses.append(str(found))
+    return tuple(dict.fromkeys(addresses))
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _mappings(value: object) -> list[Mapping[str, Any]]:
+    return [v for v in value if isinstance(v, Mapping)] if isinstance(value, list) else []
+
+
+def _keyed(key: str, value: object) -> dict[str, Mapping[str, Any]]:
+    """The list's objects by one of their fields, those left out where it is no text."""
+    return {name: o for o in _mappings(value) if isinstance(name := o.get(key), str)}
+
+
+def _strings(value: object) -> dict[str, str]:
+    return {str(k): str(v) for k, v in _mapping(value).items()}

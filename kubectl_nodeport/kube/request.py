@@ -1,0 +1,158 @@
+"""Requests to the API server as values, and its refusals as errors in plain words. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from kubectl_nodeport.errors import NodeportError
+
+Json = dict[str, Any]
+
+_METHODS = {
+    "get": "GET",
+    "list": "GET",
+    "create": "POST",
+    "patch": "PATCH",
+    "delete": "DELETE",
+}
+
+# RBAC's refusal, in the API server's fixed wording:
+# https://github.com/kubernetes/kubernetes/blob/v1.34.4/staging/src/k8s.io/apiserver/pkg/endpoints/handlers/responsewriters/errors.go
+_CANNOT = re.compile(r'cannot (?P<verb>[a-z]+) resource "(?P<resource>[a-z./]+)"')
+
+# For a collection of which names are all that is wanted: the server leaves the rest out.
+_METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request: a verb and a resource as RBAC names them.
+
+    ``purpose`` completes "… is needed to" in the error that a refusal becomes.
+    """
+
+    verb: str
+    resource: str
+    purpose: str
+    name: str = ""
+    namespace: str = ""
+    subresource: str = ""
+    query: tuple[tuple[str, str], ...] = ()
+    body: Json | None = field(default=None, compare=True, hash=False)
+    names_only: bool = False
+
+    @property
+    def method(self) -> str:
+        """The HTTP method."""
+        return _METHODS[self.verb]
+
+    @property
+    def path(self) -> str:
+        """The path below the server's URL, its query included."""
+        parts = ["", "api", "v1"]
+        if self.namespace:
+            parts += ["namespaces", self.namespace]
+        parts += [part for part in (self.resource, self.name, self.subresource) if part]
+        path = "/".join(quote(part, safe="") for part in parts)
+        return f"{path}?{urlencode(self.query)}" if self.query else path
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Accept and Content-Type; the client adds authentication."""
+        headers = {"Accept": _METADATA_ONLY if self.names_only else "application/json"}
+        if self.verb == "patch":
+            headers["Content-Type"] = "application/merge-patch+json"
+        elif self.body is not None:
+            headers["Content-Type"] = "application/json"
+        return headers
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+class ApiError(NodeportError):
+    """The API server answered, and the answer is no.
+
+    ``status`` is the HTTP status, ``reason`` the machine-readable reason of Kubernetes' Status.
+    """
+
+    def __init__(self, message: str, *, hint: str, status: int, reason: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.reason = reason
+
+
+class ForbiddenError(ApiError):
+    """403: a right is missing, a quota is used up, or admission refused."""
+
+
+class NotFoundError(ApiError):
+    """404: the object does not exist."""
+
+
+class ConflictError(ApiError):
+    """409: the object exists already, or changed since it was read."""
+
+
+class InvalidError(ApiError):
+    """422: the server refuses a field; which one is in the message."""
+
+
+class UnreachableError(NodeportError):
+    """The API server did not answer, or its answer broke off."""
+
+
+_BY_STATUS: dict[int, type[ApiError]] = {
+    403: ForbiddenError,
+    404: NotFoundError,
+    409: ConflictError,
+    422: InvalidError,
+}
+
+
+def refusal(request: Request, status: int, body: bytes | str, context: str) -> ApiError:
+    """Turn an answer that is not 2xx into the error that a person can act on."""
+    detail = _status_object(body)
+    message = str(detail.get("message") or "").strip() or f"HTTP status {status}"
+    reason = str(detail.get("reason") or "")
+    if status == 401:
+        return ApiError(
+            f'the API server of context "{context}" does not accept the credentials (401)',
+            hint="log in again as your cluster wants it, and try: kubectl auth whoami",
+            status=status,
+            reason=reason,
+        )
+    missing = _CANNOT.search(message) if status == 403 else None
+    if missing:
+        right = f"{missing['verb']} {missing['resource']}"
+        where = f" -n {request.namespace}" if request.namespace else ""
+        # can-i reads the second half of pods/exec as a pod's name.
+        asked = right.replace("/", " --subresource=")
+        return ForbiddenError(
+            f"the right to {right}{where} is missing, needed to {request.purpose}",
+            hint=f"ask for it, and check with: kubectl auth can-i {asked}{where}",
+            status=status,
+            reason=reason,
+        )
+    error = _BY_STATUS.get(status, ApiError)
+    return error(
+        f"the API server refused to {request.purpose}: {message}",
+        hint=f"kubectl --context {context} get --raw /readyz says whether the server is well"
+        if status >= 500
+        else "the server's own words above say what to change",
+        status=status,
+        reason=reason,
+    )
+
+
+def _status_object(body: bytes | str) -> Mapping[str, Any]:
+    try:
+        detail = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return detail if isinstance(detail, Mapping) else {}

@@ -1,0 +1,182 @@
+"""The Service that a rule is, as the API's JSON. Pure.
+
+Its selector reaches exactly one pod: Remote-SSH opens two connections, and a Service over several
+pods would take them to different ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kubectl_nodeport.kube.pod import Pod
+from kubectl_nodeport.kube.request import Json
+from kubectl_nodeport.rule.rule import Exposed, Rule
+
+MANAGER = "kubectl-nodeport"
+_MANAGED_BY = "app.kubernetes.io/managed-by"
+# Names this very Service, so that a manifest copied to another name is not taken for ours.
+_SELF = "kubectl-nodeport/service"
+_ID = "kubectl-nodeport/id"
+_POD = "kubectl-nodeport/pod"
+_RULE = "kubectl-nodeport/rule"
+
+
+def pod_label(rule_name: str) -> str:
+    """The key of the label that ties a pod to its rule."""
+    return f"kubectl-nodeport/{rule_name}"
+
+
+def pod_label_value(pod_uid: str, rule_id: str) -> str:
+    """A value that no other pod can have: it holds the id drawn for this rule just now."""
+    return f"{pod_uid}.{rule_id}"
+
+
+def manifest(rule: Rule, pod: Pod, rule_id: str, node_port: int | None) -> Json:
+    """The Service for a rule on one pod.
+
+    ``publishNotReadyAddresses``: a pod that fails its readiness probe is still reached, which is
+    when a developer wants to look inside.
+    """
+    port: Json = {
+        "name": rule.name,
+        "port": rule.port,
+        "targetPort": rule.port,
+        "protocol": "TCP",
+    }
+    if node_port is not None:
+        port["nodePort"] = node_port
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {
+            "name": rule.service_name,
+            "namespace": rule.namespace,
+            "labels": {_MANAGED_BY: MANAGER},
+            "annotations": {
+                _SELF: f"{rule.namespace}/{rule.service_name}",
+                _ID: rule_id,
+                _POD: rule.pod,
+                _RULE: rule.name,
+            },
+            "ownerReferences": [
+                {"apiVersion": "v1", "kind": "Pod", "name": pod.name, "uid": pod.uid}
+            ],
+        },
+        "spec": {
+            "type": "NodePort",
+            "selector": {pod_label(rule.name): pod_label_value(pod.uid, rule_id)},
+            "ports": [port],
+            "publishNotReadyAddresses": True,
+            "ipFamilyPolicy": "PreferDualStack",
+        },
+    }
+
+
+def is_ours(service: Mapping[str, Any]) -> bool:
+    """Whether this program made the Service, under this very name."""
+    metadata = _mapping(service.get("metadata"))
+    labels, annotations = (_mapping(metadata.get(k)) for k in ("labels", "annotations"))
+    itself = f"{metadata.get('namespace')}/{metadata.get('name')}"
+    return (
+        labels.get(_MANAGED_BY) == MANAGER
+        and annotations.get(_SELF) == itself
+        and bool(annotations.get(_ID))
+    )
+
+
+def is_rule(service: Mapping[str, Any], rule: Rule) -> bool:
+    """Whether the Service is this rule of this pod's name (of this pod or of one before it)."""
+    annotations = _mapping(_mapping(service.get("metadata")).get("annotations"))
+    return (
+        is_ours(service)
+        and annotations.get(_POD) == rule.pod
+        and annotations.get(_RULE) == rule.name
+    )
+
+
+def is_owned_by(service: Mapping[str, Any], uid: str) -> bool:
+    """Whether the pod with this uid owns the Service; one with another owner is soon collected."""
+    owners = _mapping(service.get("metadata")).get("ownerReferences")
+    return isinstance(owners, list) and any(_mapping(o).get("uid") == uid for o in owners)
+
+
+def selector(service: Mapping[str, Any]) -> dict[str, str]:
+    """The Service's selector; empty where it has none."""
+    found = _mapping(_mapping(service.get("spec")).get("selector"))
+    return {str(k): str(v) for k, v in found.items()}
+
+
+def selects(service: Mapping[str, Any], pod: Pod) -> bool:
+    """Whether the selector matches the pod's labels."""
+    wanted = selector(service)
+    return bool(wanted) and all(pod.labels.get(k) == v for k, v in wanted.items())
+
+
+def uid(service: Mapping[str, Any]) -> str:
+    """The Service's uid."""
+    return str(_mapping(service.get("metadata")).get("uid", ""))
+
+
+def name(service: Mapping[str, Any]) -> str:
+    """The Service's name."""
+    return str(_mapping(service.get("metadata")).get("name", ""))
+
+
+def rule_id(service: Mapping[str, Any]) -> str:
+    """The id of the rule's creation; "" for a Service that is not ours."""
+    annotations = _mapping(_mapping(service.get("metadata")).get("annotations"))
+    return str(annotations.get(_ID, "")) if is_ours(service) else ""
+
+
+def publishes_not_ready(service: Mapping[str, Any]) -> bool:
+    """Whether the Service reaches a pod that is not ready."""
+    return _mapping(service.get("spec")).get("publishNotReadyAddresses") is True
+
+
+def exposed(service: Mapping[str, Any], rule: Rule, pod: Pod) -> Exposed | None:
+    """The Service as this rule, or None where none of its ports leads to the rule's port."""
+    spec = _mapping(service.get("spec"))
+    port = _node_port(spec, rule, pod)
+    if port is None:
+        return None
+    families = spec.get("ipFamilies")
+    return Exposed(
+        rule=rule,
+        service=name(service),
+        node_port=port,
+        id=rule_id(service),
+        ip_families=tuple(map(str, families)) if isinstance(families, list) else (),
+    )
+
+
+def is_plain_node_port(service: Mapping[str, Any]) -> bool:
+    """Whether it is a NodePort Service that someone else made."""
+    spec = _mapping(service.get("spec"))
+    return spec.get("type") == "NodePort" and not is_ours(service)
+
+
+def target_ports(service: Mapping[str, Any]) -> list[str]:
+    """The ports that the Service leads to, as numbers or names, for a message."""
+    ports = _mapping(service.get("spec")).get("ports")
+    return [str(_mapping(p).get("targetPort")) for p in ports] if isinstance(ports, list) else []
+
+
+def _node_port(spec: Mapping[str, Any], rule: Rule, pod: Pod) -> int | None:
+    names = {p.name for c in pod.containers for p in c.ports if p.number == rule.port and p.name}
+    ports = spec.get("ports")
+    for port in map(_mapping, ports if isinstance(ports, list) else []):
+        target = port.get("targetPort", port.get("port"))
+        number = port.get("nodePort")
+        if (
+            (target == rule.port or (isinstance(target, str) and target in names))
+            and port.get("protocol", "TCP") == "TCP"
+            and isinstance(number, int)
+            and 1 <= number <= 65535
+        ):
+            return number
+    return None
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

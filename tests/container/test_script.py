@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kubectl_nodeport.container.script import COMMAND, Inside, parse
+from tests.ssh.make import key
+
+SHELLS = [
+    pytest.param(words, marks=pytest.mark.skipif(shutil.which(words[0]) is None, reason="not here"))
+    for words in (
+        ("sh",),
+        ("dash",),
+        ("bash", "--posix"),
+        ("busybox", "sh"),
+        ("zsh", "--emulate", "sh"),
+    )
+]
+SCRIPT = COMMAND[2]
+
+
+def listening(*lines: str) -> dict[int, bool] | None:
+    return parse("\n".join(("table /proc/net/tcp", *lines)).encode()).listening
+
+
+def test_whole_answer() -> None:
+    output = (
+        "user jane\nhome /home/jane\n"
+        f"hostkey {key(1).openssh} root@dev\nhostkey {key(2).openssh}\n"
+        "table /proc/net/tcp\nlisten 00000000:0016\nlisten 0100007F:1538\n"
+        "table /proc/net/tcp6\nlisten 00000000000000000000000000000000:0016\nend\n"
+    )
+    assert parse(output.encode()) == Inside(
+        "jane", "/home/jane", (key(1), key(2)), {22: False, 0x1538: True}
+    )
+
+
+def test_nothing_said() -> None:
+    assert parse(b"") == Inside("", "", (), None)
+    assert parse(b"end\n") == Inside("", "", (), None)
+
+
+@pytest.mark.parametrize(
+    ("line", "user"),
+    [
+        ("user root", "root"),
+        ("user first.last-2_x", "first.last-2_x"),
+        ("user samba$", ""),
+        ("user ", ""),
+        ("user", ""),
+        ("user -oProxyCommand=x", ""),
+        ("user a b", ""),
+        ("user a\x1b[2J", ""),
+        ("user 1000", ""),
+        (f"user {'a' * 33}", ""),
+        ("users root", ""),
+        (" user root", ""),
+    ],
+)
+def test_user(line: str, user: str) -> None:
+    assert parse(line.encode()).user == user
+
+
+@pytest.mark.parametrize(
+    ("line", "home"),
+    [
+        ("home /root", "/root"),
+        ("home /", "/"),
+        ("home /home/a.b-c_d@e+f", "/home/a.b-c_d@e+f"),
+        ("home ", ""),
+        ("home root", ""),
+        ("home /a b", ""),
+        ("home /x;rm", ""),
+        ("home /" + "a" * 300, ""),
+    ],
+)
+def test_home(line: str, home: str) -> None:
+    assert parse(line.encode()).home == home
+
+
+@pytest.mark.parametrize(
+    ("lines", "ports"),
+    [
+        ([], {}),
+        (["listen 00000000:0016"], {22: False}),
+        (["listen 0100007F:0016"], {22: True}),
+        (["listen 0200007F:0016"], {22: True}),
+        (["listen 7F000001:0016"], {22: True}),  # big-endian
+        (["listen 0700F40A:0016"], {22: False}),
+        (["listen 7F02010A:0016"], {22: False}),
+        (["listen 0100007F:0016", "listen 00000000:0016"], {22: False}),
+        (["listen 00000000:0016", "listen 0100007F:0016"], {22: False}),
+        (["listen 00000000000000000000000001000000:0016"], {22: True}),
+        (["listen 00000000000000000000000000000001:0016"], {22: True}),
+        (["listen 00000000000000000000000000000000:08AE"], {2222: False}),
+        (["listen 0000000000000000FFFF00000100007F:0016"], {22: True}),
+        (["listen 0000000000000000FFFF00000700F40A:0016"], {22: False}),
+        (["listen 00000000:16", "listen 0:0016", "listen x", "listen 00000000:0016 "], {}),
+    ],
+)
+def test_listening(lines: list[str], ports: dict[int, bool]) -> None:
+    assert listening(*lines) == ports
+
+
+@settings(deadline=None)
+@given(st.binary() | st.text().map(str.encode))
+def test_arbitrary_bytes_raise_nothing(output: bytes) -> None:
+    parse(output)
+
+
+WORDS = st.sampled_from(
+    [b"user ", b"home ", b"hostkey ", b"table ", b"listen ", b"\n", b"\r", b":"]
+)
+
+
+@settings(deadline=None)
+@given(st.lists(WORDS | st.binary(max_size=8), max_size=12).map(b"".join))
+def test_arbitrary_answers_are_safe(output: bytes) -> None:
+    inside = parse(output)
+    assert inside.user.isprintable()
+    assert inside.home.isprintable()
+    assert all(0 <= port <= 65535 for port in inside.listening or {})
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_script_is_good_posix_shell(shell: tuple[str, ...]) -> None:
+    done = subprocess.run(
+        [*shell, "-n", "-c", SCRIPT], capture_output=True, check=False, timeout=20
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_script_tells_of_this_machine(shell: tuple[str, ...]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as inner, socket.create_server(("", 0)) as outer:
+        done = subprocess.run(
+            [*shell, "-c", SCRIPT],
+            env={"PATH": os.environ["PATH"], "HOME": "/home/some.one"},
+            capture_output=True,
+            check=False,
+            timeout=30,
+        )
+        assert done.returncode == 0
+        assert done.stderr == b""
+        assert done.stdout.endswith(b"\nend\n")
+        inside = parse(done.stdout)
+        assert inside.user == pwd.getpwuid(os.getuid()).pw_name
+        assert inside.home == "/home/some.one"
+        assert inside.listening is not None
+        assert inside.listening[inner.getsockname()[1]] is True
+        assert inside.listening[outer.getsockname()[1]] is False
+        with socket.socket() as bound:  # bound is not listening
+            bound.bind(("127.0.0.1", 0))
+            assert bound.getsockname()[1] not in inside.listening
+
+
+def tools(folder: Path, **scripts: str) -> Path:
+    """A PATH of a small image: cat's kin, and what is given."""
+    for name in ("sed", "id"):
+        found = shutil.which(name)
+        assert found
+        (folder / name).symlink_to(found)
+    for name, text in scripts.items():
+        path = folder / name.replace("_", "-")
+        path.unlink(missing_ok=True)
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+    return folder
+
+
+def run(path: Path) -> Inside:
+    """Run with this PATH; the script adds the usual folders behind it."""
+    done = subprocess.run(
+        ["/bin/sh", "-c", SCRIPT],
+        env={"PATH": str(path)},
+        capture_output=True,
+        check=False,
+        timeout=30,
+    )
+    assert done.returncode == 0
+    return parse(done.stdout)
+
+
+def test_key_files_that_sshd_names(tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    keys.mkdir()
+    (keys / "one.pub").write_text(f"{key(1).openssh} a comment\n")
+    (keys / "one").write_text("PRIVATE")
+    (keys / "two").write_text("PRIVATE, without its public half")
+    path = tools(
+        tmp_path,
+        sshd=f"echo port 22; echo hostkey {keys}/one; echo hostkey {keys}/two; "
+        f"echo hostkey {keys}/gone",
+        ssh_keygen=f"echo '{key(2).openssh}'",
+    )
+    assert run(path).host_keys == (key(1), key(2))
+
+
+@pytest.mark.parametrize(("whoami", "user"), [("echo me", "me"), ("exit 1", "")])
+def test_container_without_id(whoami: str, user: str, tmp_path: Path) -> None:
+    assert run(tools(tmp_path, id="exit 1", whoami=whoami)).user == user
+
+
+def test_sshd_that_refuses_to_tell(tmp_path: Path) -> None:
+    """As for anyone but root: the usual places are read, of which this machine may have none."""
+    inside = run(tools(tmp_path, sshd="echo no hostkeys available >&2; exit 1"))
+    assert inside.listening is not None

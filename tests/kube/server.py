@@ -1,0 +1,245 @@
+"""An API server of a few lines on 127.0.0.1, plain or with TLS, that says what it is told to."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import datetime
+import hashlib
+import ipaddress
+import json
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, cast
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+
+@dataclass(frozen=True)
+class Received:
+    """A request as it came in."""
+
+    method: str
+    path: str
+    headers: Message
+    body: bytes
+    certificate: str = ""
+
+    def all(self, header: str) -> list[str]:
+        return [str(value) for value in self.headers.get_all(header) or []]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What to send. ``announced`` is the Content-Length where it is not the true one."""
+
+    body: bytes | str | dict[str, Any] | list[Any] = field(default_factory=dict)
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = ()
+    announced: int | None = None
+
+    @property
+    def raw(self) -> bytes:
+        if isinstance(self.body, bytes):
+            return self.body
+        return (self.body if isinstance(self.body, str) else json.dumps(self.body)).encode()
+
+
+@dataclass(frozen=True)
+class Frames:
+    """A websocket: (channel, data) messages, then the end.
+
+    ``endless``: the last message again and again; ``close``: a close frame's payload instead of
+    just hanging up; ``hang``: say nothing more and hold the connection.
+    """
+
+    messages: tuple[tuple[int, bytes], ...] = ()
+    endless: bool = False
+    close: bytes | None = None
+    hang: bool = False
+
+
+SILENCE = object()
+"""Read the request and never answer it."""
+
+Behaviour = Callable[[Received], object]
+
+
+class Server(ThreadingHTTPServer):
+    """Answers by ``behaviour`` and keeps what it received."""
+
+    daemon_threads = True
+    # ThreadingHTTPServer would wait for handlers that hang on purpose.
+    block_on_close = False
+
+    def __init__(self, behaviour: Behaviour) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.behaviour = behaviour
+        self.received: list[Received] = []
+        self.ended = threading.Event()
+
+    @property
+    def port(self) -> int:
+        return int(self.server_address[1])
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that hangs up is part of several tests."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1
+
+    @property
+    def api(self) -> Server:
+        return cast(Server, self.server)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing."""
+
+    def _serve(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        peer = getattr(self.connection, "getpeercert", lambda: None)() or {}
+        subject = {k: v for part in peer.get("subject", ()) for k, v in part}
+        received = Received(
+            self.command,
+            self.path,
+            self.headers,
+            self.rfile.read(length),
+            subject.get("commonName", ""),
+        )
+        self.api.received.append(received)
+        answer = self.api.behaviour(received)
+        if isinstance(answer, Answer):
+            self._answer(answer)
+        elif isinstance(answer, Frames):
+            self._websocket(answer)
+        elif answer is SILENCE:
+            self.api.ended.wait(30)
+        else:  # hang up
+            self.close_connection = True
+        self.wfile.flush()
+
+    do_GET = do_POST = do_PATCH = do_DELETE = _serve  # noqa: N815 - the base class looks for these
+
+    def _answer(self, answer: Answer) -> None:
+        self.send_response(answer.status)
+        length = len(answer.raw) if answer.announced is None else answer.announced
+        self.send_header("Content-Length", str(length))
+        for name, value in answer.headers:
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(answer.raw)
+        self.close_connection = answer.announced is not None
+
+    def _websocket(self, frames: Frames) -> None:
+        key = self.headers["Sec-WebSocket-Key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+        self.send_response(101, "Switching Protocols")
+        self.send_header("Upgrade", "websocket")
+        self.send_header("Connection", "Upgrade")
+        accept = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
+        self.send_header("Sec-WebSocket-Accept", accept)
+        self.send_header("Sec-WebSocket-Protocol", self.headers["Sec-WebSocket-Protocol"])
+        self.end_headers()
+        for channel, data in frames.messages:
+            self.wfile.write(frame(2, bytes([channel]) + data))
+        self.wfile.flush()
+        if frames.endless:
+            channel, data = frames.messages[-1]
+            while not self.api.ended.is_set():
+                self.wfile.write(frame(2, bytes([channel]) + data))
+        if frames.close is not None:
+            self.wfile.write(frame(8, frames.close))
+            self.wfile.flush()
+        if frames.hang:
+            self.api.ended.wait(30)
+        self.close_connection = True
+
+
+def frame(opcode: int, data: bytes) -> bytes:
+    """One unmasked frame of RFC 6455, section 5.2."""
+    if len(data) < 126:
+        return bytes([0x80 | opcode, len(data)]) + data
+    if len(data) < 1 << 16:
+        return bytes([0x80 | opcode, 126]) + len(data).to_bytes(2, "big") + data
+    return bytes([0x80 | opcode, 127]) + len(data).to_bytes(8, "big") + data
+
+
+@contextlib.contextmanager
+def serving(behaviour: Behaviour, tls: ssl.SSLContext | None = None) -> Iterator[Server]:
+    server = Server(behaviour)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.ended.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A certificate, signed by itself, and its key, in files."""
+
+    certificate: Path
+    key: Path
+
+    @property
+    def certificate_data(self) -> str:
+        return base64.b64encode(self.certificate.read_bytes()).decode()
+
+    @property
+    def key_data(self) -> str:
+        return base64.b64encode(self.key.read_bytes()).decode()
+
+
+def certificate(folder: Path, name: str) -> Pair:
+    """A certificate for 127.0.0.1 and ``name``."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    names = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName(name)]
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pair = Pair(folder / f"{name}.pem", folder / f"{name}.key")
+    pair.certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    pair.key.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return pair
+
+
+def tls_for(pair: Pair, *, clients: Pair | None = None) -> ssl.SSLContext:
+    """A server's TLS; ``clients``: whose certificates it asks for."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair.certificate, pair.key)
+    if clients is not None:
+        context.load_verify_locations(clients.certificate)
+        context.verify_mode = ssl.CERT_OPTIONAL
+    return context

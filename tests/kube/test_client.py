@@ -1,0 +1,405 @@
+"""The client against a server of our own: what is sent, and what becomes of bad answers."""
+
+from __future__ import annotations
+
+import json
+import socket
+import stat
+import sys
+import textwrap
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kubectl_nodeport import __version__
+from kubectl_nodeport.errors import NodeportError
+from kubectl_nodeport.kube.client import Api
+from kubectl_nodeport.kube.request import (
+    ApiError,
+    ForbiddenError,
+    Json,
+    NotFoundError,
+    Request,
+    UnreachableError,
+)
+from tests.kube import make
+from tests.kube.server import SILENCE, Answer, Pair, Server, certificate, serving, tls_for
+
+GET = Request("get", "pods", "read the pod", name="dev", namespace="lab")
+TOKEN = "t0p-s3cret"
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    return certificate(tmp_path_factory.mktemp("pki"), "api")
+
+
+def api(
+    server: Server | str,
+    user: Json | None = None,
+    cluster: Json | None = None,
+    *,
+    timeout_s: float = 10.0,
+    trace: list[str] | None = None,
+) -> Api:
+    url = server if isinstance(server, str) else f"http://127.0.0.1:{server.port}"
+    told = trace if trace is not None else []
+    return Api(
+        make.connection(url, cluster=cluster, user=user), timeout_s=timeout_s, trace=told.append
+    )
+
+
+def failure(client: Api, request: Request = GET) -> NodeportError:
+    with pytest.raises(NodeportError) as caught:
+        client.send(request)
+    assert TOKEN not in caught.value.message + caught.value.hint
+    return caught.value
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with serving(lambda _r: Answer({"kind": "Pod"})) as running:
+        yield running
+
+
+def test_get_is_sent_as_is(server: Server) -> None:
+    trace: list[str] = []
+    client = api(server, {"token": TOKEN}, trace=trace)
+    assert client.send(GET) == {"kind": "Pod"}
+    (sent,) = server.received
+    assert (sent.method, sent.path) == ("GET", "/api/v1/namespaces/lab/pods/dev")
+    assert sent.all("Authorization") == [f"Bearer {TOKEN}"]
+    assert sent.all("User-Agent") == [f"kubectl-nodeport/{__version__}"]
+    assert sent.all("Accept") == ["application/json"]
+    assert sent.body == b""
+    assert trace == ["GET /api/v1/namespaces/lab/pods/dev -> 200"]
+
+
+@pytest.mark.parametrize(
+    ("verb", "method", "content_type"),
+    [
+        ("create", "POST", "application/json"),
+        ("patch", "PATCH", "application/merge-patch+json"),
+        ("delete", "DELETE", "application/json"),
+    ],
+)
+def test_bodies(verb: str, method: str, content_type: str, server: Server) -> None:
+    body = {"metadata": {"labels": {"a": None, "é": "ü"}}}
+    api(server).send(Request(verb, "pods", "x", name="dev", namespace="lab", body=body))
+    (sent,) = server.received
+    assert sent.method == method
+    assert sent.all("Content-Type") == [content_type]
+    assert json.loads(sent.body) == body
+
+
+def test_impersonation_of_the_kubeconfig_is_sent(server: Server) -> None:
+    user = {
+        "token": TOKEN,
+        "as": "jane",
+        "as-uid": "u-1",
+        "as-groups": ["dev", "ops"],
+        "as-user-extra": {"Scopes": ["view", "edit"], "acme.com/Project": ["p"]},
+    }
+    api(server, user).send(GET)
+    (sent,) = server.received
+    assert sent.all("Impersonate-User") == ["jane"]
+    assert sent.all("Impersonate-Uid") == ["u-1"]
+    assert ", ".join(sent.all("Impersonate-Group")) == "dev, ops"
+    assert ", ".join(sent.all("Impersonate-Extra-scopes")) == "view, edit"
+    assert sent.all("Impersonate-Extra-acme.com%2fproject") == ["p"]
+
+
+def test_groups_are_headers_of_their_own(server: Server) -> None:
+    """One header with a comma in it would be one strange group to the API server."""
+    api(server, {"as": "jane", "as-groups": ["dev", "ops"]}).send(GET)
+    assert server.received[0].all("Impersonate-Group") == ["dev", "ops"]
+
+
+@pytest.mark.parametrize(
+    ("user", "sent"),
+    [
+        ({}, []),
+        ({"username": "jane", "password": "pw"}, ["Basic amFuZTpwdw=="]),
+        ({"token": TOKEN, "username": "jane", "password": "pw"}, [f"Bearer {TOKEN}"]),
+    ],
+)
+def test_login_of_the_kubeconfig(user: Json, sent: list[str], server: Server) -> None:
+    api(server, user).send(GET)
+    assert server.received[0].all("Authorization") == sent
+
+
+def test_token_file_may_end_in_a_newline(server: Server, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text(f"{TOKEN}\n")
+    api(server, {"tokenFile": str(file)}).send(GET)
+    assert server.received[0].all("Authorization") == [f"Bearer {TOKEN}"]
+
+
+@pytest.mark.parametrize(
+    "user",
+    [
+        {"token": f"{TOKEN}\r\nX-Evil: 1"},
+        {"token": f"{TOKEN}é"},
+        {"token": TOKEN, "as": "jane\r\nX-Evil: 1"},
+        {"token": TOKEN, "as": "jane", "as-groups": ["a\nb"]},
+        {"token": TOKEN, "as": "jane", "as-groups": "system:masters"},
+        {"token": TOKEN, "as": "jane", "as-user-extra": ["x"]},
+        {"token": TOKEN, "as": "jane", "as-user-extra": {"a": "b"}},
+    ],
+)
+def test_login_that_is_no_header_is_refused_without_being_printed(
+    user: Json, server: Server
+) -> None:
+    with pytest.raises(NodeportError) as caught:
+        api(server, user).send(GET)
+    assert TOKEN not in caught.value.message + caught.value.hint
+    assert "kind-dev" in caught.value.message
+    assert server.received == []
+
+
+def test_missing_token_file_is_an_error(server: Server) -> None:
+    with pytest.raises(NodeportError, match="gives no login"):
+        api(server, {"tokenFile": "/nowhere/token"})
+
+
+STATUS = {
+    "kind": "Status",
+    "message": 'pods "dev" is forbidden: User "jane" cannot get resource "pods" in API group "" '
+    'in the namespace "lab"',
+    "reason": "Forbidden",
+}
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "message"),
+    [
+        (Answer({"message": "Unauthorized"}, 401), ApiError, "does not accept the credentials"),
+        (Answer(STATUS, 403), ForbiddenError, "the right to get pods -n lab is missing"),
+        (Answer({"message": "gone"}, 404), NotFoundError, "refused to read the pod: gone"),
+        (Answer("<html>", 502), ApiError, "refused to read the pod: HTTP status 502"),
+        (Answer("not json"), UnreachableError, "broke off its answer"),
+        (Answer("[]"), UnreachableError, "broke off its answer"),
+        (Answer(""), UnreachableError, "broke off its answer"),
+        (Answer(b"[" * 100_000), UnreachableError, "broke off its answer"),
+        (Answer({"kind": "Pod"}, announced=5000), UnreachableError, "broke off its answer"),
+        (None, UnreachableError, "broke off its answer"),
+    ],
+)
+def test_bad_answers(answer: Answer | None, kind: type[NodeportError], message: str) -> None:
+    trace: list[str] = []
+    with serving(lambda _r: answer) as running:
+        told = failure(api(running, {"token": TOKEN}, trace=trace))
+        assert len(running.received) == 1, "asked once, as kubectl does"
+    assert isinstance(told, kind)
+    assert message in told.message
+    assert TOKEN not in "".join(trace)
+
+
+def test_redirect_is_not_followed() -> None:
+    with serving(lambda _r: Answer({"kind": "Pod"})) as other:
+        there = f"http://127.0.0.1:{other.port}/"
+        with serving(lambda _r: Answer("", 302, (("Location", there),))) as running:
+            assert "HTTP status 302" in failure(api(running, {"token": TOKEN})).message
+        assert other.received == []
+
+
+def test_refused_connection() -> None:
+    with socket.socket() as held:  # bound, not listening
+        held.bind(("127.0.0.1", 0))
+        port = held.getsockname()[1]
+        told = failure(api(f"http://127.0.0.1:{port}"))
+    assert told.message == (
+        f'the API server of context "kind-dev" at http://127.0.0.1:{port} refused the connection'
+    )
+    assert told.hint == "is the cluster running? kubectl --context kind-dev version"
+
+
+def test_slow_server_is_left_after_the_timeout() -> None:
+    with serving(lambda _r: SILENCE) as running:
+        told = failure(api(running, timeout_s=0.2))
+    assert isinstance(told, UnreachableError)
+    assert told.message.endswith("did not answer in time")
+
+
+def test_answer_that_stops_half_way_is_left_after_the_timeout() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = api(f"http://127.0.0.1:{listener.getsockname()[1]}", timeout_s=0.3)
+
+        def half() -> None:
+            connection, _ = listener.accept()
+            connection.recv(4096)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{")
+            done.wait(10)
+            connection.close()
+
+        done = threading.Event()
+        thread = threading.Thread(target=half, daemon=True)
+        thread.start()
+        try:
+            assert failure(client).message.endswith("did not answer in time")
+        finally:
+            done.set()
+            thread.join()
+
+
+class TestTls:
+    def test_authority_as_data_or_file(self, pair: Pair) -> None:
+        with serving(lambda _r: Answer({}), tls_for(pair)) as running:
+            url = f"https://127.0.0.1:{running.port}"
+            data = {"certificate-authority-data": pair.certificate_data}
+            assert api(url, {"token": TOKEN}, data).send(GET) == {}
+            assert api(url, {}, {"certificate-authority": str(pair.certificate)}).send(GET) == {}
+            assert len(running.received) == 2
+
+    def test_unknown_authority(self, pair: Pair, tmp_path: Path) -> None:
+        other = certificate(tmp_path, "other")
+        with serving(lambda _r: Answer({}), tls_for(pair)) as running:
+            url = f"https://127.0.0.1:{running.port}"
+            cluster = {"certificate-authority-data": other.certificate_data}
+            told = failure(api(url, {"token": TOKEN}, cluster))
+            assert running.received == []
+        assert isinstance(told, UnreachableError)
+        assert "failed the TLS check: " in told.message
+        assert "certificate" in told.message
+
+    def test_unknown_authority_may_be_waved_through(self, pair: Pair) -> None:
+        with serving(lambda _r: Answer({}), tls_for(pair)) as running:
+            url = f"https://127.0.0.1:{running.port}"
+            assert api(url, {}, {"insecure-skip-tls-verify": True}).send(GET) == {}
+
+    def test_name_to_check(self, pair: Pair) -> None:
+        with serving(lambda _r: Answer({}), tls_for(pair)) as running:
+            url = f"https://127.0.0.1:{running.port}"
+            cluster = {"certificate-authority-data": pair.certificate_data}
+            assert api(url, {}, {**cluster, "tls-server-name": "api"}).send(GET) == {}
+            told = failure(api(url, {}, {**cluster, "tls-server-name": "elsewhere"}))
+        assert "failed the TLS check" in told.message
+
+    def test_client_certificate(self, pair: Pair, tmp_path: Path) -> None:
+        me = certificate(tmp_path, "jane")
+        user = {"client-certificate-data": me.certificate_data, "client-key-data": me.key_data}
+        with serving(lambda _r: Answer({}), tls_for(pair, clients=me)) as running:
+            url = f"https://127.0.0.1:{running.port}"
+            cluster = {"certificate-authority-data": pair.certificate_data}
+            api(url, user, cluster).send(GET)
+            assert [r.certificate for r in running.received] == ["jane"]
+
+    def test_plain_http_where_tls_is_spoken(self) -> None:
+        with serving(lambda _r: Answer({})) as running:
+            told = failure(api(f"https://127.0.0.1:{running.port}"))
+        assert "failed the TLS check" in told.message
+
+    @pytest.mark.parametrize(
+        "user",
+        [
+            {"client-certificate-data": "%%%", "client-key-data": "%%%"},
+            {"client-certificate": "/nowhere/x.pem", "client-key": "/nowhere/x.key"},
+            {"client-certificate-data": "eA==", "client-key-data": "eA=="},
+        ],
+    )
+    def test_bad_client_certificate(self, user: Json, pair: Pair) -> None:
+        with serving(lambda _r: Answer({}), tls_for(pair)) as running:
+            with pytest.raises(NodeportError) as caught:
+                api(
+                    f"https://127.0.0.1:{running.port}",
+                    user,
+                    {"certificate-authority-data": pair.certificate_data},
+                ).send(GET)
+            assert running.received == []
+        assert caught.value.hint
+
+
+class TestPlugin:
+    """Exec credential plugins: their failure is an error, never a run without a login."""
+
+    VERSION = "client.authentication.k8s.io/v1"
+
+    def user(self, folder: Path, script: str) -> Json:
+        plugin = folder / "login"
+        plugin.write_text(f"#!{sys.executable}\n{textwrap.dedent(script)}")
+        plugin.chmod(plugin.stat().st_mode | stat.S_IXUSR)
+        return {"exec": {"apiVersion": self.VERSION, "command": str(plugin)}}
+
+    def credential(self, **status: Any) -> str:
+        document = {"apiVersion": self.VERSION, "kind": "ExecCredential", "status": status}
+        return f"print({json.dumps(json.dumps(document))})"
+
+    def test_token(self, server: Server, tmp_path: Path) -> None:
+        api(server, self.user(tmp_path, self.credential(token=TOKEN))).send(GET)
+        assert server.received[0].all("Authorization") == [f"Bearer {TOKEN}"]
+
+    def test_certificate(self, pair: Pair, tmp_path: Path) -> None:
+        me = certificate(tmp_path, "jane")
+        script = self.credential(
+            clientCertificateData=me.certificate.read_text(), clientKeyData=me.key.read_text()
+        )
+        with serving(lambda _r: Answer({}), tls_for(pair, clients=me)) as running:
+            url = f"https://127.0.0.1:{running.port}"
+            cluster = {"certificate-authority-data": pair.certificate_data}
+            api(url, self.user(tmp_path, script), cluster).send(GET)
+            assert [r.certificate for r in running.received] == ["jane"]
+
+    @pytest.mark.parametrize(
+        ("script", "reason"),
+        [
+            ("import sys; sys.exit('your session\\nhas expired')", "your session has expired"),
+            ("raise SystemExit(3)", "process returned 3"),
+            ("print('nonsense')", "failed to decode process output"),
+            ("print('[1]')", "missing key"),
+            ("print('7')", ""),
+            ("print('{}')", "missing key"),
+            ("", "failed to decode"),
+        ],
+    )
+    def test_failure_is_an_error(
+        self, script: str, reason: str, server: Server, tmp_path: Path
+    ) -> None:
+        with pytest.raises(NodeportError) as caught:
+            api(server, self.user(tmp_path, script)).send(GET)
+        assert server.received == []
+        told = caught.value
+        assert f"the credential plugin {tmp_path}/login gives no login: " in told.message
+        assert reason in told.message
+        assert "\n" not in told.message
+        assert "auth whoami" in told.hint
+
+    @pytest.mark.parametrize(
+        "status",
+        [
+            {},
+            {"token": ""},
+            {"token": None},
+            {"clientCertificateData": "x"},
+            {"clientKeyData": "x"},
+        ],
+    )
+    def test_empty_credential_is_an_error(
+        self, status: Json, server: Server, tmp_path: Path
+    ) -> None:
+        with pytest.raises(NodeportError, match="gives no login"):
+            api(server, self.user(tmp_path, self.credential(**status))).send(GET)
+        assert server.received == []
+
+    @pytest.mark.parametrize("command", ["/nowhere/login", "no-such-program-anywhere"])
+    def test_missing_plugin(self, command: str, server: Server) -> None:
+        user = {"exec": {"apiVersion": self.VERSION, "command": command}}
+        with pytest.raises(NodeportError, match=f"plugin {command} gives no login"):
+            api(server, user).send(GET)
+        assert server.received == []
+
+    def test_nothing_is_printed(
+        self, server: Server, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        with pytest.raises(NodeportError):
+            api(server, self.user(tmp_path, "raise SystemExit(1)"))
+        assert capfd.readouterr() == ("", "")

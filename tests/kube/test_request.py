@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from kubectl_nodeport.errors import NodeportError
+from kubectl_nodeport.kube.request import (
+    ApiError,
+    ConflictError,
+    ForbiddenError,
+    InvalidError,
+    NotFoundError,
+    Request,
+    refusal,
+)
+
+DEV = Request("get", "pods", "", name="dev", namespace="lab")
+EXEC_DEV = replace(DEV, subresource="exec", query=(("command", "sh"), ("command", "-c\nx&y")))
+LIST = Request("list", "services", "", namespace="lab")
+CREATE_AS = replace(LIST, verb="create", query=(("fieldManager", "me"),), body={})
+
+
+@pytest.mark.parametrize(
+    ("request_", "line"),
+    [
+        (DEV, "GET /api/v1/namespaces/lab/pods/dev"),
+        (LIST, "GET /api/v1/namespaces/lab/services"),
+        (Request("get", "nodes", "", name="n.1"), "GET /api/v1/nodes/n.1"),
+        (CREATE_AS, "POST /api/v1/namespaces/lab/services?fieldManager=me"),
+        (
+            EXEC_DEV,
+            "GET /api/v1/namespaces/lab/pods/dev/exec?command=sh&command=-c%0Ax%26y",
+        ),
+        (
+            replace(LIST, query=(("labelSelector", "a/b=c,d="),)),
+            "GET /api/v1/namespaces/lab/services?labelSelector=a%2Fb%3Dc%2Cd%3D",
+        ),
+        (
+            replace(DEV, verb="delete", name="../x?y#z"),
+            "DELETE /api/v1/namespaces/lab/pods/..%2Fx%3Fy%23z",
+        ),
+        (
+            replace(DEV, verb="patch", name="a b", namespace="é"),
+            "PATCH /api/v1/namespaces/%C3%A9/pods/a%20b",
+        ),
+    ],
+)
+def test_method_and_path(request_: Request, line: str) -> None:
+    assert str(request_) == line
+
+
+def test_headers() -> None:
+    assert Request("get", "pods", "").headers == {"Accept": "application/json"}
+    assert Request("create", "services", "", body={}).headers == {
+        "Accept": "application/json",
+        "Content-Type": "application/json",
+    }
+    assert Request("delete", "services", "", body={}).headers["Content-Type"] == "application/json"
+    patch = Request("patch", "pods", "", body={})
+    assert patch.headers["Content-Type"] == "application/merge-patch+json"
+    names = Request("list", "pods", "", names_only=True).headers["Accept"]
+    assert names.startswith("application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,")
+
+
+def status(code: int, reason: str, message: str) -> bytes:
+    """A Status as the API server sends it."""
+    return json.dumps(
+        {
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Failure",
+            "message": message,
+            "reason": reason,
+            "code": code,
+        }
+    ).encode()
+
+
+EXEC = Request("get", "pods", "look inside", name="dev", namespace="lab", subresource="exec")
+CREATE = Request("create", "services", "expose port 22 of pod dev", namespace="lab", body={})
+NODE = Request("get", "nodes", "learn the node's addresses", name="n1")
+
+RBAC = [
+    (
+        EXEC,
+        'pods "dev" is forbidden: User "jane" cannot get resource "pods/exec" in API group "" '
+        'in the namespace "lab"',
+        "the right to get pods/exec -n lab is missing, needed to look inside",
+        "kubectl auth can-i get pods --subresource=exec -n lab",
+    ),
+    (
+        EXEC,
+        'pods "dev" is forbidden: User "jane" cannot create resource "pods/exec" in API group "" '
+        'in the namespace "lab": RBAC: clusterrole.rbac.authorization.k8s.io "x" not found',
+        "the right to create pods/exec -n lab is missing, needed to look inside",
+        "kubectl auth can-i create pods --subresource=exec -n lab",
+    ),
+    (
+        CREATE,
+        'services is forbidden: User "system:serviceaccount:lab:me" cannot create resource '
+        '"services" in API group "" in the namespace "lab"',
+        "the right to create services -n lab is missing, needed to expose port 22 of pod dev",
+        "kubectl auth can-i create services -n lab",
+    ),
+    (
+        NODE,
+        'nodes "n1" is forbidden: User "jane" cannot get resource "nodes" in API group "" '
+        "at the cluster scope",
+        "the right to get nodes is missing, needed to learn the node's addresses",
+        "kubectl auth can-i get nodes",
+    ),
+    (
+        NODE,
+        'users "boss" is forbidden: User "jane" cannot impersonate resource "users" '
+        'in API group "" at the cluster scope',
+        "the right to impersonate users is missing, needed to learn the node's addresses",
+        "kubectl auth can-i impersonate users",
+    ),
+]
+
+
+@pytest.mark.parametrize(("request_", "message", "told", "hint"), RBAC)
+def test_missing_right_is_named(request_: Request, message: str, told: str, hint: str) -> None:
+    err = refusal(request_, 403, status(403, "Forbidden", message), "ctx")
+    assert isinstance(err, ForbiddenError)
+    assert err.message == told
+    assert err.hint.endswith(hint)
+    assert err.reason == "Forbidden"
+
+
+QUOTA = (
+    'services "nodeport-dev-ssh" is forbidden: exceeded quota: none, '
+    "requested: services.nodeports=1, used: services.nodeports=0, limited: services.nodeports=0"
+)
+ADMISSION = 'admission webhook "validate.kyverno.svc" denied the request: no NodePorts'
+ALLOCATED = (
+    'Service "nodeport-dev-ssh" is invalid: spec.ports[0].nodePort: Invalid value: 30222: '
+    "provided port is already allocated"
+)
+OUT_OF_RANGE = (
+    'Service "nodeport-dev-ssh" is invalid: spec.ports[0].nodePort: Invalid value: 22: '
+    "provided port is not in the valid range. The range of valid ports is 30000-32767"
+)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "message", "kind"),
+    [
+        (403, "Forbidden", QUOTA, ForbiddenError),
+        (403, "Forbidden", ADMISSION, ForbiddenError),
+        (404, "NotFound", 'pods "dev" not found', NotFoundError),
+        (409, "AlreadyExists", 'services "x" already exists', ConflictError),
+        (422, "Invalid", ALLOCATED, InvalidError),
+        (422, "Invalid", OUT_OF_RANGE, InvalidError),
+        (400, "BadRequest", "strict decoding error", ApiError),
+        (429, "TooManyRequests", "try again", ApiError),
+        (500, "InternalError", "etcdserver: request timed out", ApiError),
+    ],
+)
+def test_servers_words_are_kept(code: int, reason: str, message: str, kind: type[ApiError]) -> None:
+    err = refusal(CREATE, code, status(code, reason, message), "ctx")
+    assert type(err) is kind
+    assert err.message == f"the API server refused to expose port 22 of pod dev: {message}"
+    assert (err.status, err.reason) == (code, reason)
+    assert ("readyz" in err.hint) == (code >= 500)
+
+
+def test_401_asks_for_a_login() -> None:
+    err = refusal(CREATE, 401, status(401, "Unauthorized", "Unauthorized"), "prod")
+    assert err.message == ('the API server of context "prod" does not accept the credentials (401)')
+    assert "kubectl auth whoami" in err.hint
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"<html>Bad gateway</html>", b"[1]", b'"x"', b"null", b"\xff\xfe", b"{}", "", "{",
+     b'{"message": null}', b'{"message": ["x"], "reason": 3}', b"[" * 100_000],
+)  # fmt: skip
+@pytest.mark.parametrize("code", [302, 401, 403, 404, 409, 422, 502])
+def test_answer_that_is_no_status_is_an_error_too(body: bytes | str, code: int) -> None:
+    err = refusal(CREATE, code, body, "ctx")
+    assert isinstance(err, NodeportError)
+    assert err.status == code
+    assert err.message
+    assert err.hint
