@@ -1,0 +1,47 @@
+"""Entry point of ``kubectl-nodeport`` and of ``python -m kubectl_nodeport``."""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import os
+import signal
+import sys
+from types import FrameType
+
+_TERMINATED = 128
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    # Nothing here lives long enough to be worth collecting, and imports make a lot of objects.
+    gc.disable()
+    # A polite kill unwinds like Ctrl-C: what was half made in the cluster is removed.
+    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        signal.signal(number, _terminate)
+    from kubectl_nodeport.cli.app import run
+
+    _leave(run(sys.argv[1:]))
+
+
+def _leave(code: int) -> None:
+    """End the process without taking the interpreter apart.
+
+    With the kubernetes package and paramiko loaded that takes longer than a request to the API
+    server. What has to be done at the end is done: exit handlers run, output is flushed.
+    """
+    try:
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError):  # whoever read the output has gone
+        code = code or 1
+    os._exit(code)
+
+
+def _terminate(number: int, _frame: FrameType | None) -> None:
+    sys.exit(_TERMINATED + number)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,262 @@
+"""The command line as a whole: what is printed where, and the exit code."""
+
+from __future__ import annotations
+
+import io
+import re
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from kubectl_nodeport import __version__
+from kubectl_nodeport.cli.app import program, run
+from kubectl_nodeport.errors import NodeportError
+from tests.kube import make
+from tests.kube.server import Answer, Received, serving
+
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def _no_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+
+
+@pytest.fixture
+def failing() -> Iterator[list[BaseException]]:
+    """A verb `fail` that raises what is put into the list."""
+    errors: list[BaseException] = []
+
+    def body(verbosity: int) -> None:  # noqa: ARG001
+        raise errors[0]
+
+    option = click.Option(["-v", "verbosity"], type=int, default=0)
+    program.add_command(click.Command("fail", callback=body, params=[option]))
+    yield errors
+    del program.commands["fail"]
+
+
+def told(capsys: Captured) -> list[str]:
+    """stderr's lines, with nothing on stdout."""
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "Traceback" not in err
+    return err.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("argv", "error", "hint"),
+    [
+        (["connect"], "Missing argument '[USER@]POD'", "kubectl nodeport connect --help"),
+        (["connect", "a", "b"], "unexpected extra argument (b)", "connect --help"),
+        (["connect", "9", "9"], "unexpected extra argument (9)", "connect --help"),
+        (["connect", "a", "-v", "²"], "is not a valid integer", "connect --help"),
+        (["connect", "--dry-run", "client", "dev"], "unexpected extra argument", "connect --help"),
+        (["connect", "dev", "--nope"], "No such option", "connect --help"),
+        (["connect", "dev", "-z"], "No such option", "connect --help"),
+        (["connect", "dev", "--port", "0"], "'--port'", "connect --help"),
+        (["connect", "dev", "--port=ssh"], "'ssh' is not a valid integer", "connect --help"),
+        (["connect", "dev", "-o", "yaml"], "'yaml' is not one of 'text', 'json'", "--help"),
+        (["connect", "dev", "--dry-run=server"], "'server' is not one of", "--help"),
+        (["connect", "dev", "--timeout", "soon"], "'soon' is not a duration", "--help"),
+        (["connect", "dev", "-i", "/nowhere/id"], "no such file: /nowhere/id", "--help"),
+        (["connect", "dev", "-v=x"], "'x' is not a valid integer", "--help"),
+        (["connect", "dev", "-n"], "requires an argument", "--help"),
+        (["nope"], "No such command 'nope'", "kubectl nodeport --help"),
+        (["--nope"], "No such option", "kubectl nodeport --help"),
+        (["connect", "svc/x"], "svc/x is not a pod", "kubectl get pods"),
+        (["connect", "me@dev", "--ssh-user", "you"], "two users are given", "connect me@dev"),
+        (["connect", "dev"], "no kubeconfig: ", "KUBECONFIG"),
+        (["connect", "dev\x1b[2J\nerror: forged"], "is not a name that a pod can have", "get pods"),
+    ],
+)
+def test_misuse_is_one_error_and_one_hint(
+    argv: list[str], error: str, hint: str, capsys: Captured
+) -> None:
+    assert run(argv) == 1
+    lines = told(capsys)
+    assert len(lines) == 2
+    assert lines[0].startswith("error: ")
+    assert error.lower() in lines[0].lower()
+    assert lines[1].startswith("hint: ")
+    assert hint in lines[1]
+
+
+def test_no_verb_and_help_are_the_same(capsys: Captured) -> None:
+    assert run([]) == 0
+    plain = capsys.readouterr().out
+    for flag in ("-h", "--help"):
+        assert run([flag]) == 0
+        assert capsys.readouterr().out == plain
+    assert plain.endswith('Use "kubectl nodeport COMMAND --help" for more information about a given command.\n')  # fmt: skip  # noqa: E501
+    for name in program.commands:
+        assert re.search(rf"^  {name}  +\S", plain, re.MULTILINE)
+
+
+def test_version(capsys: Captured) -> None:
+    assert run(["version"]) == 0
+    assert capsys.readouterr() == (f"kubectl-nodeport {__version__}\n", "")
+
+
+def test_help_is_laid_out_as_kubectls(capsys: Captured) -> None:
+    assert run(["connect", "--help"]) == 0
+    text = capsys.readouterr().out
+    first, examples, options, usage = re.split(r"\n\n(?:Examples|Options|Usage):\n", text)
+    assert first.startswith("Make a pod reachable by ssh under an alias of its own.\n\n")
+    assert examples.startswith("  # Make the pod dev")
+    assert all(line == "" or line.startswith("  ") for line in examples.splitlines())
+    assert usage == "  kubectl nodeport connect [USER@]POD [options]\n"
+    spelled = re.findall(r"^    (-.*):\n\t(\S.*)$", options, re.MULTILINE)
+    assert len(spelled) == len(options.split("\n\n")), "each option in two lines"
+    names = [name for name, _ in spelled]
+    assert "-n, --namespace=''" in names
+    assert "--dry-run='none'" in names
+    assert "-v=0" in names
+    assert "--timeout='60s'" in names
+    assert names == sorted(names)
+    assert "\x1b" not in text
+
+
+def test_every_option_and_verb_is_described() -> None:
+    for name, command in program.commands.items():
+        assert command.short_help, name
+        for param in command.params:
+            if isinstance(param, click.Option):
+                assert param.help, f"{name} {param.opts}"
+
+
+def test_expected_failure(failing: list[BaseException], capsys: Captured) -> None:
+    failing.append(NodeportError("it broke", hint="mend it", detail="-old\n+new\n"))
+    assert run(["fail"]) == 1
+    assert told(capsys) == ["error: it broke", "-old", "+new", "hint: mend it"]
+
+
+def test_nothing_from_outside_reaches_the_terminal_raw(
+    failing: list[BaseException], capsys: Captured
+) -> None:
+    evil = "a\x1b[2J\r\nerror: forged\u202e\x07\x9b"
+    failing.append(NodeportError(evil, hint=evil, detail="+x\x1b[2J\r"))
+    assert run(["fail"]) == 1
+    lines = told(capsys)
+    assert len(lines) == 3, "one error, the detail, one hint"
+    assert lines[0] == "error: a?[2J error: forged???"
+    assert lines[-1] == "hint: a?[2J error: forged???"
+    assert all(line.isprintable() for line in lines)
+
+
+@pytest.mark.parametrize("error", [ValueError("odd\nthing"), KeyError("x"), RecursionError()])
+def test_unexpected_failure_is_no_traceback(
+    error: Exception, failing: list[BaseException], capsys: Captured
+) -> None:
+    failing.append(error)
+    assert run(["fail"]) == 1
+    lines = told(capsys)
+    assert lines[0].startswith(f"error: this should not have happened: {type(error).__name__}")
+    assert lines[1:] == ["hint: run it again with -v=9 and report what it prints"]
+
+
+@pytest.mark.parametrize("argv", [["fail", "-v=9"], ["fail", "-v", "9"], ["-v=9", "fail"],
+                                  ["fail", "-v9"], ["fail", "-v=10"]])  # fmt: skip
+def test_traceback_with_v_9(
+    argv: list[str], failing: list[BaseException], capsys: Captured
+) -> None:
+    failing.append(ValueError("odd"))
+    assert run(argv) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("error: ")
+    assert "Traceback (most recent call last)" in err
+
+
+@pytest.mark.parametrize("argv", [["fail", "-v=8"], ["fail", "-v", "0"], ["fail"]])
+def test_no_traceback_below(
+    argv: list[str], failing: list[BaseException], capsys: Captured
+) -> None:
+    failing.append(ValueError("odd"))
+    assert run(argv) == 1
+    assert len(told(capsys)) == 2
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), click.Abort()])
+def test_interrupt(error: BaseException, failing: list[BaseException], capsys: Captured) -> None:
+    failing.append(error)
+    assert run(["fail"]) == 130
+    assert [line for line in told(capsys) if line] == ["interrupted"]
+
+
+def test_polite_kill_keeps_its_exit_code(failing: list[BaseException], capsys: Captured) -> None:
+    failing.append(SystemExit(143))  # as __main__'s signal handler raises it
+    try:
+        code: object = run(["fail"])
+    except SystemExit as err:
+        code = err.code
+    assert code == 143
+    assert told(capsys) == []
+
+
+def test_reader_has_gone(failing: list[BaseException], monkeypatch: pytest.MonkeyPatch) -> None:
+    failing.append(BrokenPipeError())
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    assert run(["fail"]) == 1
+
+
+class TestAgainstAServer:
+    """The whole program, its cluster a server of our own that answers badly."""
+
+    def connect(self, server_url: str, tmp_path: Path, *flags: str) -> int:
+        path = make.kubeconfig(
+            tmp_path / "kubeconfig",
+            "kind-dev",
+            current="kind-dev",
+            cluster={"server": server_url},
+            user={"token": "t0p-s3cret"},
+        )
+        config = str(tmp_path / "ssh_config")
+        return run(["connect", "dev", "--kubeconfig", str(path), "--ssh-config", config, *flags])
+
+    def test_cluster_is_down(self, tmp_path: Path, capsys: Captured) -> None:
+        with socket.socket() as held:
+            held.bind(("127.0.0.1", 0))
+            url = f"http://127.0.0.1:{held.getsockname()[1]}"
+            assert self.connect(url, tmp_path) == 1
+        assert told(capsys) == [
+            f'error: the API server of context "kind-dev" at {url} refused the connection',
+            "hint: is the cluster running? kubectl --context kind-dev version",
+        ]
+
+    def test_hostile_error_and_trace(self, tmp_path: Path, capsys: Captured) -> None:
+        evil = Answer({"message": "no\x1b[2J\nerror: forged", "reason": "x"}, 400)
+        with serving(lambda _r: evil) as server:
+            assert self.connect(f"http://127.0.0.1:{server.port}", tmp_path, "-v=6") == 1
+        assert told(capsys) == [
+            "GET /api/v1/namespaces/default/pods/dev -> 400",
+            "error: the API server refused to read the pod: no?[2J error: forged",
+            "hint: the server's own words above say what to change",
+        ]
+
+    def test_requests_are_not_shown_below_6(self, tmp_path: Path, capsys: Captured) -> None:
+        with serving(lambda _r: Answer({}, 401)) as server:
+            assert self.connect(f"http://127.0.0.1:{server.port}", tmp_path, "-v=5") == 1
+        assert len(told(capsys)) == 2
+
+    def test_token_is_in_no_output_even_with_v_9(self, tmp_path: Path, capsys: Captured) -> None:
+        with serving(lambda _r: Answer("nonsense")) as server:
+            assert self.connect(f"http://127.0.0.1:{server.port}", tmp_path, "-v=9") == 1
+            assert server.received[0].all("Authorization") == ["Bearer t0p-s3cret"]
+        out, err = capsys.readouterr()
+        assert "Traceback" in err
+        assert "t0p-s3cret" not in out + err
+
+    def test_names_of_pods_are_made_safe(self, tmp_path: Path, capsys: Captured) -> None:
+        def answer(received: Received) -> Answer:
+            if "/pods/dev" in received.path:
+                return Answer({"message": "not found", "reason": "NotFound"}, 404)
+            return Answer({"items": [{"metadata": {"name": "dev-\x1b]0;evil\x07"}}]})
+
+        with serving(answer) as server:
+            assert self.connect(f"http://127.0.0.1:{server.port}", tmp_path) == 1
+        assert told(capsys)[1] == "hint: did you mean: dev-?]0;evil?"

@@ -1,0 +1,159 @@
+"""What connect prints, to the letter; docs/output.md promises the JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from kubectl_nodeport.cli.render.connect import as_json, as_text, next_commands
+from kubectl_nodeport.commands.connect import Connected
+from tests.commands.fake_api import FakeApi
+from tests.commands.test_expose import foreign
+from tests.commands.world import NODE, FakeExec, World, inside
+from tests.kube import make
+from tests.ssh.make import key
+
+CONFIG = "~/.ssh/config"
+PORT = World().connect(dry_run=True).exposed.node_port
+FINGERPRINT = key(1).fingerprint
+
+
+def test_new() -> None:
+    assert (
+        as_text(World().connect(), CONFIG)
+        == f"""\
+service/nodeport-dev-ssh created: NodePort {PORT} leads to port 22 of pod/dev
+127.0.0.1:{PORT} answers with the pod's own host key
+  ssh-ed25519 {FINGERPRINT}
+host/dev.default.docker-desktop created in ~/.ssh/config, user root
+
+Connect with:
+  ssh dev.default.docker-desktop
+  code --folder-uri vscode-remote://ssh-remote+dev.default.docker-desktop/root"""
+    )
+
+
+def test_unchanged() -> None:
+    world = World()
+    world.connect()
+    assert (
+        as_text(world.connect(), CONFIG)
+        == f"""\
+service/nodeport-dev-ssh unchanged: NodePort {PORT} leads to port 22 of pod/dev
+127.0.0.1:{PORT} answers with the pod's own host key
+  ssh-ed25519 {FINGERPRINT}
+host/dev.default.docker-desktop unchanged in ~/.ssh/config, user root
+nothing changed
+
+Connect with:
+  ssh dev.default.docker-desktop
+  code --folder-uri vscode-remote://ssh-remote+dev.default.docker-desktop/root"""
+    )
+
+
+def test_updated_entry_does_not_say_that_nothing_changed() -> None:
+    world = World()
+    world.connect()
+    text = as_text(world.connect(user="jane"), CONFIG)
+    assert "host/dev.default.docker-desktop updated in ~/.ssh/config, user jane" in text
+    assert "nothing changed" not in text
+
+
+def test_rule_of_others() -> None:
+    done = World(FakeApi(make.pod("dev"), NODE, foreign())).connect()
+    assert as_text(done, CONFIG).splitlines()[0] == (
+        "service/theirs unchanged (made by others, used): "
+        "NodePort 30333 leads to port 22 of pod/dev"
+    )
+
+
+def test_dry_run_of_a_new_rule() -> None:
+    assert (
+        as_text(World().connect(dry_run=True), CONFIG)
+        == f"""\
+service/nodeport-dev-ssh would be created: NodePort {PORT} if it is free leads to port 22 of pod/dev
+127.0.0.1 would be tried first
+host/dev.default.docker-desktop would be written in ~/.ssh/config, user root
+
++Host dev.default.docker-desktop with 1 key(s)"""
+    )
+
+
+def test_dry_run_that_would_change_nothing() -> None:
+    world = World()
+    world.connect()
+    done = replace(world.connect(dry_run=True), preview="")
+    assert as_text(done, CONFIG).splitlines()[-1] == "~/.ssh/config stays as it is"
+
+
+def test_ipv6_address_is_bracketed() -> None:
+    done = World().connect()
+    assert done.answer is not None
+    answer = replace(done.answer, candidate=replace(done.answer.candidate, address="fd00::1"))
+    assert f"\n[fd00::1]:{PORT} answers" in as_text(replace(done, answer=answer), CONFIG)
+
+
+def test_json() -> None:
+    done = World().connect()
+    text = as_json(done, CONFIG)
+    assert json.loads(text) == {
+        "apiVersion": "kubectl-nodeport/v1",
+        "kind": "Connection",
+        "host": "dev.default.docker-desktop",
+        "address": "127.0.0.1",
+        "port": PORT,
+        "user": "root",
+        "context": "docker-desktop",
+        "namespace": "default",
+        "pod": "dev",
+        "container": "main",
+        "containerPort": 22,
+        "service": {"name": "nodeport-dev-ssh", "change": "created", "ours": True},
+        "hostKeys": [{"type": "ssh-ed25519", "fingerprint": FINGERPRINT}],
+        "answered": True,
+        "sshConfig": {"path": CONFIG, "change": "created"},
+        "notes": [],
+    }
+    assert text.startswith('{\n  "apiVersion"')
+
+
+def test_json_of_a_dry_run() -> None:
+    document = json.loads(as_json(World().connect(dry_run=True), CONFIG))
+    assert document["service"]["change"] == "would be created"
+    assert document["sshConfig"]["change"] == "dry run"
+    assert document["answered"] is False
+
+
+def test_next_commands_for_another_config() -> None:
+    done = World().connect()
+    assert next_commands(done, "/tmp/c") == ["ssh -F /tmp/c dev.default.docker-desktop"]
+
+
+@pytest.mark.parametrize(("home", "folder"), [("", "/"), ("/root", "/root"), ("/a b", "/a%20b")])
+def test_folder_for_vscode(home: str, folder: str) -> None:
+    done = replace(World().connect(), home=home)
+    assert next_commands(done, CONFIG)[1].endswith(f"+dev.default.docker-desktop{folder}")
+
+
+def hostile(done: Connected) -> Connected:
+    evil = "x\x1b[2J\r\x07"
+    return replace(
+        done,
+        pod=replace(done.pod, name=evil),
+        exposed=replace(done.exposed, service=evil),
+        container=replace(done.container, name=evil),
+        context=evil,
+        notes=(evil,),
+        preview=evil,
+    )
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_names_from_a_cluster_are_made_safe(dry_run: bool) -> None:
+    done = hostile(World(exec=FakeExec(inside())).connect(dry_run=dry_run))
+    for line in as_text(done, CONFIG).split("\n"):
+        assert line.isprintable()
+    assert as_json(done, CONFIG).isascii()
+    assert "\x1b" not in as_json(done, CONFIG)

@@ -1,0 +1,198 @@
+"""An API server as plain data: Services, Pods and Nodes as JSON, and the verbs that we use on them.
+
+It refuses in the real one's words, through the same `refusal` that the real client uses.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from typing import Any
+
+from kubectl_nodeport.kube.request import ApiError, Json, Request, UnreachableError, refusal
+
+Key = tuple[str, str, str]
+
+
+class FakeApi:
+    """Holds objects by (resource, namespace, name) and answers `send`.
+
+    :ivar log: each request as "verb resource" or "verb resource/name".
+    :ivar refused: "verb resource" → the status, reason and message to refuse it with.
+    :ivar before: called with each request, before it is served; may change objects, or raise.
+    :ivar after: called once it is served, its answer not yet given; may raise.
+    """
+
+    def __init__(self, *objects: Json, page: int = 500) -> None:
+        self.objects: dict[Key, Json] = {}
+        self.log: list[str] = []
+        self.requests: list[Request] = []
+        self.refused: dict[str, tuple[int, str, str]] = {}
+        self.before: Callable[[Request], None] = lambda _request: None
+        self.after: Callable[[Request], None] = lambda _request: None
+        self.page = page
+        self._count = 1000
+        for document in objects:
+            self.add(document)
+
+    def add(self, document: Json) -> Json:
+        """Put an object there, as someone else would."""
+        resource = {"Pod": "pods", "Service": "services", "Node": "nodes"}[document["kind"]]
+        return self._store(resource, copy.deepcopy(document))
+
+    def get(self, resource: str, name: str, namespace: str = "default") -> Json | None:
+        """The object itself, to look at or to change."""
+        return self.objects.get((resource, namespace, name))
+
+    def services(self) -> list[str]:
+        return [name for resource, _, name in self.objects if resource == "services"]
+
+    def writes(self) -> list[str]:
+        return [line for line in self.log if line.split()[0] in ("create", "patch", "delete")]
+
+    def forbid(self, verb: str, resource: str) -> None:
+        """Refuse as RBAC does."""
+        message = (
+            f'{resource} is forbidden: User "jane" cannot {verb} resource "{resource}" '
+            'in API group "" in the namespace "default"'
+        )
+        self.refused[f"{verb} {resource}"] = (403, "Forbidden", message)
+
+    def send(self, request: Request) -> Json:
+        self.requests.append(request)
+        named = f"/{request.name}" if request.name else ""
+        self.log.append(f"{request.verb} {request.resource}{named}")
+        self.before(request)
+        refused = self.refused.get(f"{request.verb} {request.resource}")
+        if refused:
+            raise _refusal(request, *refused)
+        serve = getattr(self, f"_{request.verb}")
+        answer: Json = copy.deepcopy(serve(request))
+        self.after(request)
+        return answer
+
+    def _key(self, request: Request, name: str = "") -> Key:
+        return request.resource, request.namespace, name or request.name
+
+    def _existing(self, request: Request) -> Json:
+        found = self.objects.get(self._key(request))
+        if found is None:
+            message = f'{request.resource} "{request.name}" not found'
+            raise _refusal(request, 404, "NotFound", message)
+        return found
+
+    def _get(self, request: Request) -> Json:
+        return self._existing(request)
+
+    def _list(self, request: Request) -> Json:
+        query = dict(request.query)
+        wanted = dict(
+            part.split("=", 1) for part in query.get("labelSelector", "").split(",") if part
+        )
+        found = [
+            document
+            for (resource, namespace, _), document in sorted(self.objects.items())
+            if resource == request.resource
+            and namespace == request.namespace
+            and wanted.items() <= (document["metadata"].get("labels") or {}).items()
+        ]
+        start = int(query.get("continue", "0"))
+        end = start + min(int(query.get("limit", "500")), self.page)
+        more = {"continue": str(end)} if end < len(found) else {}
+        items = found[start:end]
+        if request.names_only:
+            items = [{"metadata": item["metadata"]} for item in items]
+        return {"kind": "List", "metadata": more, "items": items}
+
+    def _create(self, request: Request) -> Json:
+        document = copy.deepcopy(request.body or {})
+        name = document["metadata"]["name"]
+        if self._key(request, name) in self.objects:
+            message = f'services "{name}" already exists'
+            raise _refusal(request, 409, "AlreadyExists", message)
+        used = self.node_ports()
+        for at, port in enumerate(document["spec"]["ports"]):
+            asked = port.get("nodePort")
+            why = "provided port is already allocated" if asked in used else ""
+            if asked is not None and not 30000 <= asked <= 32767:
+                why = (
+                    "provided port is not in the valid range. "
+                    "The range of valid ports is 30000-32767"
+                )
+            if why:
+                message = (
+                    f'Service "{name}" is invalid: spec.ports[{at}].nodePort: '
+                    f"Invalid value: {asked}: {why}"
+                )
+                raise _refusal(request, 422, "Invalid", message)
+            port.setdefault("nodePort", next(n for n in range(30000, 32768) if n not in used))
+        document["metadata"].setdefault("uid", f"uid-{self._count}")
+        document["spec"] |= {"clusterIP": "10.96.0.9", "ipFamilies": ["IPv4"]}
+        return self._store("services", document)
+
+    def _patch(self, request: Request) -> Json:
+        found, body = self._existing(request), request.body or {}
+        metadata = body.get("metadata", {})
+        version = metadata.get("resourceVersion", found["metadata"]["resourceVersion"])
+        if version != found["metadata"]["resourceVersion"]:
+            message = (
+                "the object has been modified; please apply your changes to the latest version"
+            )
+            raise _refusal(request, 409, "Conflict", message)
+        if metadata.get("uid", found["metadata"]["uid"]) != found["metadata"]["uid"]:
+            # A patch has no preconditions: the uid in it is a field that must not change.
+            message = f'Pod "{request.name}" is invalid: metadata.uid: field is immutable'
+            raise _refusal(request, 422, "Invalid", message)
+        return self._store(request.resource, merged(found, body))
+
+    def _delete(self, request: Request) -> Json:
+        found = self._existing(request)
+        wanted = (request.body or {}).get("preconditions", {}).get("uid")
+        if wanted not in (None, found["metadata"]["uid"]):
+            message = f"Precondition failed: UID in precondition: {wanted}"
+            raise _refusal(request, 409, "Conflict", message)
+        del self.objects[self._key(request)]
+        return {"kind": "Status", "status": "Success"}
+
+    def node_ports(self) -> set[int]:
+        return {
+            port["nodePort"]
+            for (resource, _, _), document in self.objects.items()
+            if resource == "services"
+            for port in document["spec"].get("ports", ())
+            if "nodePort" in port
+        }
+
+    def _store(self, resource: str, document: Json) -> Json:
+        self._count += 1
+        metadata = document["metadata"]
+        metadata["resourceVersion"] = str(self._count)
+        namespace = "" if resource == "nodes" else metadata.setdefault("namespace", "default")
+        self.objects[resource, namespace, metadata["name"]] = document
+        return document
+
+
+def merged(into: Any, patch: Any) -> Any:
+    """A merge patch applied, RFC 7396."""
+    if not isinstance(patch, dict):
+        return copy.deepcopy(patch)
+    result = dict(into) if isinstance(into, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = merged(result.get(key), value)
+    return result
+
+
+def unreachable() -> UnreachableError:
+    """What the real client raises where no whole answer came."""
+    return UnreachableError(
+        'the API server of context "kind-dev" at https://x broke off its answer', hint="…"
+    )
+
+
+def _refusal(request: Request, status: int, reason: str, message: str) -> ApiError:
+    body = json.dumps({"kind": "Status", "message": message, "reason": reason}).encode()
+    return refusal(request, status, body, "kind-dev")

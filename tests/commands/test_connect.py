@@ -1,0 +1,442 @@
+from __future__ import annotations
+
+import copy
+import dataclasses
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from kubectl_nodeport.address.resolution import Verdict
+from kubectl_nodeport.errors import NodeportError
+from kubectl_nodeport.kube.request import Json, Request
+from kubectl_nodeport.kube.streams import ExecError
+from tests.commands.fake_api import FakeApi, unreachable
+from tests.commands.test_expose import ANNOTATION, LABEL, NAME, foreign, is_clean
+from tests.commands.world import NODE, FakeExec, World, inside
+from tests.kube import make
+from tests.ssh.make import key
+
+ALIAS = "dev.default.docker-desktop"
+
+
+def failure(world: World, name: str = "dev", **asked: Any) -> NodeportError:
+    with pytest.raises(NodeportError) as caught:
+        world.connect(name, **asked)
+    assert caught.value.hint
+    return caught.value
+
+
+class TestRequests:
+    def test_new_rule_in_six_with_the_exec(self) -> None:
+        world = World()
+        done = world.connect()
+        assert sorted(world.api.log) == [
+            "create services",
+            "get nodes/node-1",
+            "get pods/dev",
+            "list services",
+            "patch pods/dev",
+        ]
+        assert world.api.log[0] == "get pods/dev"
+        assert world.api.log[-2:] == ["create services", "patch pods/dev"], "looked before made"
+        assert world.exec.calls == [("default", "dev", "main")]
+        assert done.exposed.made_now
+        assert done.entry_change == "created"
+
+    def test_standing_rule_in_four_with_the_exec(self) -> None:
+        world = World()
+        first = world.connect()
+        objects = copy.deepcopy(world.api.objects)
+        second = world.connect()
+        assert world.api.log == ["get pods/dev", "list services", "list pods"]
+        assert len(world.exec.calls) == 1
+        assert world.api.objects == objects
+        assert second.entry_change == "unchanged"
+        assert not second.exposed.made_now
+        assert second.entry == first.entry
+
+    def test_node_is_read_where_a_standing_rule_does_not_answer_at_once(self) -> None:
+        world = World()
+        world.connect()
+        world.resolve.open.clear()
+        failure(world)
+        assert world.api.log == ["get pods/dev", "list services", "list pods", "get nodes/node-1"]
+        first, second = world.resolve.calls
+        assert first[2] == 3.0
+        assert second[2] > 50
+        assert world.api.services() == [NAME], "a rule of an earlier run stays"
+
+    def test_exec_is_asked_in_the_container_that_declares_the_port(self) -> None:
+        two = make.pod(
+            containers=[{"name": "web"}, {"name": "box", "ports": [{"containerPort": 2222}]}],
+            containerStatuses=[{"name": n, "state": {"running": {}}} for n in ("web", "box")],
+        )
+        world = World(FakeApi(two, NODE), FakeExec(inside(port=2222)))
+        world.connect(port=2222)
+        assert world.exec.calls == [("default", "dev", "box")]
+        world.connect(port=2222, container="web")
+        assert world.exec.calls == [("default", "dev", "web")]
+
+
+class TestResult:
+    def test_entry(self) -> None:
+        world = World()
+        done = world.connect()
+        entry = world.hosts.written[ALIAS]
+        assert entry == done.entry
+        assert (entry.hostname, entry.port) == ("127.0.0.1", done.exposed.node_port)
+        assert (entry.user, entry.identity_file) == ("root", None)
+        assert world.hosts.keys[ALIAS] == (key(1),)
+        origin = entry.origin
+        assert (origin.context, origin.namespace, origin.target) == (
+            "docker-desktop",
+            "default",
+            "pod/dev",
+        )
+        assert origin.cluster == world.connection.identity
+        assert (origin.pod_uid, origin.rule, origin.service) == (make.UID, "ssh", NAME)
+        assert origin.creation == done.exposed.id
+        assert origin.made_rule
+        assert done.home == "/root"
+        assert done.notes == ()
+
+    def test_entry_still_says_who_made_the_rule_after_a_second_run(self) -> None:
+        world = World()
+        world.connect()
+        assert world.connect().entry.origin.made_rule
+
+    def test_rule_of_others_is_not_this_entrys(self) -> None:
+        world = World(FakeApi(make.pod("dev"), NODE, foreign()))
+        done = world.connect()
+        assert (done.exposed.service, done.exposed.ours) == ("theirs", False)
+        assert (done.entry.origin.service, done.entry.origin.creation) == ("theirs", "")
+        assert not done.entry.origin.made_rule
+        assert world.api.writes() == []
+
+    def test_previous_address_is_tried_first(self) -> None:
+        world = World()
+        world.resolve.open = {"192.168.5.82"}
+        assert world.connect().entry.hostname == "192.168.5.82"
+        world.connect()
+        assert world.resolve.calls[0][0][0] == "192.168.5.82"
+        assert len(set(world.resolve.calls[0][0])) == len(world.resolve.calls[0][0])
+
+    def test_user_given_then_kept_then_the_containers(self) -> None:
+        world = World(exec=FakeExec(inside(user="worker")))
+        assert world.connect().entry.user == "worker"
+        assert world.connect(user="jane").entry.user == "jane"
+        assert world.connect().entry.user == "jane"
+        assert world.connect(user="worker").entry.user == "worker"
+
+    def test_identity_given_then_kept(self) -> None:
+        world = World()
+        assert world.connect(identity_file="/keys/a").entry.identity_file == "/keys/a"
+        assert world.connect().entry.identity_file == "/keys/a"
+        assert world.connect(identity_file="/keys/b").entry.identity_file == "/keys/b"
+
+    def test_pod_that_is_not_ready_is_reached_and_told(self) -> None:
+        unready = make.pod("dev", conditions=[{"type": "Ready", "status": "False"}])
+        done = World(FakeApi(unready, NODE)).connect()
+        assert done.notes == ("pod dev is not ready; it is reached all the same",)
+
+    def test_what_is_not_proven_is_told(self) -> None:
+        world = World()
+        world.api.forbid("list", "pods")
+        assert world.connect().notes == ()
+        assert "not proven that the rule reaches this pod alone" in world.connect().notes[0]
+
+    def test_without_the_right_to_read_nodes(self) -> None:
+        world = World()
+        world.api.forbid("get", "nodes")
+        world.resolve.open = {"192.168.5.82"}
+        assert world.connect().entry.hostname == "192.168.5.82", "the pod tells its node's address"
+
+    def test_replaced_pod_gets_a_new_rule_and_its_keys(self) -> None:
+        world = World()
+        first = world.connect()
+        world.api.add(make.pod("dev", uid="a-new-uid"))
+        world.exec.output = inside(key(2))
+        second = world.connect()
+        assert second.exposed.made_now
+        assert second.entry_change == "updated"
+        assert second.entry.port == first.entry.port
+        assert second.entry.origin.pod_uid == "a-new-uid"
+        assert world.hosts.keys[ALIAS] == (key(2),)
+
+
+class TestDryRun:
+    def test_new_rule(self) -> None:
+        world = World()
+        objects = copy.deepcopy(world.api.objects)
+        done = world.connect(dry_run=True)
+        assert world.api.writes() == []
+        assert world.api.objects == objects
+        assert world.hosts.written == {}
+        assert world.resolve.calls == []
+        assert (done.entry_change, done.answer) == ("dry run", None)
+        assert done.exposed.node_port == 30086 + (done.exposed.node_port - 30086) % 2682
+        assert done.preview == f"+Host {ALIAS} with 1 key(s)\n"
+
+    def test_port_told_is_the_port_made(self) -> None:
+        world = World()
+        told = world.connect(dry_run=True).exposed.node_port
+        assert world.connect().exposed.node_port == told
+
+    def test_standing_rule_is_probed(self) -> None:
+        world = World()
+        world.connect()
+        written = dict(world.hosts.written)
+        done = world.connect(dry_run=True, user="jane")
+        assert world.api.writes() == []
+        assert done.answer is not None
+        assert done.entry.user == "jane"
+        assert world.hosts.written == written
+
+    def test_refusals_are_told_too(self) -> None:
+        world = World(exec=FakeExec(inside(port=80)))
+        assert "nothing listens on port 22" in failure(world, dry_run=True).message
+
+
+class TestNothingIsLeftBehind:
+    @pytest.mark.parametrize(
+        ("verdict", "message", "hint"),
+        [
+            (Verdict.REFUSED, "answers at no address from here", "firewall"),
+            (Verdict.TIMED_OUT, "answers at no address from here", "firewall"),
+            (
+                Verdict.NOT_SSH,
+                "port 22 of pod dev is open, but no ssh server is behind it",
+                "--port",
+            ),
+            (Verdict.OTHER_KEY, "is not pod dev: its host key is another's", "restart it"),
+        ],
+    )
+    def test_probe_finds_nothing(self, verdict: Verdict, message: str, hint: str) -> None:
+        world = World()
+        world.resolve.open.clear()
+        world.resolve.verdict = verdict
+        told = failure(world)
+        assert message in told.message
+        assert f"127.0.0.1: {verdict.value}" in told.message, "each candidate with its failure"
+        assert f"192.168.5.82: {verdict.value}" in told.message
+        assert hint in told.hint
+        assert is_clean(world.api)
+        assert world.hosts.written == {}
+
+    @pytest.mark.parametrize(
+        "error",
+        [NodeportError("the disk is full", hint="…"), KeyboardInterrupt(), SystemExit(143)],
+    )
+    @pytest.mark.parametrize("where", ["resolve", "hosts"])
+    def test_later_step_fails(self, where: str, error: BaseException) -> None:
+        world = World()
+        getattr(world, where).error = error
+        with pytest.raises(type(error)):
+            world.connect()
+        assert is_clean(world.api)
+        assert f"delete services/{NAME}" in world.api.log
+
+    def test_rule_of_an_earlier_run_stays_when_a_later_step_fails(self) -> None:
+        world = World()
+        world.connect()
+        world.hosts.error = KeyboardInterrupt()
+        with pytest.raises(KeyboardInterrupt):
+            world.connect()
+        assert world.api.services() == [NAME]
+        found = world.api.get("pods", "dev")
+        assert found is not None
+        assert LABEL in found["metadata"]["labels"]
+        assert ANNOTATION in found["metadata"]["annotations"]
+
+    def test_rule_of_others_stays_when_a_later_step_fails(self) -> None:
+        world = World(FakeApi(make.pod("dev"), NODE, foreign()))
+        world.resolve.open.clear()
+        failure(world)
+        assert world.api.services() == ["theirs"]
+        assert world.api.writes() == []
+
+    def test_clean_up_fails_and_names_what_is_left(self) -> None:
+        world = World()
+        world.resolve.open.clear()
+
+        def cut_off() -> None:
+            world.api.before = lambda _request: (_ for _ in ()).throw(unreachable())
+
+        world.resolve.seen = cut_off
+        told = failure(world)
+        assert f"service {NAME} in namespace default is left behind" in told.message
+        assert told.hint == f"kubectl delete service {NAME} -n default"
+
+    @pytest.mark.parametrize(
+        "asked",
+        [
+            {"host": "Bad Alias"},
+            {"host": "a\nProxyCommand x"},
+            {"user": "-oProxyCommand=x"},
+            {"identity_file": "/keys/a\nb"},
+        ],
+    )
+    def test_value_that_cannot_be_written_is_refused_before_anything_is_made(
+        self, asked: dict[str, Any]
+    ) -> None:
+        world = World()
+        failure(world, **asked)
+        assert world.api.writes() == []
+
+    def test_unknown_user_is_refused_before_anything_is_made(self) -> None:
+        world = World(exec=FakeExec(inside(user="")))
+        told = failure(world)
+        assert told.hint == "say it: kubectl nodeport connect USER@dev"
+        assert world.api.writes() == []
+
+
+class TestPod:
+    def test_unknown_pod_has_near_matches(self) -> None:
+        world = World(
+            FakeApi(make.pod("dev-0"), make.pod("dev-1", uid="x"), make.pod("web", uid="y"))
+        )
+        told = failure(world, "dev")
+        assert told.message == (
+            'no pod "dev" in the namespace "default" of the context "docker-desktop"'
+        )
+        assert told.hint == "did you mean: dev-0, dev-1"
+        assert world.api.requests[-1].names_only
+
+    @pytest.mark.parametrize("refused", [True, False])
+    def test_unknown_pod_without_near_matches(self, refused: bool) -> None:
+        world = World(FakeApi(make.pod("dev")))
+        if refused:
+            world.api.forbid("list", "pods")
+        assert failure(world, "zzz").hint.startswith("kubectl get pods -n default lists")
+
+    def test_odd_list_of_pods(self) -> None:
+        class Odd(FakeApi):
+            def _list(self, request: Request) -> Json:  # noqa: ARG002
+                return {"items": [None, 7, {}, {"metadata": []}, {"metadata": {"name": "dev-1"}}]}
+
+        assert failure(World(Odd()), "dev").hint == "did you mean: dev-1"
+
+    def test_unusable_pod_costs_one_request(self) -> None:
+        world = World(FakeApi(make.pod("dev", phase="Succeeded")))
+        assert "has completed" in failure(world).message
+        assert world.api.log == ["get pods/dev"]
+        assert world.exec.calls == []
+
+    def test_unknown_container(self) -> None:
+        world = World()
+        told = failure(world, container="gone")
+        assert told.message == "pod dev has no container gone"
+        assert told.hint == "its containers: main"
+
+    @pytest.mark.parametrize("name", ["../evil\n", "", "a/b"])
+    def test_answer_for_a_pod_of_another_name_is_not_believed(self, name: str) -> None:
+        """Nothing sane answers so; a rule for a name nobody asked for must not come of it."""
+        api = FakeApi(make.pod("dev"))
+        found = api.get("pods", "dev")
+        assert found is not None
+        found["metadata"] |= {"name": name}
+        world = World(api)
+        failure(world)
+        assert world.api.writes() == []
+
+
+class TestInside:
+    @pytest.mark.parametrize(
+        ("output", "message", "hint"),
+        [
+            (inside(port=2222), "nothing listens on port 22 of pod dev (open: 2222)", "--port"),
+            (inside(loopback=True), "takes connections from inside the pod alone", "ListenAddress"),
+            (
+                inside(port=22).replace(b"hostkey", b"xx"),
+                "no ssh host keys were found",
+                "ssh-keygen",
+            ),
+            (b"", "no ssh host keys were found", "ssh-keygen -A"),
+            (b"table x\nend\n", "nothing listens on port 22 of pod dev", "ssh server"),
+        ],
+    )
+    def test_nothing_to_reach_is_told_before_anything_is_made(
+        self, output: bytes, message: str, hint: str
+    ) -> None:
+        world = World(exec=FakeExec(output))
+        told = failure(world)
+        assert message in told.message
+        assert hint in told.hint
+        assert world.api.writes() == []
+
+    def test_shell_that_fails(self) -> None:
+        world = World(exec=FakeExec(exit_code=126))
+        told = failure(world)
+        assert "sh ended with 126 and said: sh: broken" in told.message
+        assert told.hint.endswith("kubectl exec dev -n default -c main -- sh -c true")
+
+    def test_exec_that_fails(self) -> None:
+        world = World(exec=FakeExec(error=ExecError("exec failed", hint="…")))
+        assert failure(world).message == "exec failed"
+        assert world.api.writes() == []
+
+
+class TestAlias:
+    def test_asked_for(self) -> None:
+        world = World()
+        assert world.connect(host="box").entry.alias == "box"
+        assert world.connect(host="box").entry_change == "unchanged"
+
+    def test_users_own_host_is_never_shadowed(self) -> None:
+        world = World()
+        world.hosts.foreign = {ALIAS, "box"}
+        for asked in ({}, {"host": "box"}):
+            told = failure(world, **asked)
+            assert "that kubectl nodeport did not make" in told.message
+            assert "--host" in told.hint
+            assert world.api.writes() == []
+
+    def test_alias_of_another_rule_gets_a_hash(self) -> None:
+        world = World(exec=FakeExec(inside(port=2222)))
+        first = world.connect(port=2222, rule_name="other").entry
+        world.exec.output = inside()
+        second = world.connect().entry
+        assert first.alias == ALIAS
+        assert second.alias.startswith(f"{ALIAS}-")
+        assert len(second.alias) == len(ALIAS) + 5
+        assert world.connect().entry_change == "unchanged"
+        assert world.connect().entry.alias == second.alias
+
+    def test_hashed_alias_that_is_the_users_own(self) -> None:
+        world = World(exec=FakeExec(inside(port=2222)))
+        world.connect(port=2222, rule_name="other")
+        world.exec.output = inside()
+        hashed = world.connect(dry_run=True).entry.alias
+        world.hosts.foreign = {hashed}
+        assert f"Host {hashed} that" in failure(world).message
+
+    def test_asked_for_but_leads_elsewhere(self) -> None:
+        world = World(FakeApi(make.pod("dev"), make.pod("web", uid="w"), NODE))
+        world.connect("web", host="box")
+        before = dict(world.hosts.written)
+        told = failure(world, host="box")
+        assert told.message == (
+            'the Host entry box leads to pod/web in the namespace "default" '
+            'of the context "docker-desktop"'
+        )
+        assert world.hosts.written == before
+
+    @pytest.mark.parametrize("host", [None, "box"])
+    def test_context_that_now_points_to_another_cluster(self, host: str | None) -> None:
+        world = World()
+        world.connect(host=host)
+        before = dict(world.hosts.written)
+        world.connection = replace(world.connection, cluster={"server": "https://127.0.0.1:7443"})
+        world.api = FakeApi(make.pod("dev", uid="elsewhere"), NODE)
+        told = failure(world, host=host)
+        assert "which was another cluster then" in told.message
+        assert world.api.writes() == []
+        assert world.hosts.written == before
+
+    def test_same_cluster_under_another_context_is_another_alias(self) -> None:
+        world = World()
+        first = world.connect().entry
+        world.connection = dataclasses.replace(world.connection, context="second")
+        second = world.connect().entry
+        assert (first.alias, second.alias) == (ALIAS, "dev.default.second")

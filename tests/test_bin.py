@@ -1,0 +1,82 @@
+"""The ways in: the launcher of a checkout, ``python -m``, and how the process ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kubectl_nodeport import __version__
+
+ROOT = Path(__file__).parent.parent
+LAUNCHER = ROOT / "bin" / "kubectl-nodeport"
+
+
+def output(*command: str | Path, cwd: Path) -> str:
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def test_launcher_is_executable_and_runs_from_anywhere(tmp_path: Path) -> None:
+    assert os.access(LAUNCHER, os.X_OK)
+    assert output(sys.executable, LAUNCHER, "version", cwd=tmp_path) == (
+        f"kubectl-nodeport {__version__}\n"
+    )
+
+
+def test_launcher_runs_through_a_link(tmp_path: Path) -> None:
+    link = tmp_path / "kubectl-nodeport"
+    link.symlink_to(LAUNCHER)
+    assert "kubectl nodeport COMMAND" in output(sys.executable, link, "--help", cwd=tmp_path)
+
+
+def test_module_runs() -> None:
+    text = output(sys.executable, "-m", "kubectl_nodeport", "version", cwd=ROOT)
+    assert text == f"kubectl-nodeport {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)]
+)
+def test_signal_unwinds_and_gives_its_exit_code(
+    number: signal.Signals, code: int, tmp_path: Path
+) -> None:
+    """The kubeconfig is a pipe that nobody fills, so the run stands still where it reads it."""
+    pipe = tmp_path / "kubeconfig"
+    os.mkfifo(pipe)
+    run = subprocess.Popen(
+        [sys.executable, LAUNCHER, "connect", "dev", "--kubeconfig", str(pipe)],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        with pipe.open("wb"):  # opened: the run is reading, its handlers are set
+            run.send_signal(number)
+        # Closed only now: a signal that came just before the read is seen when the read ends.
+        _, told = run.communicate(timeout=20)
+    finally:
+        run.kill()
+        run.wait()
+    assert run.returncode == code
+    assert "Traceback" not in told
+
+
+def test_reader_that_goes_away_is_no_traceback() -> None:
+    run = subprocess.Popen(
+        [sys.executable, LAUNCHER, "connect", "--help"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert run.stdout is not None
+    assert run.stderr is not None
+    run.stdout.close()
+    told = run.stderr.read()
+    run.wait(timeout=20)
+    run.stderr.close()
+    assert "Traceback" not in told
+    assert "Exception ignored" not in told

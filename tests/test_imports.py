@@ -1,0 +1,288 @@
+"""The house's rules about who may import whom (docs/decisions), read from the source by ``ast``.
+
+Imports inside functions and under TYPE_CHECKING count too: a late import is still an import.
+"""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+PACKAGE = "kubectl_nodeport"
+ROOT = Path(__file__).parent.parent
+
+# A library, and the modules (or rooms, with a trailing dot) that alone may import it.
+OWNERS = {
+    "click": ("cli.",),
+    "kubernetes": ("kube.client",),
+    "urllib3": ("kube.client",),
+    "websocket": ("kube.client", "kube.streams"),
+    "paramiko": ("address.probe",),
+    "sshconf": ("ssh.block",),
+    "filelock": ("ssh.whole_file",),
+    "yaml": ("kube.config",),
+}
+
+# What each room may import of ours, itself aside.
+ROOMS = {
+    "errors": (),
+    "ssh": ("errors",),
+    "kube": ("errors", ""),  # "" is the package itself: its version
+    "container": ("errors", "ssh"),
+    "address": ("errors", "ssh"),
+    "rule": ("errors", "kube"),
+    "commands": ("errors", "ssh", "kube", "container", "address", "rule"),
+    "cli": ("errors", "ssh", "kube", "container", "address", "rule", "commands", ""),
+    "__main__": ("cli",),
+}
+
+PURE = (
+    "errors",
+    "rule.",
+    "container.script",
+    "kube.request",
+    "kube.pod",
+    "kube.target",
+    "address.candidates",
+    "address.environment",
+    "address.facts",
+    "address.pace",
+    "address.resolution",
+    "ssh.names",
+    "ssh.entry",
+    "ssh.origin",
+    "ssh.block",
+    "ssh.known_hosts",
+    "ssh.reader",
+    "ssh.shadow",
+    "cli.render.connect",
+)
+
+# The edges that are built in cli and handed in.
+EDGES = (
+    "kube.client",
+    "address.probe",
+    "address.dial",
+    "address.local",
+    "ssh.config_file",
+    "ssh.openssh",
+    "ssh.whole_file",
+    "ssh.effect",
+)
+
+OUTSIDE = frozenset(
+    [
+        "asyncio",
+        "concurrent",
+        "fcntl",
+        "glob",
+        "http",
+        "io",
+        "multiprocessing",
+        "os",
+        "pty",
+        "requests",
+        "select",
+        "selectors",
+        "shutil",
+        "signal",
+        "socket",
+        "ssl",
+        "subprocess",
+        "tempfile",
+        "threading",
+        "time",
+        "urllib.request",
+    ]
+) | OWNERS.keys() - {"sshconf"}
+
+
+@dataclass(frozen=True)
+class Import:
+    """``by`` is a module of the package, as a dotted path below it; ``what`` a whole name."""
+
+    by: str
+    what: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.by}:{self.line} imports {self.what}"
+
+    @property
+    def ours(self) -> str | None:
+        """The imported module below the package; None for one from elsewhere."""
+        if self.what == PACKAGE:
+            return ""
+        head, _, rest = self.what.partition(".")
+        return rest if head == PACKAGE else None
+
+
+def modules(package: Path) -> dict[str, Path]:
+    found = {}
+    for path in sorted(package.rglob("*.py")):
+        parts = path.relative_to(package).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imports(package: Path) -> list[Import]:
+    known = modules(package)
+    return [found for name, path in known.items() for found in _of_file(name, path, known)]
+
+
+def _of_file(name: str, path: Path, known: dict[str, Path]) -> Iterator[Import]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (Import(name, alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                above = [PACKAGE, *name.split(".")]
+                cut = node.level - (path.name == "__init__.py")
+                base = ".".join([*above[: len(above) - cut], *([base] if base else [])])
+            for alias in node.names:
+                whole = f"{base}.{alias.name}"
+                is_module = whole.removeprefix(f"{PACKAGE}.") in known
+                is_path = base == "pathlib"  # PurePath is pure, Path is not
+                yield Import(name, whole if is_module or is_path else base, node.lineno)
+
+
+def within(module: str, places: tuple[str, ...]) -> bool:
+    return any(module == p or (p.endswith(".") and module.startswith(p)) for p in places)
+
+
+def wrong_owners(found: list[Import]) -> list[str]:
+    return [
+        str(one)
+        for one in found
+        if within(one.by, OWNERS.get(one.what.partition(".")[0], (one.by,))) is False
+    ]
+
+
+def wrong_ways(found: list[Import]) -> list[str]:
+    wrong = []
+    for one in found:
+        if one.ours is None:
+            continue
+        room, other = one.by.partition(".")[0], one.ours.partition(".")[0]
+        if other != room and other not in ROOMS[room]:
+            wrong.append(str(one))
+    return wrong
+
+
+def impure(found: list[Import]) -> list[str]:
+    wrong = []
+    for one in found:
+        if within(one.by, PURE):
+            parts = one.what.split(".")
+            heads = {".".join(parts[: n + 1]) for n in range(len(parts))}
+            if heads & OUTSIDE or one.what in ("pathlib", "pathlib.Path") or one.ours in EDGES:
+                wrong.append(str(one))
+    return wrong
+
+
+def edges_in_commands(found: list[Import]) -> list[str]:
+    return [str(one) for one in found if one.by.startswith("commands.") and one.ours in EDGES]
+
+
+def cycle(found: list[Import]) -> list[str]:
+    graph: dict[str, set[str]] = {}
+    for one in found:
+        if one.ours is not None and one.ours != one.by:
+            graph.setdefault(one.by, set()).add(one.ours)
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as err:
+        return [" -> ".join(err.args[1])]
+    return []
+
+
+RULES = (wrong_owners, wrong_ways, impure, edges_in_commands, cycle)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_package_keeps_the_rule(rule: object) -> None:
+    assert callable(rule)
+    assert rule(imports(ROOT / PACKAGE)) == []
+
+
+def test_every_module_that_a_rule_names_exists() -> None:
+    known = modules(ROOT / PACKAGE)
+    named = {place for places in OWNERS.values() for place in places} | set(PURE) | set(EDGES)
+    missing = [n for n in named if n.rstrip(".") not in known]
+    assert missing == []
+    assert {name.partition(".")[0] for name in known if name} == set(ROOMS)
+
+
+@pytest.mark.parametrize(
+    ("rule", "module", "source"),
+    [
+        (wrong_owners, "commands/x.py", "import click"),
+        (wrong_owners, "kube/config.py", "def f():\n    from kubernetes.client import ApiClient"),
+        (wrong_owners, "ssh/entry.py", "from sshconf import SshConfigFile"),
+        (wrong_owners, "container/keys.py", "import paramiko.transport"),
+        (wrong_ways, "commands/x.py", "from kubectl_nodeport.cli import app"),
+        (wrong_ways, "commands/x.py", "from ..cli import app"),
+        (wrong_ways, "kube/x.py", "from kubectl_nodeport.ssh.entry import HostEntry"),
+        (wrong_ways, "errors.py", "import kubectl_nodeport.rule.rule"),
+        (impure, "rule/rule.py", "import os.path"),
+        (impure, "rule/rule.py", "def f():\n    import urllib.request"),
+        (impure, "ssh/names.py", "from pathlib import Path"),
+        (impure, "ssh/entry.py", "from kubectl_nodeport.ssh import config_file"),
+        (impure, "kube/pod.py", "from kubectl_nodeport.kube.client import Api"),
+        (edges_in_commands, "commands/x.py", "from kubectl_nodeport.address import probe"),
+        (cycle, "ssh/config_file.py", "def f():\n    from kubectl_nodeport.ssh import entry"),
+    ],
+)
+def test_checker_sees_a_violation(rule: object, module: str, source: str, tmp_path: Path) -> None:
+    package = tmp_path / PACKAGE
+    tree = {
+        "__init__.py": "",
+        "cli/app.py": "import click\nfrom kubectl_nodeport.commands import y",
+        "commands/y.py": "from pathlib import PurePath",
+        "kube/client.py": "import kubernetes",
+        "ssh/entry.py": "from kubectl_nodeport.ssh.config_file import x",
+        "ssh/config_file.py": "import os",
+        "address/probe.py": "",
+    }
+    for name, text in tree.items():
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
+        (package / name).write_text(text)
+    assert callable(rule)
+    if rule is not impure:  # its tree has an entry that imports an edge, for the cycle
+        assert rule(imports(package)) == []
+    (package / module).parent.mkdir(exist_ok=True)
+    (package / module).write_text(f"{tree.get(module, '')}\n{source}\n")
+    place = module.removesuffix(".py").replace("/", ".")
+    told = rule(imports(package))
+    assert any(place in line for line in told), told
+
+
+def loaded_by(*words: str) -> set[str]:
+    """The libraries that a run of the command line leaves in sys.modules."""
+    code = (
+        "import sys\n"
+        "from kubectl_nodeport.cli.app import run\n"
+        f"run({list(words)!r})\n"
+        "print(*sys.modules, sep='\\n', file=sys.stderr)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout, "the run printed nothing"
+    return {name.partition(".")[0] for name in done.stderr.splitlines()}
+
+
+@pytest.mark.parametrize("words", [("--help",), ("connect", "--help"), ("version",)])
+def test_help_and_version_load_no_heavy_library(words: tuple[str, ...]) -> None:
+    heavy = {"kubernetes", "paramiko", "sshconf", "yaml", "urllib3", "websocket", "filelock"}
+    loaded = loaded_by(*words)
+    assert "click" in loaded
+    assert loaded & heavy == set()
