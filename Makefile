@@ -1,0 +1,42 @@
+# make demo    see it work: a real cluster, one connect, one ssh (root on Debian, nothing else)
+# make test    every test; without root those on the real cluster are skipped, and it says so
+# make lint    ruff and mypy
+# make bench   connect against the same work done by hand
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+
+.PHONY: demo test lint bench clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/ready
+	@$(RUN) -m tests.cluster prepare
+	@$(RUN) -m tests.demo
+
+test: $(VENV)/ready
+	@$(RUN) -m tests.cluster prepare --if-possible
+	$(VENV)/bin/pytest $(TEST_FLAGS)
+
+lint: $(VENV)/ready
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+bench: $(VENV)/ready
+	@$(RUN) -m tests.cluster prepare
+	@$(RUN) -m bench
+
+# Debian's python3 comes without ensurepip, so that no virtual environment can be made with it.
+$(VENV)/ready: setup.cfg pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo "error: Python 3.10 or newer is needed, $(PYTHON) is $$($(PYTHON) -V)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get -q update && \
+	    apt-get -q install -y --no-install-recommends python3-venv; } || \
+	  { echo "error: Python's venv module is missing; on Debian: apt install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

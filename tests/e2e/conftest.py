@@ -1,0 +1,105 @@
+"""A person at the laptop: kubectl with the plugin, ssh, and a namespace to work in."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster.cluster import Cluster
+from tests.cluster.namespace import Namespace
+
+PROFILES = ("lan", "docker-desktop")
+ANSWERS_AT = {"lan": "192.168.65.3", "docker-desktop": "127.0.0.1"}
+
+
+class Desk:
+    """What the person types, in one namespace."""
+
+    def __init__(self, cluster: Cluster, ns: Namespace) -> None:
+        self.cluster = cluster
+        self.ns = ns
+        self.laptop = cluster.laptop
+
+    @property
+    def config(self) -> Path:
+        """~/.ssh/config, as seen from outside."""
+        return self.laptop.home / ".ssh" / "config"
+
+    def type(
+        self, *words: str, env: Mapping[str, str] | None = None, timeout_s: float = 90
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command line, whatever its outcome."""
+        return self.laptop.run(words, env=env, timeout_s=timeout_s)
+
+    def nodeport(self, *words: str, **more: Any) -> subprocess.CompletedProcess[str]:
+        """``kubectl nodeport WORDS -n NAMESPACE``."""
+        return self.type("kubectl", "nodeport", *words, "-n", self.ns.name, **more)
+
+    def connect(self, *words: str, **more: Any) -> dict[str, Any]:
+        """Connect, which has to work; its JSON."""
+        done = self.nodeport("connect", *words, "-o", "json", **more)
+        assert done.returncode == 0, done.stderr
+        result: dict[str, Any] = json.loads(done.stdout)
+        return result
+
+    def refused(self, *words: str, **more: Any) -> str:
+        """Connect, which has to fail in two lines; its stderr. Nothing may be left behind."""
+        done = self.nodeport("connect", *words, **more)
+        assert done.returncode == 1, (done.stdout, done.stderr)
+        assert done.stdout == ""
+        error, hint = done.stderr.splitlines()
+        assert error.startswith("error: ")
+        assert hint.startswith("hint: ")
+        self.assert_nothing_left()
+        return done.stderr
+
+    def ssh(self, host: str, *command: str) -> str:
+        """Log in without a question and run a command; its stdout."""
+        done = self.type("ssh", "-o", "BatchMode=yes", host, *command)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def services(self) -> list[dict[str, Any]]:
+        """The namespace's Services."""
+        items: list[dict[str, Any]] = self.cluster.api.get(f"{self.ns.path}/services")["items"]
+        return items
+
+    @contextmanager
+    def firewall(self) -> Iterator[None]:
+        """Let the node say nothing at all to whoever knocks at a NodePort."""
+        rule = ("PREROUTING", "-i", "eth0", "-p", "tcp", "--dport", "30000:32767", "-j", "DROP")
+        self.cluster.run_in_node(["iptables", "-t", "mangle", "-I", *rule])
+        try:
+            yield
+        finally:
+            self.cluster.run_in_node(["iptables", "-t", "mangle", "-D", *rule])
+
+    def assert_nothing_left(self) -> None:
+        """No Service, no label, no annotation, no file of ours."""
+        assert self.services() == []
+        for pod in self.cluster.api.get(f"{self.ns.path}/pods")["items"]:
+            ours = [k for k in pod["metadata"].get("labels", {}) if "nodeport" in k]
+            ours += [k for k in pod["metadata"].get("annotations", {}) if "nodeport" in k]
+            assert ours == []
+        leftover = [p.name for p in self.config.parent.iterdir() if p.name.startswith(".config")]
+        assert leftover == []
+
+
+@pytest.fixture
+def desk(cluster: Cluster, ns: Namespace) -> Desk:
+    """A fresh home and a fresh namespace, in Docker Desktop's shape unless the test says else."""
+    cluster.use("docker-desktop")
+    return Desk(cluster, ns)
+
+
+@pytest.fixture(params=PROFILES)
+def anywhere(request: pytest.FixtureRequest, cluster: Cluster, ns: Namespace) -> Desk:
+    """A desk in each network profile."""
+    cluster.use(request.param)
+    return Desk(cluster, ns)
