@@ -1,0 +1,160 @@
+"""``make bench``: connect against the same work done by hand, on the cluster, in one run.
+
+By hand is what people do without this program: ``kubectl get pod``, ``kubectl expose``,
+``kubectl get service``, ``kubectl get nodes``, and ``ssh-keyscan`` until the key is seen. Both are
+started the same way, in turns, so that their ratio holds although the machine's speed does not.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from tests.cluster import plugin
+from tests.cluster.cluster import Cluster
+from tests.cluster.namespace import Namespace
+
+RUNS = 9
+NEW_RUNS = 5
+
+_WATCH = """\
+import subprocess, sys, time
+end = time.monotonic() + 60
+while time.monotonic() < end:
+    before = time.monotonic()
+    show = ["iptables", "-t", "nat", "-S", "KUBE-NODEPORTS"]
+    if sys.argv[1] in subprocess.run(show, capture_output=True, text=True).stdout:
+        print(before)
+        break
+    time.sleep(0.005)
+"""
+
+
+def main() -> int:
+    """Measure, print the table, and say what is over its budget (exit 1)."""
+    with Cluster.start("bench") as cluster:
+        cluster.laptop.path_prepend.append(plugin.installed())
+        cluster.use("docker-desktop")
+        cluster.reset_home()
+        with cluster.namespace() as ns:
+            rows = [
+                *_existing(cluster, ns),
+                *_far_away(cluster, ns),
+                *_new(cluster, ns),
+                *_requests(cluster, ns),
+            ]
+    width = max(len(what) for what, _, _, _ in rows)
+    print(f"{'what':<{width}}  {'measured':>9}  {'budget':>9}")
+    for what, measured, budget, unit in rows:
+        mark = "" if measured <= budget else "  over"
+        print(f"{what:<{width}}  {measured:>7.2f}{unit:<2}  <= {budget:g}{unit}{mark}")
+    return int(any(measured > budget for _, measured, budget, _ in rows))
+
+
+Row = tuple[str, float, float, str]
+
+
+def _existing(cluster: Cluster, ns: Namespace) -> list[Row]:
+    """connect with a rule that stands, as a share of the time by hand."""
+    ns.pod("dev")
+    ns.pod("hand")
+    ours = f"kubectl nodeport connect dev -n {ns}"
+    _timed(cluster, ours)
+    _timed(cluster, _by_hand(ns, "hand"))
+    pairs = [(_timed(cluster, ours), _timed(cluster, _by_hand(ns, "hand"))) for _ in range(RUNS)]
+    mine, hand = (statistics.median(side) for side in zip(*pairs, strict=True))
+    print(
+        f"rule exists: connect {mine:.2f} s, by hand {hand:.2f} s (medians of {RUNS}, in turns)",
+        file=sys.stderr,
+    )
+    return [("connect, rule exists / by hand", mine / hand, 0.75, " x")]
+
+
+def _far_away(cluster: Cluster, ns: Namespace) -> list[Row]:
+    """The same with an API server 50 ms away, by a relay that delays both ways."""
+    with cluster.relay(delay_s=0.025) as relay:
+        config = f"export KUBECONFIG={relay.kubeconfig()}; "
+        ours = f"{config}kubectl nodeport connect dev -n {ns}"
+        _timed(cluster, ours)
+        pairs = [
+            (_timed(cluster, ours), _timed(cluster, config + _by_hand(ns, "hand")))
+            for _ in range(RUNS)
+        ]
+    mine, hand = (statistics.median(side) for side in zip(*pairs, strict=True))
+    print(f"API 50 ms away: connect {mine:.2f} s, by hand {hand:.2f} s", file=sys.stderr)
+    return [("connect, API 50 ms away / by hand", mine / hand, 0.6, " x")]
+
+
+def _by_hand(ns: Namespace, pod: str) -> str:
+    """The four commands and the scan, as one shell line."""
+    k = f"kubectl -n {ns}"
+    return (
+        f"{k} get pod {pod} >/dev/null && "
+        f"{{ {k} expose pod {pod} --type=NodePort >/dev/null 2>&1; true; }} && "
+        f"port=$({k} get service {pod} -o jsonpath='{{.spec.ports[0].nodePort}}') && "
+        "kubectl get nodes -o wide >/dev/null && "
+        "until ssh-keyscan -T 1 -p $port 127.0.0.1 2>/dev/null | grep -q ssh-; do sleep 0.05; done"
+    )
+
+
+def _new(cluster: Cluster, ns: Namespace) -> list[Row]:
+    """connect with a new rule: how long after kube-proxy has opened the port is it done?"""
+    late = []
+    for number in range(NEW_RUNS):
+        name = f"new{number}"
+        ns.pod(name)
+        ns.pod(f"hand{number}")
+        with ThreadPoolExecutor(1) as pool:
+            opening = pool.submit(_opening, cluster, f"{ns}/nodeport-{name}-ssh")
+            began = time.monotonic()
+            _timed(cluster, f"kubectl nodeport connect {name} -n {ns}")
+            ended = time.monotonic()
+            opened = opening.result(timeout=60)
+        late.append(ended - opened)
+        hand = _timed(cluster, _by_hand(ns, f"hand{number}"))
+        print(
+            f"new rule: connect {ended - began:.2f} s, kube-proxy opened the port after "
+            f"{opened - began:.2f} s, by hand {hand:.2f} s",
+            file=sys.stderr,
+        )
+    return [("connect, new rule, after kube-proxy", statistics.median(late), 0.35, " s")]
+
+
+def _opening(cluster: Cluster, service: str) -> float:
+    """When kube-proxy opens the port of a Service, on the monotonic clock all processes share.
+
+    Read from the node's rules, not by connecting: that would be the probe's own way. A Service with
+    an endpoint is in the nat table's KUBE-NODEPORTS; one without is rejected in the filter table.
+    """
+    return float(cluster.run_in_node([sys.executable, "-c", _WATCH, service]))
+
+
+def _requests(cluster: Cluster, ns: Namespace) -> list[Row]:
+    """API requests of one connect, counted by a relay between the client and the server."""
+    ns.pod("counted")
+    with cluster.relay() as relay:
+        line = f"kubectl nodeport connect counted -n {ns} --kubeconfig {relay.kubeconfig()}"
+
+        def count() -> int:
+            relay.reset()
+            _timed(cluster, line)
+            return len(relay.requests())
+
+        new, existing = count(), count()
+    return [
+        ("API requests, new rule", float(new), 6.0, ""),
+        ("API requests, rule exists", float(existing), 4.0, ""),
+    ]
+
+
+def _timed(cluster: Cluster, line: str) -> float:
+    """The seconds that a shell line takes on the laptop."""
+    began = time.monotonic()
+    cluster.laptop.run(["bash", "-c", line], check=True)
+    return time.monotonic() - began
+
+
+if __name__ == "__main__":
+    sys.exit(main())
