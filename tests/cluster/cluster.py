@@ -243,7 +243,8 @@ class Cluster:
         state.write(self.folder)
 
     def _start_forwarder(self) -> ProcessId:
-        argv = [sys.executable, "-m", "tests.cluster.forwarder", str(self.folder), "127.0.0.1"]
+        plan = (str(self.folder), "127.0.0.1", str(self._state.node.pid))
+        argv = [sys.executable, "-m", "tests.cluster.forwarder", *plan]
         return ProcessId.of(self.laptop.service(argv, self.folder / "log" / "forwarder").pid)
 
 

@@ -1,8 +1,10 @@
-"""What Docker Desktop and its like do on the laptop: python -m tests.cluster.forwarder STATE BIND
+"""What Docker Desktop and its like do on the laptop.
 
+Run as `python -m tests.cluster.forwarder STATE BIND PID`.
 Watches the cluster's Services and listens on BIND at every NodePort, and at the API server's port.
-It accepts before it knows whether the node answers, and closes if it does not, as they do. The line
-"ready" on stdout says that it listens at all ports that there were at its start.
+It accepts before it knows whether the node answers, and closes if it does not, as they do; and as
+with them the other half of a connection begins inside the node, whose first process is PID. The
+line "ready" on stdout says that it listens at all ports that there were at its start.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from functools import partial
 from pathlib import Path
 
 from tests.cluster.api import Api, Object
-from tests.cluster.process import ClusterError
+from tests.cluster.namespaces import connected
+from tests.cluster.process import ClusterError, ProcessId
 from tests.cluster.profiles import API_PORT, CABLE_NODE
 
 _SERVICES = "/api/v1/services"
@@ -26,8 +29,9 @@ _SERVICES = "/api/v1/services"
 class Forwarder:
     """The listeners, one for each port that is wanted."""
 
-    def __init__(self, bind: str) -> None:
+    def __init__(self, bind: str, node: ProcessId) -> None:
         self._bind = bind
+        self._node = node
         self._servers: dict[int, asyncio.Server] = {}
 
     async def listen_at(self, ports: set[int]) -> None:
@@ -36,16 +40,20 @@ class Forwarder:
             self._servers.pop(port).close()
         for port in ports - self._servers.keys():
             try:
-                server = await asyncio.start_server(partial(_relay, port), self._bind, port)
+                relay = partial(_relay, self._node, port)
+                server = await asyncio.start_server(relay, self._bind, port)
             except OSError as error:
                 print(f"port {port}: {error}", file=sys.stderr, flush=True)
                 continue
             self._servers[port] = server
 
 
-async def _relay(port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _relay(
+    node: ProcessId, port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
     try:
-        node_reader, node_writer = await asyncio.open_connection(CABLE_NODE, port)
+        inside = await asyncio.to_thread(connected, node, (CABLE_NODE, port))
+        node_reader, node_writer = await asyncio.open_connection(sock=inside)
     except OSError:
         writer.close()
         return
@@ -106,17 +114,17 @@ def _apply(
     asyncio.run_coroutine_threadsafe(forwarder.listen_at(ports), loop).result()
 
 
-async def _main(state: Path, bind: str) -> None:
+async def _main(state: Path, bind: str, node: ProcessId) -> None:
     pki = state / "pki"
     api = Api(
         pki / "ca.crt",
         (pki / "token").read_text(),
         lambda: socket.create_connection((CABLE_NODE, API_PORT), 5),
     )
-    arguments = (api, Forwarder(bind), asyncio.get_running_loop())
+    arguments = (api, Forwarder(bind, node), asyncio.get_running_loop())
     threading.Thread(target=_follow, args=arguments, daemon=True).start()
     await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(Path(sys.argv[1]), sys.argv[2]))
+    asyncio.run(_main(Path(sys.argv[1]), sys.argv[2], ProcessId.of(int(sys.argv[3]))))
