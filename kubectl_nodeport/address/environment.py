@@ -61,12 +61,13 @@ def is_this_machine(host: str) -> bool:
 def environment(facts: AddressFacts) -> Environment:
     """The system that the cluster belongs to.
 
-    A readable node decides alone. Without the right to read it the kubeconfig is believed: its
+    A node that was read decides alone. Else its name may tell, then the kubeconfig is believed: its
     extensions and server before the names of its context and cluster.
     """
     if facts.node is not None:
         return _of_node(facts.node)
-    return _of_kubeconfig(facts)
+    by_name = _of_node(NodeFacts(name=facts.node_name))
+    return _of_kubeconfig(facts) if by_name is Environment.OTHER else by_name
 
 
 def _of_node(node: NodeFacts) -> Environment:

@@ -82,7 +82,8 @@ class AddressFacts:
     :param local: the machine this runs on.
     :param server_url: the API server's URL from the kubeconfig.
     :param pod_host_ips: the IPs of the pod's node, told by the pod (needs no right to read nodes).
-    :param node: the pod's node; None without the right to read it.
+    :param node: the pod's node; None where it was not read.
+    :param node_name: its name, which the pod tells.
     :param context: the name of the kubeconfig's context.
     :param cluster: the name of the kubeconfig's cluster.
     :param providers: who wrote the kubeconfig entry, from its extensions.
@@ -93,6 +94,7 @@ class AddressFacts:
     server_url: str
     pod_host_ips: tuple[str, ...] = ()
     node: NodeFacts | None = None
+    node_name: str = ""
     context: str = ""
     cluster: str = ""
     providers: tuple[str, ...] = ()

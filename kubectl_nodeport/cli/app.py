@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 import click
 
 from kubectl_nodeport import __version__
-from kubectl_nodeport.cli import flags, help
+from kubectl_nodeport.cli import argv as pflag
+from kubectl_nodeport.cli import flags, help, hints
 from kubectl_nodeport.cli.render.terminal import one_line, safe
 from kubectl_nodeport.errors import NodeportError
 
@@ -23,7 +24,7 @@ def run(argv: Sequence[str]) -> int:
     """Run one command line: 0 done, 1 failed with one ``error:`` line, 130 interrupted."""
     verbosity = 0
     try:
-        words = flags.normalise(argv, program.commands)
+        words = pflag.normalise(argv, program.commands)
         verbosity = _verbosity(words)
         outcome = program.main(words, prog_name=help.PROGRAM, standalone_mode=False)
     except NodeportError as err:
@@ -33,10 +34,12 @@ def run(argv: Sequence[str]) -> int:
         where = err.ctx.command_path if err.ctx else help.PROGRAM
         _report(NodeportError(err.format_message(), hint=f"{where} --help"), verbosity)
         return 1
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, click.Abort) as err:
         print("interrupted", file=sys.stderr)
+        _report_left_behind(err, verbosity)
         return _INTERRUPTED
     except SystemExit as leaving:  # a signal, see __main__
+        _report_left_behind(leaving, verbosity)
         return leaving.code if isinstance(leaving.code, int) else 1
     except BrokenPipeError:  # the reader of our output has gone, as in `… | head`
         sys.stderr.close()
@@ -64,6 +67,11 @@ def _report(err: NodeportError, verbosity: int) -> None:
     print(f"hint: {one_line(err.hint)}", file=sys.stderr)
     if verbosity >= 9:
         traceback.print_exc()
+
+
+def _report_left_behind(interruption: BaseException, verbosity: int) -> None:
+    if isinstance(interruption.__cause__, NodeportError):
+        _report(interruption.__cause__, verbosity)
 
 
 def _unexpected(err: Exception) -> NodeportError:
@@ -157,7 +165,7 @@ def program(ctx: click.Context) -> None:
 )
 @click.option(
     "--dry-run",
-    cls=flags.OptionalValue,
+    cls=pflag.OptionalValue,
     no_value="client",
     type=click.Choice(["none", "client"]),
     default="none",
@@ -192,8 +200,12 @@ def connect(target: str, **options: Any) -> None:  # fmt: skip
     )
     where = Flags(options["kubeconfig"], options["context"], options["namespace"])
     ssh_config = options["ssh_config"]
-    world = wiring.edges(where, ssh_config, _tell, verbosity=options["verbosity"])
-    done = command(request, world)
+    try:
+        world = wiring.edges(where, ssh_config, _tell, verbosity=options["verbosity"])
+        done = command(request, world)
+    except NodeportError as err:
+        err.hint = hints.with_flags(err.hint, where)
+        raise
     for note in done.notes:
         _tell(f"note: {note}")
     write = render.as_json if options["output"] == "json" else render.as_text

@@ -37,14 +37,16 @@ def edges(
 
     api = Api(resolved, trace=tell if verbosity >= 6 else lambda _line: None)
     threading.Thread(target=_warm_up, daemon=True).start()
+    notes: list[str] = []
     path = Path(ssh_config) if ssh_config else user_config_path()
     return Edges(
         connection=resolved,
         api=api,
         exec=Exec(api),
         resolve=_resolver(Status()),
-        hosts=ConfigFile(path, warn=tell),
+        hosts=ConfigFile(path, warn=notes.append),
         local=local_facts(),
+        notes=notes,
     )
 
 

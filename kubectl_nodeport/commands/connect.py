@@ -15,7 +15,7 @@ from kubectl_nodeport.address.facts import AddressFacts, NodeFacts, kubeconfig_p
 from kubectl_nodeport.address.resolution import Answer, Resolution, Verdict
 from kubectl_nodeport.commands.alias import choose_alias, origin_of
 from kubectl_nodeport.commands.edges import Edges
-from kubectl_nodeport.commands.expose import Standing, find_rule, make_rule
+from kubectl_nodeport.commands.expose import Standing, find_rule, make_rule, node_port_choices
 from kubectl_nodeport.commands.look import (
     check_listening,
     choose_port,
@@ -37,6 +37,8 @@ T = TypeVar("T")
 # A rule that stands has been open for long: where it answers at all it does so at once, and only
 # when it does not is the node asked for, which is one request more.
 _STANDING_RULE_S = 3.0
+# Stands for the id of a rule that a dry run does not make.
+_NOT_YET = "not-yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +86,12 @@ def connect(request: ConnectRequest, edges: Edges) -> Connected:
     alias, before = choose_alias(rule, edges, request.host)
     look = _in_background(lambda: look_inside(edges, pod, container))
     standing = find_rule(edges.api, rule, pod)
+    edges.notes.extend(standing.notes)
     node = None if standing.exposed else read_node(edges, pod)
     inside = look()
     check_listening(inside, pod, container, port)
     draft = _Draft(request, edges, pod, container, inside, alias, before, node)
-    planned = standing.exposed or _planned(edges, rule)
+    planned = standing.exposed or _planned(edges, rule, pod, standing)
     _entry(draft, planned, "127.0.0.1")  # what cannot be written is refused before a rule is made
     if request.dry_run:
         return _rehearse(draft, planned, standing)
@@ -163,7 +166,8 @@ def _candidates(
         local=draft.edges.local,
         server_url=connection.server,
         pod_host_ips=draft.pod.host_ips,
-        node=node or NodeFacts(name=draft.pod.node),
+        node=node,
+        node_name=draft.pod.node,
         context=connection.context,
         cluster=connection.cluster_name,
         providers=kubeconfig_providers(
@@ -180,7 +184,10 @@ def _candidates(
 
 def _no_answer(draft: _Draft, exposed: Exposed, resolution: Resolution) -> NodeportError:
     rule, port = exposed.rule, exposed.node_port
-    tried = "; ".join(f"{a.candidate.address}: {a.outcome.text}" for a in resolution.attempts)
+    tried = "; ".join(
+        f"{attempt.candidate.address}: {attempt.outcome.text} ({attempt.candidate.reason})"
+        for attempt in resolution.attempts
+    )
     verdicts = {attempt.outcome.verdict for attempt in resolution.attempts}
     if Verdict.NOT_SSH in verdicts:
         what = f"port {rule.port} of pod {rule.pod} is open, but no ssh server is behind it"
@@ -197,7 +204,7 @@ def _no_answer(draft: _Draft, exposed: Exposed, resolution: Resolution) -> Nodep
             "does a firewall, a VPN or a cluster without port forwarding stand between? "
             f"kubectl get node {draft.pod.node} -o wide shows its addresses"
         )
-    return NodeportError(f"{what} ({tried or 'there was none to try'})", hint=hint)
+    return NodeportError(f"{what}; tried {tried or 'nothing'}", hint=hint)
 
 
 def _entry(draft: _Draft, exposed: Exposed, address: str) -> HostEntry:
@@ -223,10 +230,10 @@ def _entry(draft: _Draft, exposed: Exposed, address: str) -> HostEntry:
     )
 
 
-def _planned(edges: Edges, rule: Rule) -> Exposed:
-    """The rule as it will most likely be made."""
-    port = rule.preferred_ports(edges.connection.identity)[0]
-    return Exposed(rule, rule.service_name, port, id="")
+def _planned(edges: Edges, rule: Rule, pod: Pod, standing: Standing) -> Exposed:
+    """The rule as it will be made if the first of its node ports is free."""
+    choices = node_port_choices(rule, pod, edges.connection.identity, standing.stale)
+    return Exposed(rule, rule.service_name, choices[0] or 0, id=_NOT_YET)
 
 
 def _rehearse(draft: _Draft, exposed: Exposed, standing: Standing) -> Connected:
@@ -238,7 +245,9 @@ def _rehearse(draft: _Draft, exposed: Exposed, standing: Standing) -> Connected:
     address = answer.candidate.address if answer else ordered[0].address
     entry = _entry(draft, exposed, address)
     preview = draft.edges.hosts.preview(entry, draft.inside.host_keys)
-    return _connected(draft, exposed, entry, "dry run", answer, preview)
+    if standing.stale is not None:
+        draft.edges.notes.append("the rule of an earlier pod of this name would be replaced")
+    return replace(_connected(draft, exposed, entry, "dry run", answer), preview=preview)
 
 
 def _connected(
@@ -247,16 +256,10 @@ def _connected(
     entry: HostEntry,
     change: str,
     answer: Answer | None,
-    preview: str = "",
 ) -> Connected:
     pod = draft.pod
-    notes = []
     if not pod.ready:
-        notes.append(f"pod {pod.name} is not ready; it is reached all the same")
-    if not exposed.proven:
-        notes.append(
-            "without the right to list pods it is not proven that the rule reaches this pod alone"
-        )
+        draft.edges.notes.append(f"pod {pod.name} is not ready; it is reached all the same")
     return Connected(
         pod=pod,
         container=draft.container,
@@ -267,8 +270,7 @@ def _connected(
         answer=answer,
         home=draft.inside.home,
         context=draft.edges.connection.context,
-        notes=tuple(notes),
-        preview=preview,
+        notes=tuple(draft.edges.notes),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from kubectl_nodeport.address.candidates import Candidate
@@ -56,7 +56,7 @@ class Hosts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Edges:
-    """The world of one run."""
+    """The world of one run. ``notes`` collects what is worth telling and is no error."""
 
     connection: Connection
     api: Api
@@ -64,3 +64,4 @@ class Edges:
     resolve: Resolve
     hosts: Hosts
     local: LocalFacts
+    notes: list[str] = field(default_factory=list)

@@ -33,6 +33,7 @@ from kubectl_nodeport.rule.rule import Exposed, Rule, new_id
 _PAGE = 500
 # How many NodePort Services of others are asked whether they reach this pod alone.
 _OTHERS_ASKED = 3
+_NOT_PROVEN = "without the right to list pods it is not proven that the rule reaches this pod alone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Standing:
 
     exposed: Exposed | None = None
     stale: Mapping[str, Any] | None = None
+    notes: tuple[str, ...] = ()
 
 
 def find_rule(api: Api, rule: Rule, pod: Pod) -> Standing:
@@ -63,8 +65,20 @@ def find_rule(api: Api, rule: Rule, pod: Pod) -> Standing:
         alone = _reaches_alone(api, service.selector(ours), pod)
         if alone is False:
             return Standing(stale=ours)
-        return Standing(replace(exposed, proven=alone is True))
-    return Standing(_made_by_others(api, services, rule, pod))
+        notes = () if alone else (_NOT_PROVEN,)
+        return Standing(exposed, notes=notes)
+    return _made_by_others(api, services, rule, pod)
+
+
+def node_port_choices(
+    rule: Rule, pod: Pod, cluster: str, stale: Mapping[str, Any] | None
+) -> list[int | None]:
+    """The node ports to ask for in turn: a stale Service's own, the preferred, the server's (None).
+
+    :param cluster: the cluster's identity, on which the preferred ports hang.
+    """
+    former = service.exposed(stale, rule, pod) if stale is not None else None
+    return [*([former.node_port] if former else []), *rule.preferred_ports(cluster), None]
 
 
 def make_rule(
@@ -72,17 +86,10 @@ def make_rule(
 ) -> Exposed:
     """Create the Service and tie the pod to it; what was made is removed if that fails.
 
-    The node ports tried are a stale Service's own, the rule's preferred ones, then the server's
-    choice.
-
-    :param cluster: the cluster's identity, on which the preferred ports hang.
     :raises NodeportError: the server refuses, or the pod cannot be told from its like.
     """
-    node_ports: list[int | None] = [*rule.preferred_ports(cluster), None]
+    node_ports = node_port_choices(rule, pod, cluster, stale)
     if stale is not None:
-        former = service.exposed(stale, rule, pod)
-        if former is not None:
-            node_ports.insert(0, former.node_port)
         delete_service(api, rule, stale, "replace the rule of an earlier pod")
     rule_id = new_id()
     try:
@@ -130,9 +137,7 @@ def _list_services(api: Api, rule: Rule) -> list[Mapping[str, Any]]:
         query = [("limit", str(_PAGE)), ("continue", str(token))]
 
 
-def _made_by_others(
-    api: Api, services: list[Mapping[str, Any]], rule: Rule, pod: Pod
-) -> Exposed | None:
+def _made_by_others(api: Api, services: list[Mapping[str, Any]], rule: Rule, pod: Pod) -> Standing:
     found = (
         candidate
         for candidate in services
@@ -142,9 +147,16 @@ def _made_by_others(
         and service.exposed(candidate, rule, pod)
     )
     for candidate in islice(found, _OTHERS_ASKED):
-        if _reaches_alone(api, service.selector(candidate), pod):
-            return service.exposed(candidate, rule, pod)
-    return None
+        alone = _reaches_alone(api, service.selector(candidate), pod)
+        if alone:
+            return Standing(service.exposed(candidate, rule, pod))
+        if alone is None:
+            note = (
+                f"service {service.name(candidate)} may lead to this pod alone; without the right "
+                "to list pods that cannot be proven, so it is not used"
+            )
+            return Standing(notes=(note,))
+    return Standing()
 
 
 def _reaches_alone(api: Api, selector: Mapping[str, str], pod: Pod) -> bool | None:

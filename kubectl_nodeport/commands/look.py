@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kubectl_nodeport.address.facts import NodeFacts, node_facts
 from kubectl_nodeport.commands.edges import Edges
-from kubectl_nodeport.container.script import COMMAND, Inside, parse
+from kubectl_nodeport.container.script import COMMAND, Inside, is_whole, parse
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.pod import Container, Pod, check_running, check_usable
 from kubectl_nodeport.kube.request import ForbiddenError, NotFoundError, Request
@@ -76,8 +76,8 @@ def look_inside(edges: Edges, pod: Pod, container: Container) -> Inside:
     :raises NodeportError: exec is refused or fails.
     """
     finished = edges.exec.run(pod.namespace, pod.name, container.name, COMMAND)
-    if finished.exit_code != 0:
-        said = finished.stderr.decode("utf-8", "replace").strip() or "nothing"
+    if finished.exit_code != 0 or not is_whole(finished.stdout):
+        said = finished.stderr.decode("utf-8", "replace").strip() or "no more"
         raise NodeportError(
             f"container {container.name} of pod {pod.name} cannot be looked into: "
             f"sh ended with {finished.exit_code} and said: {said[:200]}",
@@ -115,9 +115,12 @@ def check_listening(inside: Inside, pod: Pod, container: Container, port: int) -
 
 
 def read_node(edges: Edges, pod: Pod) -> NodeFacts | None:
-    """The pod's node, or None without the right to read nodes."""
+    """The pod's node, or None without the right to read nodes, which is noted."""
     request = Request("get", "nodes", "learn the node's addresses", name=pod.node)
     try:
         return node_facts(edges.api.send(request))
-    except (ForbiddenError, NotFoundError):
-        return None
+    except ForbiddenError:
+        edges.notes.append("without the right to get nodes the node's other addresses are unknown")
+    except NotFoundError:
+        pass  # a node that left a moment ago; the pod's own word for its address remains
+    return None

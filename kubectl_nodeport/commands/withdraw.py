@@ -26,6 +26,7 @@ def undo(api: Api, exposed: Exposed, pod: Pod, failure: BaseException) -> None:
     """Withdraw a rule because of a failure that came after it was made.
 
     :raises NodeportError: something is left behind; the message has the failure too.
+    :raises BaseException: the failure, where it is an interruption; its cause says what is left.
     """
     try:
         withdraw(api, exposed, pod)
@@ -33,7 +34,7 @@ def undo(api: Api, exposed: Exposed, pod: Pod, failure: BaseException) -> None:
         if isinstance(failure, NodeportError):
             message = f"{failure.message}; and {left.message}"
             raise NodeportError(message, hint=left.hint) from failure
-        raise
+        raise failure from left
 
 
 def withdraw(api: Api, exposed: Exposed, pod: Pod) -> None:

@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.ssh.known_hosts import HostKey, parse_public_keys
+from kubectl_nodeport.ssh.names import validate_user
 
 # POSIX sh, nothing but what a small image has. `sshd -T` tells the host key files that sshd really
 # uses, but only to root and where the configuration is whole; else the usual places are read.
@@ -39,8 +41,6 @@ echo end
 
 COMMAND = ("sh", "-c", _SCRIPT)
 
-# What useradd takes, and the upper case and dots that some images use.
-_USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
 _HOME = re.compile(r"/[A-Za-z0-9/_.@+-]{0,255}")
 _LISTEN = re.compile(r"listen ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4})")
 
@@ -60,6 +60,11 @@ class Inside:
     listening: dict[int, bool] | None
 
 
+def is_whole(output: bytes) -> bool:
+    """Whether the script came to its end; a part of an answer would be misread."""
+    return output.rstrip().endswith(b"\nend")
+
+
 def parse(output: bytes) -> Inside:
     """Read the script's output."""
     lines = output.decode("utf-8", "replace").splitlines()
@@ -68,7 +73,7 @@ def parse(output: bytes) -> Inside:
     ports: dict[int, bool] = {}
     for line in lines:
         word, _, rest = line.partition(" ")
-        if word == "user" and _USER.fullmatch(rest):
+        if word == "user" and _is_user(rest):
             user = rest
         elif word == "home" and _HOME.fullmatch(rest):
             home = rest
@@ -85,6 +90,14 @@ def parse(output: bytes) -> Inside:
         host_keys=parse_public_keys("\n".join(keys)),
         listening=ports if table else None,
     )
+
+
+def _is_user(text: str) -> bool:
+    try:
+        validate_user(text)
+    except NodeportError:
+        return False
+    return True
 
 
 def _is_loopback(address: str) -> bool:

@@ -132,7 +132,7 @@ class Api:
         context, server = self._connection.context, self._connection.server
         return UnreachableError(
             f'the API server of context "{context}" at {server} {_what_happened(err)}',
-            hint=f"is the cluster running? kubectl --context {context} version",
+            hint="is the cluster running? kubectl version",
         )
 
 
@@ -174,7 +174,7 @@ def _no_login(connection: Connection, reason: str) -> NodeportError:
     what = f"the credential plugin {command}" if command else "the user of the kubeconfig"
     return NodeportError(
         f'context "{connection.context}": {what} gives no login: {" ".join(reason.split())}',
-        hint=f"kubectl --context {connection.context} auth whoami should work first",
+        hint="kubectl auth whoami should work first",
     )
 
 

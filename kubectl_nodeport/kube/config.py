@@ -109,12 +109,12 @@ def connection(flags: Flags, environ: Mapping[str, str]) -> Connection:
     if cluster is None or not cluster.get("server"):
         raise NodeportError(
             f'context "{name}" names the cluster "{cluster_name}", which has no server',
-            hint=f"kubectl config view --context {name} --minify shows the context",
+            hint="kubectl config view --minify shows the context",
         )
     if user_name and user_name not in merged.users:
         raise NodeportError(
             f'context "{name}" names the user "{user_name}", which does not exist',
-            hint=f"kubectl config set-credentials {user_name} … adds it",
+            hint="kubectl config get-users lists them",
         )
     extensions = context.get("extensions") or ()
     return Connection(
@@ -227,7 +227,7 @@ def _read(path: Path) -> Mapping[str, Any]:
         line = f", line {where.line + 1}" if where else ""
         raise NodeportError(
             f"the kubeconfig {path}{line} is not valid YAML",
-            hint=f"kubectl --kubeconfig {path} config view says what is wrong",
+            hint="kubectl config view says what is wrong",
         ) from err
     return document if isinstance(document, Mapping) else {}
 
@@ -239,7 +239,7 @@ def _named(
     if not isinstance(entries, list):
         raise NodeportError(
             f"the kubeconfig {path} has no list under {section}:",
-            hint=f"kubectl --kubeconfig {path} config view says what is wrong",
+            hint="kubectl config view says what is wrong",
         )
     named = []
     for entry in entries:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,9 @@ from typing import Any
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.request import Json
 
+# Names from a cluster end up in commands that people paste, so they are checked here.
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 
 
@@ -61,7 +65,7 @@ class Pod:
             name=str(metadata.get("name", "")),
             uid=str(metadata.get("uid", "")),
             phase=str(status.get("phase", "")),
-            node=str(spec.get("nodeName") or ""),
+            node=_checked(_SUBDOMAIN, spec.get("nodeName")),
             containers=_containers(spec, status),
             labels=_strings(metadata.get("labels")),
             annotations=_strings(metadata.get("annotations")),
@@ -143,7 +147,9 @@ def _containers(spec: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[Con
     statuses = _keyed("name", status.get("containerStatuses"))
     found = []
     for container in _mappings(spec.get("containers")):
-        name = str(container.get("name", ""))
+        name = _checked(_LABEL, container.get("name"))
+        if not name:
+            continue
         state = _mapping(statuses.get(name, {}).get("state"))
         running = "running" in state
         restarts = statuses.get(name, {}).get("restartCount")
@@ -204,6 +210,11 @@ def _mappings(value: object) -> list[Mapping[str, Any]]:
 def _keyed(key: str, value: object) -> dict[str, Mapping[str, Any]]:
     """The list's objects by one of their fields, those left out where it is no text."""
     return {name: o for o in _mappings(value) if isinstance(name := o.get(key), str)}
+
+
+def _checked(pattern: re.Pattern[str], value: object) -> str:
+    """The text itself, or "" where it is not what Kubernetes lets such a name be."""
+    return value if isinstance(value, str) and pattern.fullmatch(value) else ""
 
 
 def _strings(value: object) -> dict[str, str]:

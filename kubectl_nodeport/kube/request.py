@@ -142,7 +142,7 @@ def refusal(request: Request, status: int, body: bytes | str, context: str) -> A
     error = _BY_STATUS.get(status, ApiError)
     return error(
         f"the API server refused to {request.purpose}: {message}",
-        hint=f"kubectl --context {context} get --raw /readyz says whether the server is well"
+        hint="kubectl get --raw /readyz says whether the server is well"
         if status >= 500
         else "the server's own words above say what to change",
         status=status,

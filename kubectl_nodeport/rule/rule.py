@@ -73,7 +73,7 @@ class Exposed:
     """A rule as it stands in the cluster.
 
     ``id`` is the id of its creation, "" for a Service that is not ours; ``made_now`` says that this
-    run created it, ``proven`` that its selector is known to reach the pod alone.
+    run created it.
     """
 
     rule: Rule
@@ -82,7 +82,6 @@ class Exposed:
     id: str
     ip_families: tuple[str, ...] = ()
     made_now: bool = False
-    proven: bool = True
 
     @property
     def ours(self) -> bool:

@@ -225,7 +225,7 @@ class TestAgainstAServer:
             assert self.connect(url, tmp_path) == 1
         assert told(capsys) == [
             f'error: the API server of context "kind-dev" at {url} refused the connection',
-            "hint: is the cluster running? kubectl --context kind-dev version",
+            f"hint: is the cluster running? kubectl --kubeconfig {tmp_path}/kubeconfig version",
         ]
 
     def test_hostile_error_and_trace(self, tmp_path: Path, capsys: Captured) -> None:

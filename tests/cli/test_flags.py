@@ -8,7 +8,8 @@ import click
 import pytest
 
 from kubectl_nodeport.cli.app import program
-from kubectl_nodeport.cli.flags import Duration, FilePath, normalise
+from kubectl_nodeport.cli.argv import normalise
+from kubectl_nodeport.cli.flags import Duration, FilePath
 
 CHECK = click.Command(
     "check",

@@ -140,6 +140,13 @@ class TestResult:
         done = World(FakeApi(unready, NODE)).connect()
         assert done.notes == ("pod dev is not ready; it is reached all the same",)
 
+    def test_standing_rule_is_probed_by_what_the_kubeconfig_tells(self) -> None:
+        world = World()
+        world.connect()
+        world.hosts.written.clear()
+        world.connect()
+        assert world.resolve.calls[0][0] == ("127.0.0.1", "192.168.5.82")
+
     def test_what_is_not_proven_is_told(self) -> None:
         world = World()
         world.api.forbid("list", "pods")
@@ -150,7 +157,10 @@ class TestResult:
         world = World()
         world.api.forbid("get", "nodes")
         world.resolve.open = {"192.168.5.82"}
-        assert world.connect().entry.hostname == "192.168.5.82", "the pod tells its node's address"
+        done = world.connect()
+        assert done.entry.hostname == "192.168.5.82", "the pod tells its node's address"
+        assert world.resolve.calls[0][0][0] == "127.0.0.1", "the kubeconfig is believed then"
+        assert "without the right to get nodes" in done.notes[0]
 
     def test_replaced_pod_gets_a_new_rule_and_its_keys(self) -> None:
         world = World()
@@ -196,6 +206,20 @@ class TestDryRun:
     def test_refusals_are_told_too(self) -> None:
         world = World(exec=FakeExec(inside(port=80)))
         assert "nothing listens on port 22" in failure(world, dry_run=True).message
+
+    def test_a_replaced_pods_rule_is_foretold_as_it_will_be_made(self) -> None:
+        world = World()
+        world.connect()
+        (service,) = world.api.services()
+        stale = world.api.get("services", service)
+        assert stale is not None
+        stale["spec"]["ports"][0]["nodePort"] = 30999
+        world.api.add(make.pod("dev", uid="a-new-uid"))
+        told = world.connect(dry_run=True)
+        assert told.exposed.node_port == 30999
+        assert told.exposed.ours
+        assert "the rule of an earlier pod of this name would be replaced" in told.notes
+        assert world.connect().exposed.node_port == 30999
 
 
 class TestNothingIsLeftBehind:
@@ -352,7 +376,8 @@ class TestInside:
                 "no ssh host keys were found",
                 "ssh-keygen",
             ),
-            (b"", "no ssh host keys were found", "ssh-keygen -A"),
+            (b"user root\nend\n", "no ssh host keys were found", "ssh-keygen -A"),
+            (b"user root\ntable x\n", "cannot be looked into", "kubectl exec"),
             (b"table x\nend\n", "nothing listens on port 22 of pod dev", "ssh server"),
         ],
     )

@@ -84,7 +84,6 @@ class TestNew:
         assert api.log == ["list services", "create services", "patch pods/dev"]
         assert exposed.made_now
         assert exposed.ours
-        assert exposed.proven
         assert exposed.node_port == RULE.preferred_ports(CLUSTER)[0]
         assert reached(api) == ["dev"]
         changed = api.get("pods", "dev")
@@ -364,10 +363,12 @@ class TestRights:
     def test_pods_list_refused(self) -> None:
         api = FakeApi(make.pod("dev"))
         api.forbid("list", "pods")
-        assert expose(api).proven, "the label was drawn just now"
-        again = expose(api)
-        assert not again.made_now
-        assert not again.proven
+        assert expose(api).made_now
+        document = api.get("pods", "dev")
+        assert document is not None
+        again = find_rule(api, RULE, Pod.of(document))
+        assert again.exposed is not None
+        assert "not proven that the rule reaches this pod alone" in again.notes[0]
 
     @pytest.mark.parametrize(
         "message",

@@ -59,7 +59,7 @@ def test_nothing_said() -> None:
         ("user -oProxyCommand=x", ""),
         ("user a b", ""),
         ("user a\x1b[2J", ""),
-        ("user 1000", ""),
+        ("user 1000650000", "1000650000"),
         (f"user {'a' * 33}", ""),
         ("users root", ""),
         (" user root", ""),

@@ -221,7 +221,7 @@ def test_refused_connection() -> None:
     assert told.message == (
         f'the API server of context "kind-dev" at http://127.0.0.1:{port} refused the connection'
     )
-    assert told.hint == "is the cluster running? kubectl --context kind-dev version"
+    assert told.hint == "is the cluster running? kubectl version"
 
 
 def test_slow_server_is_left_after_the_timeout() -> None:
