@@ -61,6 +61,8 @@ _FORWARDED = frozenset(
         Environment.LIMA,
     }
 )
+# A node has a few addresses; a list without end would make a scanner of this program.
+_MOST_CANDIDATES = 16
 _CONTAINER_NODES = frozenset({Environment.KIND, Environment.K3D, Environment.MINIKUBE})
 # Kernels of the virtual machines in which container engines of other systems run the "nodes".
 _VM_KERNELS = ("linuxkit", "orbstack", "microsoft")
@@ -80,7 +82,7 @@ def candidates(facts: AddressFacts) -> tuple[Candidate, ...]:
     for found in ordered:
         if _may_answer(found.address, facts.ip_families):
             unique.setdefault(found.address, found)
-    return tuple(unique.values())
+    return tuple(unique.values())[:_MOST_CANDIDATES]
 
 
 def _loopback_first(facts: AddressFacts, kind: Environment) -> bool:

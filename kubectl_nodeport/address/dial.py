@@ -28,6 +28,7 @@ _IDENT = b"SSH-2.0-kubectl_nodeport\r\n"
 _REPLY_S = 0.5
 # A partly read line keeps a peeked socket readable; this is how often it is looked at again.
 _PEEK_AGAIN_S = 0.01
+_SHOWN_BYTES = 60
 _SSHD_TURNS_AWAY = (b"Exceeded MaxStartups", b"Not allowed at this time")
 
 
@@ -121,8 +122,8 @@ def connect(where: SockAddr, rtt_s: float | None, stop: Stop) -> socket.socket:
     raise DialError(Verdict.TIMED_OUT, "no reply: a firewall, or no way to that network from here")
 
 
-def read_banner(sock: socket.socket, timeout_s: float, stop: Stop) -> str:
-    """The ssh server's identification line, safe to print; it stays unread on the socket.
+def await_banner(sock: socket.socket, timeout_s: float, stop: Stop) -> None:
+    """Wait for the ssh server's identification line; it stays unread on the socket.
 
     :raises DialError: closed, silent, or not ssh.
     :raises StoppedError: the search is over.
@@ -134,9 +135,8 @@ def read_banner(sock: socket.socket, timeout_s: float, stop: Stop) -> str:
             raise StoppedError
         before = len(seen)
         seen, is_open = _peek(sock, seen)
-        for line in seen.split(b"\n")[:-1]:
-            if line.startswith(b"SSH-"):
-                return printable(line.rstrip(b"\r"))
+        if any(line.startswith(b"SSH-") for line in seen.split(b"\n")[:-1]):
+            return
         if seen.startswith(_SSHD_TURNS_AWAY):
             break
         if len(seen) == before and is_open and stop.wait([], 0, _PEEK_AGAIN_S):
@@ -144,10 +144,11 @@ def read_banner(sock: socket.socket, timeout_s: float, stop: Stop) -> str:
     raise _no_banner(sock, seen, is_open=is_open, stop=stop)
 
 
-def printable(raw: bytes, limit: int = 60) -> str:
-    """Bytes of a stranger as printable ASCII, cut to ``limit`` bytes."""
-    shown = "".join(chr(byte) if 32 <= byte < 127 else f"\\x{byte:02x}" for byte in raw[:limit])
-    return shown + ("…" if len(raw) > limit else "")
+def printable(raw: bytes) -> str:
+    """Bytes of a stranger as printable ASCII, cut short."""
+    start = raw[:_SHOWN_BYTES]
+    shown = "".join(chr(byte) if 32 <= byte < 127 else f"\\x{byte:02x}" for byte in start)
+    return shown + ("…" if len(raw) > _SHOWN_BYTES else "")
 
 
 def _start(where: SockAddr) -> socket.socket:

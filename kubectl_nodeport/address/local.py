@@ -11,6 +11,8 @@ from kubectl_nodeport.address.facts import LocalFacts, Platform
 
 _SERVICE_ACCOUNT_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105 (a path)
 
+_PLATFORMS: dict[str, Platform] = {"win32": "win32", "cygwin": "win32", "darwin": "darwin"}
+
 
 def local_facts(
     environ: Mapping[str, str] | None = None,
@@ -25,13 +27,7 @@ def local_facts(
     :param platform: as ``sys.platform`` has it.
     """
     environ = os.environ if environ is None else environ
-    kind: Platform = (
-        "win32"
-        if platform in ("win32", "cygwin")
-        else "darwin"
-        if platform == "darwin"
-        else "linux"
-    )
+    kind = _PLATFORMS.get(platform, "linux")
     return LocalFacts(
         platform=kind,
         wsl=kind == "linux" and _is_wsl(environ, root),

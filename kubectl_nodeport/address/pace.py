@@ -37,6 +37,7 @@ class Course:
     """One candidate's tries so far.
 
     :param due_s: when the next try may begin, on the caller's clock.
+    :param begun_s: when the last one began.
     :param is_connected: set by the try that is under way once something has accepted it.
     :param rtt_s: the quickest reply to a connect, if there ever was one.
     """
@@ -44,7 +45,7 @@ class Course:
     candidate: Candidate
     due_s: float
     first_s: float | None = None
-    last_s: float = 0.0
+    begun_s: float = 0.0
     tries: int = 0
     busy: bool = False
     is_connected: bool = False
@@ -57,6 +58,7 @@ class Course:
     def begin(self, now_s: float) -> None:
         """A try starts."""
         self.busy, self.is_connected = True, False
+        self.begun_s = now_s
         self.tries += 1
         if self.first_s is None:
             self.first_s = now_s
@@ -73,7 +75,6 @@ class Course:
         :returns: whether the verdict differs from the one before.
         """
         self.busy = False
-        self.last_s = now_s
         self.silences += outcome.verdict is Verdict.SILENT
         self.due_s = now_s + self._pause_s(outcome.verdict, now_s) * sharing
         before = self.outcome
@@ -104,19 +105,19 @@ class Course:
             and self._same_for_s >= _SETTLED_S
         )
 
-    def attempt(self, now_s: float) -> Attempt:
+    @property
+    def attempt(self) -> Attempt:
         """What the candidate has to say at the end of the search."""
+        return Attempt(self.candidate, self.outcome or self._unfinished)
+
+    @property
+    def _unfinished(self) -> Outcome:
         if self.first_s is None:
-            text = "not tried, the search was over before its turn"
-            return Attempt(self.candidate, Outcome(Verdict.NOT_TRIED, text, 0.0), 0, 0.0)
-        if self.outcome is not None:
-            elapsed_s = self.last_s - self.first_s
-            return Attempt(self.candidate, self.outcome, self.tries, elapsed_s)
-        verdict, text = Verdict.TIMED_OUT, "no reply until the search was over"
+            return Outcome(Verdict.NOT_TRIED, "not tried, the search was over before its turn")
         if self.is_connected:
-            verdict, text = Verdict.SILENT, "accepted the connection and said nothing in that time"
-        outcome = Outcome(verdict, text, now_s - self.first_s)
-        return Attempt(self.candidate, outcome, self.tries, outcome.elapsed_s)
+            text = "accepted the connection and said nothing in that time"
+            return Outcome(Verdict.SILENT, text)
+        return Outcome(Verdict.TIMED_OUT, "no reply until the search was over")
 
     def _pause_s(self, verdict: Verdict, now_s: float) -> float:
         waited_s = now_s - (now_s if self.first_s is None else self.first_s)

@@ -12,7 +12,6 @@ import socket
 import threading
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kubectl_nodeport.address import dial
@@ -68,8 +67,7 @@ def resolve(
 
     :param candidates: the most promising first.
     :param port: the NodePort.
-    :param known: the pod's host keys, as read inside the pod. Empty: none is known, then the first
-        ssh server is the answer, with ``proven=False``.
+    :param known: the pod's host keys, as read inside the pod; at least one, or no answer is right.
     :param progress: called from this thread, for a candidate's first try and whenever it answers in
         another way than before.
     :returns: never more than one answer; what the network does is no exception.
@@ -129,7 +127,7 @@ class _Search:
         self._stop.close()
 
     def result(self) -> Resolution:
-        attempts = tuple(course.attempt(time.monotonic()) for course in self._courses)
+        attempts = tuple(course.attempt for course in self._courses)
         return Resolution(self._answer[1] if self._answer else None, attempts)
 
     def _waited_s(self) -> float:
@@ -197,15 +195,16 @@ class _Search:
     def _note_answer(self, index: int, answer: Answer) -> None:
         now_s = time.monotonic()
         text = f"answered, host key {answer.key.fingerprint}"
-        outcome = Outcome(Verdict.POD, text, answer.elapsed_s, answer.key.fingerprint)
+        outcome = Outcome(Verdict.POD, text, answer.key.fingerprint)
         self._courses[index].end(outcome, now_s)
         self._progress(Progress(answer.candidate, outcome, self._waited_s()))
         if self._answer is None:
-            self._grace_end_s = now_s + max(_GRACE_S, _GRACE_FACTOR * answer.elapsed_s)
+            took_s = now_s - self._courses[index].begun_s
+            self._grace_end_s = now_s + max(_GRACE_S, _GRACE_FACTOR * took_s)
             for earlier in self._courses[:index]:
                 earlier.due_s = min(earlier.due_s, now_s)
         if self._answer is None or index < self._answer[0]:
-            self._answer = (index, replace(answer, elapsed_s=self._waited_s()))
+            self._answer = (index, answer)
 
     def _try(self, index: int) -> None:
         """In a thread: one try; what it found goes into the queue, for nobody once stopped."""
@@ -217,19 +216,17 @@ class _Search:
             self._results.put((index, failure))
 
     def _found(self, course: Course) -> Answer | Outcome:
-        began_s = time.monotonic()
         try:
-            key, banner = self._key_and_banner(course)
+            key = self._host_key(course)
         except dial.DialError as failure:
             course.note_reply(failure.reply_s)
-            return Outcome(failure.verdict, failure.text, time.monotonic() - began_s)
-        elapsed_s = time.monotonic() - began_s
-        if self._known and key not in self._known:
-            text = f"another ssh server, its host key is {key.fingerprint}"
-            return Outcome(Verdict.OTHER_KEY, text, elapsed_s, key.fingerprint)
-        return Answer(course.candidate, self._port, key, banner, bool(self._known), elapsed_s)
+            return Outcome(failure.verdict, failure.text)
+        if key in self._known:
+            return Answer(course.candidate, self._port, key)
+        text = f"another ssh server, its host key is {key.fingerprint}"
+        return Outcome(Verdict.OTHER_KEY, text, key.fingerprint)
 
-    def _key_and_banner(self, course: Course) -> tuple[HostKey, str]:
+    def _host_key(self, course: Course) -> HostKey:
         address = course.candidate.address
         if address not in self._looked_up:
             self._looked_up[address] = dial.look_up(address, self._port)
@@ -241,8 +238,8 @@ class _Search:
         with dial.connect(where, course.rtt_s, self._stop) as sock:
             course.is_connected = True
             patience_s = min(_BANNER_S * 2**course.silences, _MAX_BANNER_S)
-            banner = dial.read_banner(sock, patience_s, self._stop)
-            return _exchange_keys(sock, self._known, self._stop), banner
+            dial.await_banner(sock, patience_s, self._stop)
+            return _exchange_keys(sock, self._known, self._stop)
 
 
 def _exchange_keys(sock: socket.socket, known: frozenset[HostKey], stop: dial.Stop) -> HostKey:

@@ -47,13 +47,11 @@ class Outcome:
 
     :param verdict: what kind of answer it was.
     :param text: the same for people, safe to print.
-    :param elapsed_s: what this try took.
     :param fingerprint: of the host key that was seen, if it came to that.
     """
 
     verdict: Verdict
     text: str
-    elapsed_s: float
     fingerprint: str | None = None
 
 
@@ -62,32 +60,22 @@ class Attempt:
     """All tries at one candidate.
 
     :param outcome: the most telling one: the last, save that a lost packet does not hide an answer.
-    :param tries: connections begun as far as the caller can tell them apart.
-    :param elapsed_s: from the first try to the end of the last.
     """
 
     candidate: Candidate
     outcome: Outcome
-    tries: int
-    elapsed_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """The address at which the pod's ssh server answers.
 
-    :param key: the host key that the server proved to own in a key exchange.
-    :param banner: its identification line, safe to print.
-    :param proven: the key is one of those asked for; False only where none were known.
-    :param elapsed_s: from the start of the search.
+    :param key: the one of the pod's host keys that the server proved to own in a key exchange.
     """
 
     candidate: Candidate
     port: int
     key: HostKey
-    banner: str
-    proven: bool
-    elapsed_s: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,13 +16,13 @@ from sshconf import SshConfigFile
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.ssh.entry import ORIGIN_MARK, HostEntry, parse_comments
 from kubectl_nodeport.ssh.reader import (
+    ConfigRefusedError,
     check_readable,
     first_section,
     is_section,
     line_number,
     split_lines,
 )
-from kubectl_nodeport.ssh.refusal import ConfigRefusedError
 
 BEGIN = "# >>> kubectl-nodeport v1 >>> (made by `kubectl nodeport`; use its commands to change it)"
 END = "# <<< kubectl-nodeport <<<"
@@ -101,19 +101,6 @@ def put(text: str, entry: HostEntry) -> str:
     if all(own.alias != entry.alias for own in parts.own):
         blocks.append(lines)
     return _join(parts, blocks)
-
-
-def remove(text: str, alias: str) -> str:
-    """The text without the entry of this alias, and without the block if it was the last one.
-
-    :raises ConfigRefusedError: for broken markers, or when the entry was edited by hand.
-    """
-    parts = _parse(text)
-    gone = [own for own in parts.own if own.alias == alias]
-    if not gone:
-        return text
-    _refuse_edited(gone[0], wanted=None)
-    return _join(parts, [own.lines for own in parts.own if own.alias != alias])
 
 
 def render(entry: HostEntry) -> tuple[str, ...]:
@@ -236,16 +223,11 @@ def _is_idle(line: str) -> bool:
 
 
 def _join(parts: _Parts, blocks: list[tuple[str, ...]]) -> str:
-    before = parts.before + parts.foreign
-    if not blocks:
-        if parts.is_last:
-            before = before.removesuffix(parts.newline)
-        return before + parts.after
     lines = [BEGIN, *(line for block in blocks for line in block), END]
     block = "".join(line + parts.newline for line in lines)
     if parts.is_last:
         block = block.removesuffix(parts.newline)
-    return before + block + parts.after
+    return parts.before + parts.foreign + block + parts.after
 
 
 def _refuse_edited(own: _Own, *, wanted: HostEntry | None) -> None:

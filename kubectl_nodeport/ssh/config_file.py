@@ -19,10 +19,10 @@ from kubectl_nodeport.ssh import block, effect, known_hosts, reader, whole_file
 from kubectl_nodeport.ssh.effect import Trial
 from kubectl_nodeport.ssh.entry import HostEntry
 from kubectl_nodeport.ssh.known_hosts import HostKey
-from kubectl_nodeport.ssh.refusal import ConfigRefusedError
+from kubectl_nodeport.ssh.reader import ConfigRefusedError
 from kubectl_nodeport.ssh.whole_file import ChangedMeanwhileError, ReadOnlyError, Snapshot
 
-Change = Literal["created", "updated", "unchanged", "removed"]
+Change = Literal["created", "updated", "unchanged"]
 
 _FOLDER = "kubectl-nodeport"
 # An editor that saves just then costs one more try; something that always does is an error.
@@ -112,17 +112,6 @@ class ConfigFile:
             old_keys = _text(whole_file.read(keys_file))
         return _diff(self.path, _text(before), new) + _diff(keys_file, old_keys, keys_text)
 
-    def remove(self, alias: str) -> Change:
-        """Take an entry and its host keys away; "unchanged" when there is none.
-
-        :raises NodeportError: as :meth:`put`.
-        """
-        with self._naming():
-            before = self.read()
-            if block.remove(_text(before), alias) == _text(before):
-                return "unchanged"
-            return self._retried(lambda: self._remove(alias))
-
     def _put(self, entry: HostEntry, keys_text: str) -> Change:
         with self._locked():
             before = self.read()
@@ -136,16 +125,6 @@ class ConfigFile:
                             staged.commit()
                 break
         return "created" if is_new else "updated"
-
-    def _remove(self, alias: str) -> Change:
-        with self._locked():
-            before = self.read()
-            new = block.remove(_text(before), alias)
-            with whole_file.staged(before, _bytes(new)) as staged:
-                effect.check_bystanders(self._trial(before, new, staged.path))
-                staged.commit()
-            self._keys_file(alias).unlink(missing_ok=True)
-        return "removed"
 
     def _is_in_place(self, entry: HostEntry, keys_text: str) -> bool:
         """Whether nothing is to be written; no lock is needed to see that."""
@@ -232,11 +211,9 @@ class ConfigFile:
                 return write()
         return write()
 
-    def _by_hand(
-        self, entry: HostEntry, keys_text: str, error: ReadOnlyError
-    ) -> ConfigRefusedError:
+    def _by_hand(self, entry: HostEntry, keys_text: str, error: ReadOnlyError) -> NodeportError:
         wanted, _ = self._settle(self.read(), entry)
-        return ConfigRefusedError(
+        return NodeportError(
             error.message,
             hint=f"add these lines to {self.path} (before its first Host or Match line) and "
             f"to {self._keys_file(entry.alias)} by hand, or use --ssh-config FILE",
@@ -249,10 +226,8 @@ class ConfigFile:
         try:
             yield
         except ConfigRefusedError as error:
-            if str(self.path) in error.message:
-                raise
             message = f"{self.path}, {error.message}"
-            raise ConfigRefusedError(message, hint=error.hint, detail=error.detail) from error
+            raise NodeportError(message, hint=error.hint, detail=error.detail) from error
 
 
 def _replace(before: Snapshot, data: bytes) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.ssh import block, reader, shadow
 from kubectl_nodeport.ssh.entry import HostEntry
-from kubectl_nodeport.ssh.openssh import Question, effective_all
+from kubectl_nodeport.ssh.openssh import Question, effective
 
 # A name that no config declares; `.invalid` is never resolved to anything (RFC 6761).
 _UNDECLARED = "kubectl-nodeport.invalid"
@@ -45,30 +45,23 @@ def examine(trial: Trial, entry: HostEntry) -> tuple[shadow.Shadowed, ...]:
     with tempfile.TemporaryDirectory(prefix="kubectl-nodeport-") as folder:
         alone = Path(folder, "config")
         alone.write_text(block.render_block(entry), encoding="utf-8", errors="surrogateescape")
+        # The current file first: its own errors are then told with its own name and lines.
         questions = [
-            *_pairs(trial, hosts),
+            *(Question(trial.current, host) for host in hosts),
+            *(Question(trial.candidate, host) for host in hosts),
             Question(alone, entry.alias),
             Question(trial.candidate, entry.alias),
         ]
         if trial.default:
             # The system's file counts as well; only a run without -F reads it.
             questions.append(Question(None, entry.alias))
-        answers = effective_all(questions)
+        answers = effective(questions)
     _refuse_changes(hosts, answers[: 2 * len(hosts)])
     alone_answer, among, *rest = answers[2 * len(hosts) :]
     found = shadow.shadowed(alone_answer, among)
     if rest and not entry.cancel_proxy and shadow.inherits_proxy(rest[0]):
         found = (shadow.Shadowed("proxycommand", "inherited", is_decisive=True), *found)
     return found
-
-
-def check_bystanders(trial: Trial) -> None:
-    """Only the second half of :func:`examine`, for a text without the entry.
-
-    :raises NodeportError: as :func:`examine`.
-    """
-    hosts = _bystanders(trial)
-    _refuse_changes(hosts, effective_all(_pairs(trial, hosts)))
 
 
 def require(
@@ -103,14 +96,6 @@ def _bystanders(trial: Trial) -> list[str]:
     ]
     step = max(len(names) // _SAMPLE, 1)
     return [_UNDECLARED, *itertools.islice(reversed(names), 0, _SAMPLE * step, step)]
-
-
-def _pairs(trial: Trial, hosts: list[str]) -> list[Question]:
-    """The current file first: its own errors are then told with its own name and lines."""
-    if trial.current is None or not hosts:
-        return []
-    now = [Question(trial.current, host) for host in hosts]
-    return now + [Question(trial.candidate, host) for host in hosts]
 
 
 def _refuse_changes(hosts: list[str], answers: list[shadow.Options]) -> None:

@@ -17,11 +17,25 @@ from kubectl_nodeport.ssh.origin import (
     Origin,
     origin_from_json,
     origin_to_json,
+    refuse_unknown,
     text_of,
 )
 
 ORIGIN_MARK = "kubectl-nodeport:"
 _VERSION = 1
+_NAMES = frozenset(
+    [
+        "v",
+        "alias",
+        "hostname",
+        "port",
+        "user",
+        "known_hosts",
+        "identity",
+        "cancel_proxy",
+        "origin",
+    ]
+)
 # OpenSSH before 8.0 reads lines into 1024 bytes and dies on a longer one, comments included.
 _MAX_COMMENT_CHARS = 900
 
@@ -113,7 +127,7 @@ class HostEntry:
 def parse_comments(comments: tuple[str, ...]) -> HostEntry:
     """The entry that wrote these :attr:`HostEntry.comments`.
 
-    :raises NodeportError: when they are not whole, or of a newer version.
+    :raises NodeportError: when they are not whole, of another version, or say more than is known.
     """
     text = "".join(comment.removeprefix(ORIGIN_MARK).strip() for comment in comments)
     try:
@@ -122,6 +136,7 @@ def parse_comments(comments: tuple[str, ...]) -> HostEntry:
         raise BadOriginError(f"the entry's comment is not whole: {error}") from error
     if not isinstance(plain, dict) or plain.get("v") != _VERSION:
         raise BadOriginError("the entry's comment is of a version that is not known here")
+    refuse_unknown(plain, _NAMES)
     port, identity, cancel_proxy = (plain.get(k) for k in ("port", "identity", "cancel_proxy"))
     origin = plain.get("origin")
     if not isinstance(port, int) or not isinstance(cancel_proxy, bool):

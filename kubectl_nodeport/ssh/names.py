@@ -71,7 +71,7 @@ def validate_hostname(text: str) -> str:
         return text
     raise NodeportError(
         f"{text!a} is neither an IP address nor a host name",
-        hint="name an address that reaches the node: --address 192.0.2.1",
+        hint="an address looks like 192.0.2.1, 2001:db8::1 or node-1.example, without a port",
     )
 
 

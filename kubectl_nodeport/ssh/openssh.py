@@ -32,22 +32,13 @@ class Question:
     host: str
 
 
-def effective(config_path: Path | None, host: str) -> Mapping[str, list[str]]:
-    """The options that ssh would use for a host: ``ssh -G``, values by lower-case keyword.
+def effective(questions: Sequence[Question]) -> list[Mapping[str, list[str]]]:
+    """The options that ssh would use: ``ssh -G``, values by lower-case keyword, asked side by side.
 
     Options at their default "none" are left out by ssh. It runs the user's ``Match exec`` lines.
 
-    :param config_path: as in :class:`Question`.
-    :raises SshRefusedError: when ssh does not accept the config, with its first line.
+    :raises SshRefusedError: when ssh does not accept a config, with its first line.
     :raises NodeportError: when there is no ssh, or no answer within 20 s.
-    """
-    return effective_all([Question(config_path, host)])[0]
-
-
-def effective_all(questions: Sequence[Question]) -> list[Mapping[str, list[str]]]:
-    """:func:`effective` for several questions, asked side by side.
-
-    :raises NodeportError: as :func:`effective`, for the first question that fails.
     """
     deadline = time.monotonic() + _TIMEOUT_S
     running: list[subprocess.Popen[str]] = []
@@ -63,27 +54,11 @@ def effective_all(questions: Sequence[Question]) -> list[Mapping[str, list[str]]
             _end(process)
 
 
-def version() -> str:
-    """What ``ssh -V`` says, such as ``OpenSSH_9.2p1 …``.
-
-    :raises NodeportError: when there is no ssh.
-    """
-    process = _start(["ssh", "-V"])
-    try:
-        return process.communicate(timeout=_TIMEOUT_S)[1].strip()
-    finally:
-        _end(process)
-
-
 def _ask(question: Question) -> subprocess.Popen[str]:
     file = [] if question.config is None else ["-F", str(question.config)]
-    return _start(["ssh", *file, "-G", "--", question.host])
-
-
-def _start(command: list[str]) -> subprocess.Popen[str]:
     try:
         return subprocess.Popen(
-            command,
+            ["ssh", *file, "-G", "--", question.host],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

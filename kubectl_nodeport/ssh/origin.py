@@ -7,7 +7,7 @@ could disagree with the first.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -29,16 +29,6 @@ class BadOriginError(NodeportError):
 
 
 @dataclass(frozen=True, slots=True)
-class Impersonation:
-    """kubectl's ``--as`` family, as connect was given it."""
-
-    user: str
-    groups: tuple[str, ...] = ()
-    uid: str = ""
-    extra: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Origin:
     """What an entry's connect was about.
 
@@ -52,8 +42,6 @@ class Origin:
     :param service: name of the Service that is the rule, empty for an entry without one.
     :param creation: id that the rule's creation left on it, empty where it has none.
     :param made_rule: whether this entry's connect created the rule.
-    :param exec_folder: folder in which a relative exec plugin is looked up.
-    :param impersonate: who the requests were made as, if not as oneself.
     :raises BadOriginError: for a value that could not be what it says.
     """
 
@@ -67,13 +55,11 @@ class Origin:
     service: str
     creation: str = ""
     made_rule: bool = False
-    exec_folder: str | None = None
-    impersonate: Impersonation | None = None
 
     def __post_init__(self) -> None:
         for name, text in (("cluster", self.cluster), ("context", self.context)):
             _check(bool(text) and _is_plain(text), name, text)
-        for path in (*self.kubeconfig, *([self.exec_folder] if self.exec_folder else [])):
+        for path in self.kubeconfig:
             _check(PurePath(path).is_absolute() and _is_plain(path), "path", path)
         _check(_DNS_LABEL.fullmatch(self.namespace), "namespace", self.namespace)
         _check(_TARGET.fullmatch(self.target), "target", self.target)
@@ -81,9 +67,6 @@ class Origin:
         _check(not self.service or _DNS_LABEL.fullmatch(self.service), "Service", self.service)
         for name, text in (("pod uid", self.pod_uid), ("creation id", self.creation)):
             _check(_TOKEN.fullmatch(text), name, text)
-        if self.impersonate is not None:
-            for text in _texts(self.impersonate):
-                _check(_is_plain(text), "impersonation", text)
 
     @property
     def identity(self) -> str:
@@ -92,8 +75,8 @@ class Origin:
 
 
 def origin_to_json(origin: Origin) -> dict[str, object]:
-    """The origin as plain JSON values, optional ones only where they are set."""
-    plain: dict[str, object] = {
+    """The origin as plain JSON values."""
+    return {
         "cluster": origin.cluster,
         "context": origin.context,
         "kubeconfig": list(origin.kubeconfig),
@@ -105,12 +88,6 @@ def origin_to_json(origin: Origin) -> dict[str, object]:
         "creation": origin.creation,
         "made_rule": origin.made_rule,
     }
-    if origin.exec_folder is not None:
-        plain["exec_folder"] = origin.exec_folder
-    if (who := origin.impersonate) is not None:
-        extra = [list(pair) for pair in who.extra]
-        plain["as"] = {"user": who.user, "groups": list(who.groups), "uid": who.uid, "extra": extra}
-    return plain
 
 
 def origin_from_json(plain: Mapping[str, object]) -> Origin:
@@ -121,19 +98,10 @@ def origin_from_json(plain: Mapping[str, object]) -> Origin:
     made_rule = plain.get("made_rule")
     if not isinstance(made_rule, bool):
         raise BadOriginError(f"made_rule is {made_rule!a}")
-    exec_folder = text_of(plain, "exec_folder") if "exec_folder" in plain else None
     names = ("cluster", "context", "namespace", "target", "pod_uid", "rule", "service", "creation")
     texts = {name: text_of(plain, name) for name in names}
-    unknown = plain.keys() - {*names, "kubeconfig", "made_rule", "exec_folder", "as"}
-    if unknown:
-        raise BadOriginError(f"{min(unknown)!a} is not known")
-    return Origin(
-        **texts,
-        kubeconfig=_texts_of(plain, "kubeconfig"),
-        made_rule=made_rule,
-        exec_folder=exec_folder,
-        impersonate=_impersonation(plain["as"]) if "as" in plain else None,
-    )
+    refuse_unknown(plain, {*names, "kubeconfig", "made_rule"})
+    return Origin(**texts, kubeconfig=_texts_of(plain, "kubeconfig"), made_rule=made_rule)
 
 
 def text_of(plain: Mapping[str, object], name: str) -> str:
@@ -147,32 +115,23 @@ def text_of(plain: Mapping[str, object], name: str) -> str:
     return value
 
 
+def refuse_unknown(plain: Mapping[str, object], names: Set[str]) -> None:
+    """Names of the same version that are not known here are refused, not passed over.
+
+    An entry is written anew from what was read of it, both to see whether it was edited by hand
+    and to update it: what was passed over would look like an edit, or be lost to a newer program.
+
+    :raises BadOriginError: for a name that is not among these.
+    """
+    if unknown := plain.keys() - names:
+        raise BadOriginError(f"{min(unknown)!a} is not known")
+
+
 def _texts_of(plain: Mapping[str, object], name: str) -> tuple[str, ...]:
     value = plain.get(name)
     if not isinstance(value, list):
         raise BadOriginError(f"{name} is {value!a}")
     return tuple(text_of({name: item}, name) for item in value)
-
-
-def _impersonation(value: object) -> Impersonation:
-    if not isinstance(value, dict) or value.keys() != {"user", "groups", "uid", "extra"}:
-        raise BadOriginError(f"as is {value!a}")
-    pairs = value["extra"]
-    if not isinstance(pairs, list):
-        raise BadOriginError(f"extra is {pairs!a}")
-    extra = tuple(_texts_of({"extra": pair}, "extra") for pair in pairs)
-    if any(len(pair) != 2 for pair in extra):
-        raise BadOriginError(f"extra is {pairs!a}")
-    return Impersonation(
-        user=text_of(value, "user"),
-        groups=_texts_of(value, "groups"),
-        uid=text_of(value, "uid"),
-        extra=tuple((pair[0], pair[1]) for pair in extra),
-    )
-
-
-def _texts(who: Impersonation) -> tuple[str, ...]:
-    return (who.user, who.uid, *who.groups, *(text for pair in who.extra for text in pair))
 
 
 def _is_plain(text: str) -> bool:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from kubectl_nodeport.ssh.refusal import ConfigRefusedError
+from kubectl_nodeport.errors import NodeportError
 
 # ssh takes blanks, quotes and an equals sign before the keyword (readconf.c, strdelim).
 _LEAD = r"^[ \t\r\"=]*"
@@ -18,21 +17,11 @@ _SECTION = re.compile(_LEAD + r"(?:host|match)(?=[ \t\r\n\"=]|\Z)", re.IGNORECAS
 _HOST = re.compile(
     _LEAD + r"host(?=[ \t\r\"=])[ \t\r\"]*=?(?P<names>[^\n]*)", re.IGNORECASE | re.MULTILINE
 )
-_DIRECTIVE = re.compile(r"[ \t\"=]*(?P<keyword>[A-Za-z0-9]+)\"?[ \t]*=?[ \t]*(?P<value>.*)")
+_KEYWORD = re.compile(r"[ \t\"=]*(?P<keyword>[A-Za-z0-9]+)")
 
 
-@dataclass(frozen=True, slots=True)
-class Directive:
-    """One option line.
-
-    :param line: its number, from 1.
-    :param keyword: in lower case.
-    :param value: the rest of the line as it stands.
-    """
-
-    line: int
-    keyword: str
-    value: str
+class ConfigRefusedError(NodeportError):
+    """A text that is left as it is; the message names a line, its reader adds the file."""
 
 
 def check_readable(text: str) -> None:
@@ -84,8 +73,8 @@ def literal_hosts(text: str) -> Iterator[str]:
                 yield word
 
 
-def directives(text: str) -> Iterator[Directive]:
-    """Every option line, comments left out."""
+def keywords(text: str) -> Iterator[tuple[int, str]]:
+    """Number, from 1, and keyword, in lower case, of every option line."""
     for number, line in enumerate(text.split("\n"), 1):
-        if match := _DIRECTIVE.match(line.rstrip(" \t\r\f")):
-            yield Directive(number, match["keyword"].lower(), match["value"])
+        if match := _KEYWORD.match(line):
+            yield number, match["keyword"].lower()

@@ -84,13 +84,13 @@ def winning_line(text: str, keyword: str, block_start: int) -> str:
     :param block_start: number of the block's first line.
     """
     includes = []
-    for directive in reader.directives(text):
-        if directive.line >= block_start and keyword not in _INHERITED:
+    for line, found in reader.keywords(text):
+        if line >= block_start and keyword not in _INHERITED:
             break
-        if directive.keyword == keyword:
-            return f"line {directive.line}"
-        if directive.keyword == "include":
-            includes.append(str(directive.line))
+        if found == keyword:
+            return f"line {line}"
+        if found == "include":
+            includes.append(str(line))
     if includes:
         return f"a file included in line {' or '.join(includes)}"
     return "another file"

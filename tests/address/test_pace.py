@@ -14,7 +14,7 @@ BUDGET = Budget(60, forwarder_s=15)
 
 
 def outcome(verdict: Verdict, fingerprint: str | None = None) -> Outcome:
-    return Outcome(verdict, "text", 0.001, fingerprint)
+    return Outcome(verdict, "text", fingerprint)
 
 
 def tries_s(

@@ -93,8 +93,6 @@ def test_the_pod_answers(pod: Sshd, backend_port: int) -> None:
     assert found.answer.candidate.address == "127.0.0.1"
     assert found.answer.port == backend_port
     assert found.answer.key == pod.keys[0]
-    assert found.answer.proven
-    assert found.answer.banner.startswith("SSH-2.0-OpenSSH")
     assert verdicts(found) == [Verdict.POD]
     assert pod.connections() == 1
     assert took_s < 1  # 30 ms; the margin is for a busy machine
@@ -109,11 +107,11 @@ def test_the_server_is_asked_for_a_key_that_is_known(tmp_path: Path, port: int, 
     assert found.answer.key == known[0]
 
 
-def test_without_a_known_key_the_answer_is_not_proven(pod: Sshd, backend_port: int) -> None:
-    found = resolve(at("127.0.0.1"), backend_port, [], Budget(10), ignore)
-    assert found.answer is not None
-    assert not found.answer.proven
-    assert found.answer.key == pod.keys[0]
+def test_without_a_known_key_no_answer_is_right(pod: Sshd, backend_port: int) -> None:
+    found = resolve(at("127.0.0.1"), backend_port, [], Budget(0.5), ignore)
+    assert found.answer is None
+    assert verdicts(found) == [Verdict.OTHER_KEY]
+    assert found.attempts[0].outcome.fingerprint == pod.keys[0].fingerprint
 
 
 def test_ipv6(tmp_path: Path, port: int) -> None:
@@ -261,7 +259,6 @@ def test_lines_before_the_banner(pod: Sshd, backend_port: int, port: int) -> Non
     with listener.running():
         found = resolve(at("127.0.0.1"), port, pod.keys, Budget(10), ignore)
     assert found.answer is not None
-    assert found.answer.banner.startswith("SSH-2.0-OpenSSH")
     assert len(listener.accepted_s) == 1
 
 
@@ -302,11 +299,13 @@ def test_a_lost_syn_does_not_hide_a_port_that_opens(
 
         thread = threading.Thread(target=open_late)
         thread.start()
-        found = resolve(at("127.0.0.1"), port, pod.keys, Budget(5), ignore)
+        events: list[Progress] = []
+        found = resolve(at("127.0.0.1"), port, pod.keys, Budget(5), events.append)
         thread.join()
     assert found.answer is not None
     assert late[0] < 0.5
-    assert found.attempts[0].tries == 1
+    # Within the first try: had one failed before, it would have been told.
+    assert [event.outcome and event.outcome.verdict for event in events] == [None, Verdict.POD]
 
 
 def test_a_forwarder_without_its_back_end_yet(pod: Sshd, backend_port: int, port: int) -> None:
@@ -417,7 +416,6 @@ def test_nothing_anywhere_lasts_the_budget(port: int) -> None:
     )
     assert found.answer is None
     assert verdicts(found) == [Verdict.REFUSED, Verdict.REFUSED]
-    assert all(3 <= attempt.tries <= 13 for attempt in found.attempts)
     assert 0.6 <= took_s < 1.2
     # News only: a beginning and one refusal each, however often it is tried.
     assert [event.outcome is None for event in events] == [True, False, True, False]
@@ -438,7 +436,6 @@ def test_a_search_that_is_over_says_how_far_it_came(port: int) -> None:
     with Listener("127.0.0.1", port, servers.silence).running():
         found = resolve(at("127.0.0.1", "127.0.0.2"), port, [NOBODY], Budget(0.1), ignore)
     assert verdicts(found) == [Verdict.SILENT, Verdict.NOT_TRIED]
-    assert [attempt.tries for attempt in found.attempts] == [1, 0]
 
 
 def test_ctrl_c_ends_at_once_and_closes_the_sockets(port: int) -> None:

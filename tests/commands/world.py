@@ -103,10 +103,10 @@ class FakeResolve:
         attempts: list[Attempt] = []
         for candidate in candidates:
             if candidate.address in self.open:
-                found = Answer(candidate, port, next(iter(known)), "SSH-2.0-x", True, 0.1)
+                found = Answer(candidate, port, next(iter(known)))
                 return Resolution(found, tuple(attempts))
-            outcome = Outcome(self.verdict, self.verdict.value, 0.1)
-            attempts.append(Attempt(candidate, outcome, 1, 0.1))
+            outcome = Outcome(self.verdict, self.verdict.value)
+            attempts.append(Attempt(candidate, outcome))
         return Resolution(None, tuple(attempts))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+from kubectl_nodeport.ssh import block
 from kubectl_nodeport.ssh.config_file import ConfigFile
 from kubectl_nodeport.ssh.entry import HostEntry
 from kubectl_nodeport.ssh.known_hosts import HostKey
@@ -52,6 +53,16 @@ def entry(alias: str = ALIAS, **changes: object) -> HostEntry:
 
 def entry_for(store: ConfigFile, alias: str = ALIAS, **changes: object) -> HostEntry:
     return entry(alias, known_hosts_file=store.known_hosts_path(alias), **changes)
+
+
+def without_block(text: str) -> str:
+    """The text around the markers, found without the code that put them there."""
+    start = text.index(block.BEGIN)
+    end = text.index(block.END) + len(block.END)
+    newline = "\r\n" if text[start:].split("\n", 1)[0].endswith("\r") else "\n"
+    if end == len(text):
+        return text[:start].removesuffix(newline)
+    return text[:start] + text[end:].removeprefix(newline)
 
 
 def beside(path: Path) -> set[str]:

@@ -1,6 +1,6 @@
 """Puts one entry into a config, as a process of its own that tests can end, starve or demote.
 
-``python -m tests.ssh.put_one CONFIG ALIAS [--port N] [--uid N] [--file-size BYTES] [--remove]``
+``python -m tests.ssh.put_one CONFIG ALIAS [--port N] [--uid N] [--file-size BYTES]``
 prints the change, or ``error: …`` and exits with 1.
 """
 
@@ -48,7 +48,6 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=31380)
     parser.add_argument("--uid", type=int)
     parser.add_argument("--file-size", type=int)
-    parser.add_argument("--remove", action="store_true")
     args = parser.parse_args()
     if args.file_size is not None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -59,10 +58,7 @@ def main() -> int:
         os.setuid(args.uid)
     store = ConfigFile(args.config)
     try:
-        if args.remove:
-            print(store.remove(args.alias))
-        else:
-            print(store.put(entry_for(store, args.alias, port=args.port), [key()]))
+        print(store.put(entry_for(store, args.alias, port=args.port), [key()]))
     except NodeportError as error:
         print(f"error: {error.message}")
         return 1

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -9,20 +10,25 @@ from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.ssh import openssh
 
 
+def ask(config: Path, host: str) -> Mapping[str, list[str]]:
+    (answer,) = openssh.effective([openssh.Question(config, host)])
+    return answer
+
+
 def test_effective_options(tmp_path: Path) -> None:
     config = tmp_path / "config"
     config.write_text("Host dev\n  Port 31380\n  IdentityFile /a\n  IdentityFile /b\n")
-    found = openssh.effective(config, "dev")
+    found = ask(config, "dev")
     assert found["port"] == ["31380"]
     assert found["identityfile"] == ["/a", "/b"]
-    assert openssh.effective(config, "other")["port"] == ["22"]
+    assert ask(config, "other")["port"] == ["22"]
 
 
 def test_a_bad_line_is_told_in_the_words_of_ssh(tmp_path: Path) -> None:
     config = tmp_path / "config"
     config.write_text("Host dev\n  Prot 22\n")
     with pytest.raises(openssh.SshRefusedError, match=rf"{config}: line 2: Bad configuration") as e:
-        openssh.effective(config, "dev")
+        ask(config, "dev")
     assert e.value.hint == f"see `ssh -F {config} -G dev`"
 
 
@@ -30,7 +36,7 @@ def test_a_host_is_never_an_option(tmp_path: Path) -> None:
     config = tmp_path / "config"
     config.write_text("")
     with pytest.raises(openssh.SshRefusedError):
-        openssh.effective(config, "-oProxyCommand=x")
+        ask(config, "-oProxyCommand=x")
 
 
 def test_a_slow_match_exec_is_ended_with_its_children(
@@ -41,7 +47,7 @@ def test_a_slow_match_exec_is_ended_with_its_children(
     config.write_text(f'Match exec "echo $$ > {mark}; sleep 50"\n')
     start = time.monotonic()
     with pytest.raises(NodeportError, match=r"no answer within 0\.5 s"):
-        openssh.effective(config, "dev")
+        ask(config, "dev")
     assert time.monotonic() - start < 10
     pid = int(mark.read_text())
     deadline = time.monotonic() + 10
@@ -60,8 +66,4 @@ def _state(pid: int) -> str:
 def test_without_ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(NodeportError, match="ssh cannot be run: No such file"):
-        openssh.version()
-
-
-def test_version() -> None:
-    assert openssh.version().startswith("OpenSSH_")
+        ask(tmp_path / "config", "dev")

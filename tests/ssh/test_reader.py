@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from kubectl_nodeport.ssh.reader import Directive, directives, literal_hosts, split_lines
+from kubectl_nodeport.ssh.reader import keywords, literal_hosts, split_lines
 
 
 @pytest.mark.parametrize(
@@ -27,13 +27,9 @@ def test_literal_hosts(line: str, names: list[str]) -> None:
     assert list(literal_hosts(f"User x\n{line}\n  Port 1\n")) == names
 
 
-def test_directives_know_their_lines() -> None:
+def test_keywords_come_with_their_lines() -> None:
     text = '# c\nUser=me\r\n\n  Port 22\n"Host" a b\n#Port 1\n'
-    assert list(directives(text)) == [
-        Directive(2, "user", "me"),
-        Directive(4, "port", "22"),
-        Directive(5, "host", "a b"),
-    ]
+    assert list(keywords(text)) == [(2, "user"), (4, "port"), (5, "host")]
 
 
 def test_lines_end_at_line_feeds_only() -> None:
