@@ -33,12 +33,18 @@ OWNERS = {
 # What each room may import of ours, itself aside.
 ROOMS = {
     "errors": (),
+    "background": (),
+    "interrupts": (),
+    "limited_socket": (),
     "ssh": ("errors",),
-    "kube": ("errors", ""),  # "" is the package itself: its version
+    "kube": ("errors", "", "background", "limited_socket"),  # "" is the package itself: its version
     "container": ("errors", "ssh"),
-    "address": ("errors", "ssh"),
+    "address": ("errors", "ssh", "limited_socket"),
     "rule": ("errors", "kube"),
-    "commands": ("errors", "ssh", "kube", "container", "address", "rule"),
+    "commands": (
+        *("errors", "background", "interrupts"),
+        *("ssh", "kube", "container", "address", "rule"),
+    ),
     "cli": ("errors", "ssh", "kube", "container", "address", "rule", "commands", ""),
     "__main__": ("cli",),
 }

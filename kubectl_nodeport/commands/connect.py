@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
+from kubectl_nodeport import background, interrupts
 from kubectl_nodeport.address.candidates import Candidate, candidates
 from kubectl_nodeport.address.facts import AddressFacts, NodeFacts, kubeconfig_providers
 from kubectl_nodeport.address.resolution import Answer, Resolution, Verdict
@@ -31,8 +29,6 @@ from kubectl_nodeport.kube.target import Target
 from kubectl_nodeport.rule.rule import Exposed, Rule
 from kubectl_nodeport.ssh.entry import HostEntry
 from kubectl_nodeport.ssh.known_hosts import HostKey
-
-T = TypeVar("T")
 
 # A rule that stands has been open for long: where it answers at all it does so at once, and only
 # when it does not is the node asked for, which is one request more.
@@ -57,9 +53,10 @@ class ConnectRequest:
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """What connect did, or, where ``entry_change`` is "dry run", would do.
+    """What connect did, or in a dry run would do.
 
-    ``answer`` is None in a dry run whose rule does not stand yet.
+    ``answer`` is None in a dry run whose rule does not stand yet; ``preview`` is the change to the
+    ssh configuration as a diff.
     """
 
     pod: Pod
@@ -72,6 +69,7 @@ class Connected:
     home: str
     context: str
     notes: tuple[str, ...]
+    dry_run: bool = False
     preview: str = ""
 
 
@@ -84,7 +82,8 @@ def connect(request: ConnectRequest, edges: Edges) -> Connected:
     container, port = choose_port(pod, request.port, request.container)
     rule = Rule(request.rule_name, pod.namespace, pod.name, port)
     alias, before = choose_alias(rule, edges, request.host)
-    look = _in_background(lambda: look_inside(edges, pod, container))
+    user = request.target.user or (before.user if before else None)
+    look = background.start(lambda: look_inside(edges, pod, container, user))
     standing = find_rule(edges.api, rule, pod)
     edges.notes.extend(standing.notes)
     node = None if standing.exposed else read_node(edges, pod)
@@ -120,14 +119,16 @@ class _Draft:
 def _exposed(edges: Edges, rule: Rule, pod: Pod, standing: Standing) -> Iterator[Exposed]:
     """The rule, standing or made now; one made now is removed again if what follows fails."""
     exposed = standing.exposed
-    if exposed is None:
-        cluster = edges.connection.identity
-        exposed = make_rule(edges.api, rule, pod, cluster=cluster, stale=standing.stale)
     try:
+        if exposed is None:
+            cluster = edges.connection.identity
+            with interrupts.deferred():
+                exposed = make_rule(edges.api, rule, pod, cluster=cluster, standing=standing)
         yield exposed
     except BaseException as failure:
-        if exposed.made_now:
-            undo(edges.api, exposed, pod, failure)
+        if exposed is not None and exposed.made_now:
+            with interrupts.deferred():
+                undo(edges.api, exposed, pod, failure)
         raise
 
 
@@ -232,7 +233,8 @@ def _entry(draft: _Draft, exposed: Exposed, address: str) -> HostEntry:
 
 def _planned(edges: Edges, rule: Rule, pod: Pod, standing: Standing) -> Exposed:
     """The rule as it will be made if the first of its node ports is free."""
-    choices = node_port_choices(rule, pod, edges.connection.identity, standing.stale)
+    earlier = standing.stale or standing.untied
+    choices = node_port_choices(rule, pod, edges.connection.identity, earlier)
     return Exposed(rule, rule.service_name, choices[0] or 0, id=_NOT_YET)
 
 
@@ -247,7 +249,9 @@ def _rehearse(draft: _Draft, exposed: Exposed, standing: Standing) -> Connected:
     preview = draft.edges.hosts.preview(entry, draft.inside.host_keys)
     if standing.stale is not None:
         draft.edges.notes.append("the rule of an earlier pod of this name would be replaced")
-    return replace(_connected(draft, exposed, entry, "dry run", answer), preview=preview)
+    change = ("updated" if draft.before else "created") if preview else "unchanged"
+    told = _connected(draft, exposed, entry, change, answer)
+    return replace(told, dry_run=True, preview=preview)
 
 
 def _connected(
@@ -272,17 +276,3 @@ def _connected(
         context=draft.edges.connection.context,
         notes=tuple(draft.edges.notes),
     )
-
-
-def _in_background(work: Callable[[], T]) -> Callable[[], T]:
-    """Start ``work`` in a thread that no exit waits for; the result waits for it, and raises."""
-    future: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(work())
-        except BaseException as err:
-            future.set_exception(err)
-
-    threading.Thread(target=run, daemon=True).start()
-    return future.result

@@ -31,6 +31,7 @@ from kubectl_nodeport.rule import annotation, service
 from kubectl_nodeport.rule.rule import Exposed, Rule, new_id
 
 _PAGE = 500
+_MOST_PAGES = 40
 # How many NodePort Services of others are asked whether they reach this pod alone.
 _OTHERS_ASKED = 3
 _NOT_PROVEN = "without the right to list pods it is not proven that the rule reaches this pod alone"
@@ -38,9 +39,14 @@ _NOT_PROVEN = "without the right to list pods it is not proven that the rule rea
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What stands already: the rule, or a Service of ours for it that no longer serves."""
+    """What stands already: the rule, or a Service of ours for it that does not serve as it is.
+
+    ``untied``: its pod lacks the label, because it was lost or another run is about to set it.
+    ``stale``: it is an earlier pod's, or other pods carry the label by now.
+    """
 
     exposed: Exposed | None = None
+    untied: Mapping[str, Any] | None = None
     stale: Mapping[str, Any] | None = None
     notes: tuple[str, ...] = ()
 
@@ -48,26 +54,23 @@ class Standing:
 def find_rule(api: Api, rule: Rule, pod: Pod) -> Standing:
     """Look for the rule: ours, else a NodePort that someone made for just this pod and port.
 
-    Ours is stale where its pod was replaced, lost its label, or shares it by now.
-
     :raises NodeportError: the name is taken by a rule for another port.
     """
     services = _list_services(api, rule)
     ours = next((found for found in services if service.is_rule(found, rule)), None)
-    if ours is not None:
-        if not service.is_owned_by(ours, pod.uid):
-            return Standing(stale=ours)
-        exposed = service.exposed(ours, rule, pod)
-        if exposed is None:
-            raise _name_taken(rule, ours)
-        if not service.selects(ours, pod):
-            return Standing(stale=ours)
-        alone = _reaches_alone(api, service.selector(ours), pod)
-        if alone is False:
-            return Standing(stale=ours)
-        notes = () if alone else (_NOT_PROVEN,)
-        return Standing(exposed, notes=notes)
-    return _made_by_others(api, services, rule, pod)
+    if ours is None:
+        return _made_by_others(api, services, rule, pod)
+    if not service.is_owned_by(ours, pod.uid):
+        return Standing(stale=ours)
+    exposed = service.exposed(ours, rule, pod)
+    if exposed is None:
+        raise _name_taken(rule, ours)
+    if not service.selects(ours, pod):
+        return Standing(untied=ours)
+    alone = _reaches_alone(api, service.selector(ours), pod)
+    if alone is False:
+        return Standing(stale=ours)
+    return Standing(exposed, notes=() if alone else (_NOT_PROVEN,))
 
 
 def node_port_choices(
@@ -81,35 +84,78 @@ def node_port_choices(
     return [*([former.node_port] if former else []), *rule.preferred_ports(cluster), None]
 
 
-def make_rule(
-    api: Api, rule: Rule, pod: Pod, *, cluster: str, stale: Mapping[str, Any] | None
-) -> Exposed:
+def make_rule(api: Api, rule: Rule, pod: Pod, *, cluster: str, standing: Standing) -> Exposed:
     """Create the Service and tie the pod to it; what was made is removed if that fails.
 
+    :param cluster: the cluster's identity, on which the preferred ports hang.
+    :param standing: what :func:`find_rule` found.
     :raises NodeportError: the server refuses, or the pod cannot be told from its like.
     """
-    node_ports = node_port_choices(rule, pod, cluster, stale)
-    if stale is not None:
-        delete_service(api, rule, stale, "replace the rule of an earlier pod")
+    if standing.untied is not None:
+        return _join(api, rule, pod, standing.untied)
+    node_ports = node_port_choices(rule, pod, cluster, standing.stale)
+    if standing.stale is not None:
+        stale = standing.stale
+        delete_service(api, rule, service.name(stale), service.uid(stale))
     rule_id = new_id()
     try:
         created = _create(api, rule, pod, rule_id, node_ports)
     except BaseException as err:
-        # A clear no made nothing; after a timeout, a 5xx or a signal the Service may be there.
+        # A clear no made nothing; after a timeout, a 5xx or a bug the Service may be there.
         if not isinstance(err, NodeportError) or _is_in_doubt(err):
             remove_unseen(api, rule, rule_id)
         raise
-    exposed = service.exposed(created, rule, pod)
-    if exposed is None:
-        raise _name_taken(rule, created)
-    if exposed.id != rule_id:  # another run's create came first: its rule is the rule
-        return exposed
+    if created is None:
+        return _join(api, rule, pod, _made_meanwhile(api, rule, pod))
+    exposed = _as_sent(api, rule, pod, rule_id, created)
     try:
         _tie(api, exposed, created, pod)
+        _prove_new(api, created, pod, standing)
     except BaseException as failure:
         undo(api, exposed, pod, failure)
         raise
-    return replace(exposed, made_now=True)
+    return exposed
+
+
+def _as_sent(api: Api, rule: Rule, pod: Pod, rule_id: str, created: Json) -> Exposed:
+    """The Service that was just made, if it is what was asked for; else it is removed."""
+    exposed = service.exposed(created, rule, pod)
+    wanted = service.manifest(rule, pod, rule_id, None)["spec"]["selector"]
+    if (
+        exposed is not None
+        and exposed.id == rule_id
+        and service.selector(created) == wanted
+        and service.is_owned_by(created, pod.uid)
+    ):
+        return replace(exposed, made_now=True)
+    delete_service(api, rule, service.name(created), service.uid(created))
+    raise NodeportError(
+        f"the cluster changed the Service {rule.service_name} while it was made, so that it is "
+        "no rule any more; it was removed again",
+        hint="ask which admission policy changes Services of type NodePort there",
+    )
+
+
+def _join(api: Api, rule: Rule, pod: Pod, found: Mapping[str, Any]) -> Exposed:
+    """Use a rule of ours that its pod is not tied to (yet): tie it to that rule's own id."""
+    exposed = service.exposed(found, rule, pod)
+    if exposed is None:
+        raise _name_taken(rule, found)
+    _tie(api, exposed, found, pod)
+    return exposed
+
+
+def _prove_new(api: Api, created: Json, pod: Pod, standing: Standing) -> None:
+    """Where other pods carried an earlier rule's label, see whether they carry the new one too.
+
+    A label that nobody copied before holds an id drawn a moment ago: that needs no proof.
+    """
+    was_shared = standing.stale is not None and service.is_owned_by(standing.stale, pod.uid)
+    if was_shared and _reaches_alone(api, service.selector(created), pod) is False:
+        raise NodeportError(
+            f"another pod takes over every label of pod {pod.name}, so no rule reaches it alone",
+            hint=f"kubectl get pods -n {pod.namespace} --show-labels shows which",
+        )
 
 
 def _is_in_doubt(err: NodeportError) -> bool:
@@ -119,7 +165,7 @@ def _is_in_doubt(err: NodeportError) -> bool:
 def _list_services(api: Api, rule: Rule) -> list[Mapping[str, Any]]:
     found: list[Mapping[str, Any]] = []
     query = [("limit", str(_PAGE))]
-    while True:
+    for _ in range(_MOST_PAGES):
         page = api.send(
             Request(
                 "list",
@@ -131,10 +177,15 @@ def _list_services(api: Api, rule: Rule) -> list[Mapping[str, Any]]:
         )
         items = page.get("items")
         found += [i for i in items if isinstance(i, Mapping)] if isinstance(items, list) else []
-        token = (page.get("metadata") or {}).get("continue")
+        metadata = page.get("metadata")
+        token = metadata.get("continue") if isinstance(metadata, Mapping) else None
         if not token:
             return found
         query = [("limit", str(_PAGE)), ("continue", str(token))]
+    raise NodeportError(
+        f"the namespace {rule.namespace} has more than {_MOST_PAGES * _PAGE} Services",
+        hint="kubectl nodeport looks through no more; use another namespace",
+    )
 
 
 def _made_by_others(api: Api, services: list[Mapping[str, Any]], rule: Rule, pod: Pod) -> Standing:
@@ -178,12 +229,13 @@ def _reaches_alone(api: Api, selector: Mapping[str, str], pod: Pod) -> bool | No
     except ForbiddenError:
         return None
     items = page.get("items")
-    uids = [(item.get("metadata") or {}).get("uid") for item in items or ()]
-    return uids == [pod.uid]
+    return isinstance(items, list) and [Pod.of(item).uid for item in items] == [pod.uid]
 
 
-def _create(api: Api, rule: Rule, pod: Pod, rule_id: str, node_ports: Sequence[int | None]) -> Json:
-    """POST the Service with the first of the node ports that is free."""
+def _create(
+    api: Api, rule: Rule, pod: Pod, rule_id: str, node_ports: Sequence[int | None]
+) -> Json | None:
+    """POST the Service with the first of the node ports that is free; None: its name is taken."""
     for last, node_port in enumerate(node_ports, start=1 - len(node_ports)):
         request = Request(
             "create",
@@ -198,48 +250,53 @@ def _create(api: Api, rule: Rule, pod: Pod, rule_id: str, node_ports: Sequence[i
         except InvalidError as err:
             if last == 0 or "nodePort" not in err.message:
                 raise
-        except ConflictError as err:
-            return _made_meanwhile(api, rule, pod, err)
+        except ConflictError:
+            return None
     raise AssertionError("the last node port returns or raises")
 
 
-def _made_meanwhile(api: Api, rule: Rule, pod: Pod, conflict: ConflictError) -> Json:
-    """The Service that holds the name: the same rule, made by another run at the same time?"""
+def _made_meanwhile(api: Api, rule: Rule, pod: Pod) -> Json:
+    """The Service that holds the name: the same rule, made by another run at the same time."""
     found = get_service(api, rule)
-    if found is None:
-        raise conflict
-    if not service.is_rule(found, rule):
+    if found is not None and not service.is_rule(found, rule):
         raise _not_ours(rule)
-    if not service.is_owned_by(found, pod.uid):
-        raise conflict
+    if found is None or not service.is_owned_by(found, pod.uid):
+        raise NodeportError(
+            f"pod {rule.pod} or its rule was replaced while it was looked at", hint="run it again"
+        )
     return found
 
 
-def _tie(api: Api, exposed: Exposed, created: Json, pod: Pod) -> None:
+def _tie(api: Api, exposed: Exposed, found: Mapping[str, Any], pod: Pod) -> None:
     """Give the pod the label that the selector asks for, with Crater's annotation beside it."""
     rule = exposed.rule
     address = pod.host_ips[0] if pod.host_ips else ""
     value = annotation.value(rule.name, rule.port, address, exposed.node_port)
     metadata = {
         "uid": pod.uid,
-        "labels": service.selector(created),
+        "labels": service.selector(found),
         "annotations": {annotation.key(rule.name): value},
     }
     try:
         patch_pod(api, pod, metadata, "give the pod the rule's label")
     except ForbiddenError as refused:
-        _select_by_own_labels(api, exposed, pod, created, refused)
+        _select_by_own_labels(api, exposed, pod, found, refused)
 
 
 def _select_by_own_labels(
-    api: Api, exposed: Exposed, pod: Pod, created: Json, refused: ForbiddenError
+    api: Api, exposed: Exposed, pod: Pod, found: Mapping[str, Any], refused: ForbiddenError
 ) -> None:
     """Without the right to label the pod: its own labels, if they reach it alone."""
     alone = bool(pod.labels) and _reaches_alone(api, pod.labels, pod)
+    if alone is None:
+        raise NodeportError(
+            f"pod {pod.name} may share its labels, and {refused.message}",
+            hint=f"{refused.hint}; or for list pods and patch services, if its labels are its own",
+        )
     if not alone:
-        why = "may share its labels" if alone is None else "has no labels of its own"
-        raise NodeportError(f"pod {pod.name} {why}, and {refused.message}", hint=refused.hint)
-    selector: dict[str, str | None] = dict.fromkeys(service.selector(created))
+        why = f"pod {pod.name} has no labels of its own"
+        raise NodeportError(f"{why}, and {refused.message}", hint=refused.hint)
+    selector: dict[str, str | None] = dict.fromkeys(service.selector(found))
     api.send(
         Request(
             "patch",
@@ -249,7 +306,7 @@ def _select_by_own_labels(
             namespace=exposed.rule.namespace,
             query=(FIELD_MANAGER,),
             body={
-                "metadata": {"resourceVersion": created["metadata"]["resourceVersion"]},
+                "metadata": {"resourceVersion": found["metadata"]["resourceVersion"]},
                 "spec": {"selector": {**selector, **pod.labels}},
             },
         )
@@ -260,7 +317,7 @@ def _name_taken(rule: Rule, found: Mapping[str, Any]) -> NodeportError:
     ports = ", ".join(service.target_ports(found))
     return NodeportError(
         f'the rule "{rule.name}" of pod {rule.pod} leads to port {ports}, not to {rule.port}',
-        hint=f"give the rule another name with --name, or use --port {ports}",
+        hint=f"kubectl nodeport connect {rule.pod} --port {ports} uses it; --name makes another",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kubectl_nodeport.address.facts import NodeFacts, node_facts
 from kubectl_nodeport.commands.edges import Edges
-from kubectl_nodeport.container.script import COMMAND, Inside, is_whole, parse
+from kubectl_nodeport.container.script import Inside, command, is_whole, parse
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.pod import Container, Pod, check_running, check_usable
 from kubectl_nodeport.kube.request import ForbiddenError, NotFoundError, Request
@@ -26,6 +26,12 @@ def find_pod(edges: Edges, name: str) -> Pod:
             f'of the context "{edges.connection.context}"',
             hint=_near_pods(edges, name),
         ) from err
+    if (pod.namespace, pod.name) != (namespace, name) or not pod.uid:
+        raise NodeportError(
+            f"the API server answers with another pod than {name} in {namespace}",
+            hint="is something between you and the API server? kubectl get pod "
+            f"{name} -n {namespace} -o yaml",
+        )
     check_usable(pod)
     return pod
 
@@ -70,12 +76,14 @@ def choose_port(pod: Pod, port: int | None, name: str | None) -> tuple[Container
     return container, port
 
 
-def look_inside(edges: Edges, pod: Pod, container: Container) -> Inside:
+def look_inside(edges: Edges, pod: Pod, container: Container, user: str | None) -> Inside:
     """Ask the container for its user, its host keys and its listening ports, in one exec.
+
+    :param user: whom to log in as, where that is known.
 
     :raises NodeportError: exec is refused or fails.
     """
-    finished = edges.exec.run(pod.namespace, pod.name, container.name, COMMAND)
+    finished = edges.exec.run(pod.namespace, pod.name, container.name, command(user))
     if finished.exit_code != 0 or not is_whole(finished.stdout):
         said = finished.stderr.decode("utf-8", "replace").strip() or "no more"
         raise NodeportError(

@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from kubectl_nodeport.commands.edges import Api
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.pod import Pod
-from kubectl_nodeport.kube.request import (
-    ConflictError,
-    ForbiddenError,
-    InvalidError,
-    Json,
-    NotFoundError,
-    Request,
-)
+from kubectl_nodeport.kube.request import ConflictError, Json, NotFoundError, Request
 from kubectl_nodeport.rule import annotation, service
 from kubectl_nodeport.rule.rule import Exposed, Rule
 
@@ -38,37 +28,49 @@ def undo(api: Api, exposed: Exposed, pod: Pod, failure: BaseException) -> None:
 
 
 def withdraw(api: Api, exposed: Exposed, pod: Pod) -> None:
-    """Remove a rule that this run made: the Service, then the pod's label and annotation.
+    """Remove a rule that this run made: the Service, and the pod's label and annotation.
 
-    :raises NodeportError: it could not be removed; the message names what is left.
+    :raises NodeportError: not all could be removed; the message names what is left.
     """
     rule = exposed.rule
+    left: list[tuple[str, str]] = []
     try:
-        found = get_service(api, rule)
-        if found is not None and service.rule_id(found) == exposed.id:
-            delete_service(api, rule, found, "remove the Service that was just made")
-    except (NodeportError, KeyboardInterrupt, SystemExit) as err:
-        why = err.message if isinstance(err, NodeportError) else "interrupted"
-        raise NodeportError(
-            f"service {exposed.service} in namespace {rule.namespace} is left behind: {why}",
-            hint=f"kubectl delete service {exposed.service} -n {rule.namespace}",
-        ) from err
-    metadata = {
-        "uid": pod.uid,
-        "labels": {service.pod_label(rule.name): None},
-        "annotations": {annotation.key(rule.name): None},
-    }
+        delete_service(api, rule, exposed.service, exposed.uid)
+    except NodeportError as err:
+        command = f"kubectl delete service {exposed.service} -n {rule.namespace}"
+        left.append((f"service {exposed.service} is left behind ({err})", command))
     try:
-        patch_pod(api, pod, metadata, "remove the rule's label")
-    except (ForbiddenError, NotFoundError, ConflictError, InvalidError):
-        return  # without the right there is no label; without the pod, or in a new one, neither
+        _untie(api, exposed, pod)
     except NodeportError as err:
         label = service.pod_label(rule.name)
-        raise NodeportError(
-            f"the label {label} of pod {pod.name} in namespace {rule.namespace} "
-            f"is left behind: {err}",
-            hint=f"kubectl label pod {pod.name} -n {rule.namespace} {label}-",
-        ) from err
+        command = f"kubectl label pod {pod.name} -n {rule.namespace} {label}-"
+        left.append((f"the label {label} of pod {pod.name} is left behind ({err})", command))
+    if left:
+        what = "; ".join(said for said, _ in left)
+        commands = "; ".join(command for _, command in left)
+        raise NodeportError(f"in namespace {rule.namespace}: {what}", hint=commands)
+
+
+def _untie(api: Api, exposed: Exposed, pod: Pod) -> None:
+    """Take the label and the annotation from the pod, unless another run has put its own there."""
+    rule = exposed.rule
+    label = service.pod_label(rule.name)
+    request = Request("get", "pods", "read the pod", name=pod.name, namespace=pod.namespace)
+    try:
+        document = api.send(request)
+        now = Pod.of(document)
+        if now.uid != pod.uid:
+            return
+        if now.labels.get(label) != service.pod_label_value(pod.uid, exposed.id):
+            return
+        metadata = {
+            "resourceVersion": (document.get("metadata") or {}).get("resourceVersion"),
+            "labels": {label: None},
+            "annotations": {annotation.key(rule.name): None},
+        }
+        patch_pod(api, pod, metadata, "remove the rule's label")
+    except NotFoundError:
+        return
 
 
 def remove_unseen(api: Api, rule: Rule, rule_id: str) -> None:
@@ -79,7 +81,7 @@ def remove_unseen(api: Api, rule: Rule, rule_id: str) -> None:
     try:
         found = get_service(api, rule)
         if found is not None and service.rule_id(found) == rule_id:
-            delete_service(api, rule, found, "remove the Service that was just made")
+            delete_service(api, rule, rule.service_name, service.uid(found))
     except NodeportError as err:
         raise NodeportError(
             f"service {rule.service_name} in namespace {rule.namespace} may be left behind: {err}",
@@ -102,19 +104,15 @@ def get_service(api: Api, rule: Rule) -> Json | None:
         return None
 
 
-def delete_service(api: Api, rule: Rule, found: Mapping[str, Any], purpose: str) -> None:
-    """Delete this very Service: one that took its name meanwhile stays."""
+def delete_service(api: Api, rule: Rule, name: str, uid: str) -> None:
+    """Delete the Service with this uid: one that took its name meanwhile stays."""
     request = Request(
         "delete",
         "services",
-        purpose,
-        name=service.name(found),
+        "remove the Service of a rule",
+        name=name,
         namespace=rule.namespace,
-        body={
-            "apiVersion": "v1",
-            "kind": "DeleteOptions",
-            "preconditions": {"uid": service.uid(found)},
-        },
+        body={"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}},
     )
     try:
         api.send(request)
@@ -123,7 +121,10 @@ def delete_service(api: Api, rule: Rule, found: Mapping[str, Any], purpose: str)
 
 
 def patch_pod(api: Api, pod: Pod, metadata: Json, purpose: str) -> None:
-    """Merge-patch the pod's metadata; for a replaced pod the ``uid`` in it is refused (422)."""
+    """Merge-patch the pod's metadata.
+
+    A ``uid`` in it that is not the pod's (it was replaced) is refused by the API server with 422.
+    """
     request = Request(
         "patch",
         "pods",

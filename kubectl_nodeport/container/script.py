@@ -18,8 +18,11 @@ from kubectl_nodeport.ssh.names import validate_user
 _SCRIPT = r"""
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 export LC_ALL=C
-echo "user $(id -un 2>/dev/null || whoami 2>/dev/null)"
-echo "home $HOME"
+self=$(id -un 2>/dev/null || whoami 2>/dev/null)
+echo "user $self"
+while IFS=: read -r name _ _ _ _ dir _; do
+  [ "$name" = "${1:-$self}" ] && echo "home $dir"
+done < /etc/passwd
 files=$(sshd -T 2>/dev/null | sed -n 's/^hostkey //p')
 [ -n "$files" ] || files=$(echo /etc/ssh/ssh_host_*_key)
 for file in $files; do
@@ -39,7 +42,11 @@ done
 echo end
 """
 
-COMMAND = ("sh", "-c", _SCRIPT)
+
+def command(user: str | None) -> tuple[str, ...]:
+    """What to run in the container; ``user`` is whom to log in as, if that is known already."""
+    return ("sh", "-c", _SCRIPT, "sh", user or "")
+
 
 _HOME = re.compile(r"/[A-Za-z0-9/_.@+-]{0,255}")
 _LISTEN = re.compile(r"listen ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4})")
@@ -49,7 +56,8 @@ _LISTEN = re.compile(r"listen ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4})")
 class Inside:
     """What a container says of itself.
 
-    ``user`` and ``home`` are empty where it did not say or said something that cannot be.
+    ``user`` is whom the container runs as, ``home`` the home folder of whoever logs in. They are
+    empty where it did not say or said something that cannot be.
     ``listening`` maps each TCP port with a listener to whether all of its listeners are bound to
     loopback, so that nothing outside the pod reaches it; None where there was no table to read.
     """

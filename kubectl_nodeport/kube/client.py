@@ -12,7 +12,7 @@ import logging
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
 import urllib3
@@ -24,15 +24,18 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.config import ConfigException, load_kube_config_from_dict
 from kubernetes.stream import ws_client
 
-from kubectl_nodeport import __version__
+from kubectl_nodeport import __version__, background
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.request import Json, Request, UnreachableError, refusal
+from kubectl_nodeport.limited_socket import LimitedSocket
 
 if TYPE_CHECKING:
     from kubectl_nodeport.kube.config import Connection
 
-# An answer larger than this is not read: a page of 500 large Services is a few megabytes.
-_LARGEST_ANSWER = 64 << 20
+# A page of 500 large Services is a few megabytes; JSON takes many times its size in memory.
+_LARGEST_ANSWER = 16 << 20
+# A stream carries what a command prints, and its end; more than that is an attack.
+_LARGEST_STREAM = 8 << 20
 
 _IMPERSONATION = (("as", "Impersonate-User"), ("as-uid", "Impersonate-Uid"))
 
@@ -62,8 +65,21 @@ class Api:
     def send(self, request: Request) -> Json:
         """Send one request and return the object that the server answers with.
 
-        :raises ApiError: the server refused; :raises UnreachableError: no whole answer came.
+        :raises ApiError: the server refused.
+        :raises UnreachableError: no whole answer came in time.
         """
+        # The library's timeouts are for one read each; a server that drips would hold us for ever.
+        sending = background.start(lambda: self._send(request))
+        try:
+            status, body = sending(timeout=self._timeout_s)
+        except TimeoutError as err:
+            raise self._unreachable(err) from err
+        self._trace(f"{request} -> {status}")
+        if not 200 <= status < 300:
+            raise refusal(request, status, body, self._connection.context)
+        return self._object(body)
+
+    def _send(self, request: Request) -> tuple[int, bytes]:
         headers = urllib3.HTTPHeaderDict([*request.headers.items(), *self._authentication()])
         try:
             response = self._client.call_api(
@@ -77,10 +93,7 @@ class Api:
             response.response.release_conn()
         except (urllib3.exceptions.HTTPError, ApiException, OSError) as err:
             raise self._unreachable(err) from err
-        self._trace(f"{request} -> {response.status}")
-        if not 200 <= response.status < 300:
-            raise refusal(request, response.status, body, self._connection.context)
-        return self._object(body)
+        return response.status, body
 
     def open_websocket(self, request: Request, subprotocol: str) -> websocket.WebSocket:
         """Open a streaming subresource (exec, portforward).
@@ -107,6 +120,9 @@ class Api:
         except (websocket.WebSocketException, OSError) as err:
             raise self._unreachable(err) from err
         self._trace(f"{request} -> 101")
+        # The library knows a socket by what it can do, not by its class.
+        limited = LimitedSocket(cast("socket.socket", stream.sock), _LARGEST_STREAM)
+        stream.sock = cast("socket.socket", limited)
         return stream
 
     def _authentication(self) -> list[tuple[str, str]]:
@@ -129,7 +145,7 @@ class Api:
         return answer
 
     def _unreachable(self, err: Exception) -> UnreachableError:
-        context, server = self._connection.context, self._connection.server
+        context, server = self._connection.context, self._connection.server_shown
         return UnreachableError(
             f'the API server of context "{context}" at {server} {_what_happened(err)}',
             hint="is the cluster running? kubectl version",

@@ -53,12 +53,19 @@ class Connection:
     kubeconfig_paths: tuple[str, ...]
 
     def __repr__(self) -> str:
-        return f"Connection({self.context!r}, {self.server!r})"
+        return f"Connection({self.context!r}, {self.server_shown!r})"
 
     @property
     def server(self) -> str:
         """The API server's URL, without a trailing slash."""
         return str(self.cluster.get("server", "")).rstrip("/")
+
+    @property
+    def server_shown(self) -> str:
+        """The URL for people, without a user name and password that may stand in it."""
+        scheme, _, rest = self.server.partition("://")
+        host = rest.rpartition("@")[2]
+        return f"{scheme}://{host}" if rest else self.server
 
     @property
     def identity(self) -> str:
@@ -70,6 +77,10 @@ class Connection:
         kind = "ca" if authority else "url"
         digest = hashlib.sha256(authority or self.server.encode()).hexdigest()
         return f"{kind}:{digest[:32]}"
+
+
+def _has_authority(cluster: Mapping[str, Any]) -> bool:
+    return bool(cluster.get("certificate-authority-data") or cluster.get("certificate-authority"))
 
 
 def _authority(cluster: Mapping[str, Any]) -> bytes:
@@ -105,8 +116,8 @@ def connection(flags: Flags, environ: Mapping[str, str]) -> Connection:
     context = merged.contexts[name]
     cluster_name = _text(context, "cluster")
     user_name = _text(context, "user")
-    cluster = merged.clusters.get(cluster_name)
-    if cluster is None or not cluster.get("server"):
+    cluster = merged.clusters.get(cluster_name, {})
+    if not _text(cluster, "server"):
         raise NodeportError(
             f'context "{name}" names the cluster "{cluster_name}", which has no server',
             hint="kubectl config view --minify shows the context",
@@ -115,6 +126,13 @@ def connection(flags: Flags, environ: Mapping[str, str]) -> Connection:
         raise NodeportError(
             f'context "{name}" names the user "{user_name}", which does not exist',
             hint="kubectl config get-users lists them",
+        )
+    if cluster.get("insecure-skip-tls-verify") and _has_authority(cluster):
+        # As kubectl: unverified, the certificate says nothing, least of all which cluster this is.
+        raise NodeportError(
+            f'the cluster "{cluster_name}" has both a certificate authority and '
+            "insecure-skip-tls-verify",
+            hint="kubectl config view --minify shows both; remove one",
         )
     extensions = context.get("extensions") or ()
     return Connection(

@@ -12,8 +12,10 @@ from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.request import Json
 
 # Names from a cluster end up in commands that people paste, so they are checked here.
+_MOST_HOST_IPS = 16
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+_UID = re.compile(r"[A-Za-z0-9-]{1,46}")  # with a rule's id behind it, it is a label's value
 _DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 
 
@@ -63,7 +65,7 @@ class Pod:
         return cls(
             namespace=str(metadata.get("namespace", "")),
             name=str(metadata.get("name", "")),
-            uid=str(metadata.get("uid", "")),
+            uid=_checked(_UID, metadata.get("uid")),
             phase=str(status.get("phase", "")),
             node=_checked(_SUBDOMAIN, spec.get("nodeName")),
             containers=_containers(spec, status),
@@ -187,7 +189,7 @@ def _ports(container: Mapping[str, Any]) -> list[ContainerPort]:
 
 
 def _host_ips(status: Mapping[str, Any]) -> tuple[str, ...]:
-    listed = [entry.get("ip") for entry in _mappings(status.get("hostIPs"))]
+    listed = [entry.get("ip") for entry in _mappings(status.get("hostIPs"))[:_MOST_HOST_IPS]]
     addresses = []
     for address in [status.get("hostIP"), *listed]:
         try:

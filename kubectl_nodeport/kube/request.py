@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -72,7 +72,9 @@ class Request:
         return headers
 
     def __str__(self) -> str:
-        return f"{self.method} {self.path}"
+        """For a log: without the words of a command, which are long."""
+        shown = replace(self, query=tuple(q for q in self.query if q[0] != "command"))
+        return f"{self.method} {shown.path}"
 
 
 class ApiError(NodeportError):

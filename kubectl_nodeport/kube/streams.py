@@ -8,10 +8,10 @@ pkg/util/remotecommand/constants.go.
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kubectl_nodeport import background
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.request import Request
 
@@ -51,25 +51,29 @@ class Exec:
         :raises ApiError: exec is refused; :raises ExecError: it broke off or took too long.
         """
         request = _request(namespace, pod, container, command)
+        running = background.start(lambda: self._run(request, container))
+        try:
+            return running(timeout=self._timeout_s)
+        except TimeoutError as err:
+            why = f"it did not end in {self._timeout_s:.0f} s"
+            raise _broke_off(request, container, why) from err
+
+    def _run(self, request: Request, container: str) -> Finished:
         import websocket
 
         stream = self._api.open_websocket(request, _SUBPROTOCOL)
         channels = {_STDOUT: bytearray(), _STDERR: bytearray(), _ERROR: bytearray()}
-        deadline = time.monotonic() + self._timeout_s
+        stream.settimeout(self._timeout_s)
         try:
             while not channels[_ERROR]:
-                stream.settimeout(max(0.05, deadline - time.monotonic()))
                 opcode, message = stream.recv_data()
                 if opcode == websocket.ABNF.OPCODE_CLOSE:
                     raise websocket.WebSocketConnectionClosedException
                 _sort(message, channels)
-                if time.monotonic() > deadline:
-                    raise TimeoutError
         except websocket.WebSocketConnectionClosedException as err:
             raise _broke_off(request, container, "the stream broke off") from err
-        except (websocket.WebSocketTimeoutException, TimeoutError) as err:
-            why = f"it did not end in {self._timeout_s:.0f} s"
-            raise _broke_off(request, container, why) from err
+        except websocket.WebSocketTimeoutException as err:
+            raise TimeoutError from err
         except (websocket.WebSocketException, OSError) as err:
             raise _broke_off(request, container, str(err)) from err
         finally:

@@ -72,14 +72,15 @@ class Rule:
 class Exposed:
     """A rule as it stands in the cluster.
 
-    ``id`` is the id of its creation, "" for a Service that is not ours; ``made_now`` says that this
-    run created it.
+    ``uid`` is the Service's; ``id`` is that of its creation, "" where the Service is not ours;
+    ``made_now`` says that this run created it.
     """
 
     rule: Rule
     service: str
     node_port: int
     id: str
+    uid: str = ""
     ip_families: tuple[str, ...] = ()
     made_now: bool = False
 

@@ -146,6 +146,7 @@ def exposed(service: Mapping[str, Any], rule: Rule, pod: Pod) -> Exposed | None:
         service=name(service),
         node_port=port,
         id=rule_id(service),
+        uid=uid(service),
         ip_families=tuple(map(str, families)) if isinstance(families, list) else (),
     )
 

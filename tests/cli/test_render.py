@@ -75,7 +75,7 @@ def test_dry_run_of_a_new_rule() -> None:
         == f"""\
 service/nodeport-dev-ssh would be created: NodePort {PORT} if it is free leads to port 22 of pod/dev
 127.0.0.1 would be tried first
-host/dev.default.docker-desktop would be written in ~/.ssh/config, user root
+host/dev.default.docker-desktop would be created in ~/.ssh/config, user root
 
 +Host dev.default.docker-desktop with 1 key(s)"""
     )
@@ -84,8 +84,11 @@ host/dev.default.docker-desktop would be written in ~/.ssh/config, user root
 def test_dry_run_that_would_change_nothing() -> None:
     world = World()
     world.connect()
-    done = replace(world.connect(dry_run=True), preview="")
-    assert as_text(done, CONFIG).splitlines()[-1] == "~/.ssh/config stays as it is"
+    done = replace(world.connect(dry_run=True), preview="", entry_change="unchanged")
+    assert as_text(done, CONFIG).splitlines()[-2:] == [
+        "host/dev.default.docker-desktop unchanged in ~/.ssh/config, user root",
+        "nothing would change",
+    ]
 
 
 def test_ipv6_address_is_bracketed() -> None:
@@ -113,6 +116,7 @@ def test_json() -> None:
         "service": {"name": "nodeport-dev-ssh", "change": "created", "ours": True},
         "hostKeys": [{"type": "ssh-ed25519", "fingerprint": FINGERPRINT}],
         "answered": True,
+        "dryRun": False,
         "sshConfig": {"path": CONFIG, "change": "created"},
         "notes": [],
     }
@@ -122,7 +126,8 @@ def test_json() -> None:
 def test_json_of_a_dry_run() -> None:
     document = json.loads(as_json(World().connect(dry_run=True), CONFIG))
     assert document["service"]["change"] == "would be created"
-    assert document["sshConfig"]["change"] == "dry run"
+    assert document["sshConfig"]["change"] == "would be created"
+    assert document["dryRun"] is True
     assert document["answered"] is False
 
 
@@ -131,10 +136,17 @@ def test_next_commands_for_another_config() -> None:
     assert next_commands(done, "/tmp/c") == ["ssh -F /tmp/c dev.default.docker-desktop"]
 
 
-@pytest.mark.parametrize(("home", "folder"), [("", "/"), ("/root", "/root"), ("/a b", "/a%20b")])
-def test_folder_for_vscode(home: str, folder: str) -> None:
+@pytest.mark.parametrize(
+    ("home", "words"),
+    [
+        ("", "--remote ssh-remote+dev.default.docker-desktop"),
+        ("/root", "--folder-uri vscode-remote://ssh-remote+dev.default.docker-desktop/root"),
+        ("/a b", "--folder-uri vscode-remote://ssh-remote+dev.default.docker-desktop/a%20b"),
+    ],
+)
+def test_folder_for_vscode(home: str, words: str) -> None:
     done = replace(World().connect(), home=home)
-    assert next_commands(done, CONFIG)[1].endswith(f"+dev.default.docker-desktop{folder}")
+    assert next_commands(done, CONFIG)[1] == f"code {words}"
 
 
 def hostile(done: Connected) -> Connected:

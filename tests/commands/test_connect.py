@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import signal
 from dataclasses import replace
 from typing import Any
 
@@ -184,7 +185,7 @@ class TestDryRun:
         assert world.api.objects == objects
         assert world.hosts.written == {}
         assert world.resolve.calls == []
-        assert (done.entry_change, done.answer) == ("dry run", None)
+        assert (done.dry_run, done.entry_change, done.answer) == (True, "created", None)
         assert done.exposed.node_port == 30086 + (done.exposed.node_port - 30086) % 2682
         assert done.preview == f"+Host {ALIAS} with 1 key(s)\n"
 
@@ -289,8 +290,51 @@ class TestNothingIsLeftBehind:
 
         world.resolve.seen = cut_off
         told = failure(world)
-        assert f"service {NAME} in namespace default is left behind" in told.message
-        assert told.hint == f"kubectl delete service {NAME} -n default"
+        assert "answers at no address from here" in told.message, "the first failure is told too"
+        assert f"service {NAME} is left behind" in told.message
+        assert "the label kubectl-nodeport/ssh of pod dev is left behind" in told.message
+        assert told.hint == (
+            f"kubectl delete service {NAME} -n default; "
+            "kubectl label pod dev -n default kubectl-nodeport/ssh-"
+        )
+
+    def test_interrupted_and_clean_up_fails(self) -> None:
+        world = World()
+        world.api.forbid("delete", "services")
+        world.resolve.error = KeyboardInterrupt()
+        with pytest.raises(KeyboardInterrupt) as caught:
+            world.connect()
+        left = caught.value.__cause__
+        assert isinstance(left, NodeportError)
+        assert f"service {NAME} is left behind" in left.message
+
+    def test_signals_while_the_rule_is_made_wait_until_it_can_be_undone(self) -> None:
+        world = World()
+
+        def ctrl_c(request: Request) -> None:
+            if request.verb == "create":
+                signal.raise_signal(signal.SIGINT)
+
+        world.api.after = ctrl_c
+        with pytest.raises(KeyboardInterrupt):
+            world.connect()
+        assert "patch pods/dev" in world.api.log, "the rule was made whole first"
+        assert world.api.services() == []
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+    def test_second_signal_does_not_stop_the_clean_up(self) -> None:
+        world = World()
+        world.resolve.error = KeyboardInterrupt()
+
+        def again(request: Request) -> None:
+            if request.verb == "delete":
+                signal.raise_signal(signal.SIGINT)
+
+        world.api.before = again
+        with pytest.raises(KeyboardInterrupt):
+            world.connect()
+        assert world.api.services() == []
+        assert is_clean(world.api)
 
     @pytest.mark.parametrize(
         "asked",

@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,6 @@ from kubectl_nodeport.commands.withdraw import withdraw
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.pod import Pod
 from kubectl_nodeport.kube.request import ForbiddenError, InvalidError, Json, Request
-from kubectl_nodeport.rule import service
 from kubectl_nodeport.rule.rule import Exposed, Rule
 from tests.commands.fake_api import FakeApi, unreachable
 from tests.kube import make
@@ -35,7 +35,7 @@ def expose(api: FakeApi, name: str = "dev", rule: Rule = RULE) -> Exposed:
     standing = find_rule(api, rule, found)
     if standing.exposed:
         return standing.exposed
-    return make_rule(api, rule, found, cluster=CLUSTER, stale=standing.stale)
+    return make_rule(api, rule, found, cluster=CLUSTER, standing=standing)
 
 
 def failure(api: FakeApi) -> NodeportError:
@@ -112,7 +112,7 @@ class TestNew:
         again = expose(api)
         assert api.log == ["list services", "list pods"]
         assert api.objects == before
-        assert again == Exposed(RULE, NAME, first.node_port, first.id, ("IPv4",))
+        assert again == replace(first, made_now=False)
 
     def test_pods_with_equal_labels_get_rules_of_their_own(self) -> None:
         twin = make.pod("dev-2", uid="another-uid", labels={"app": "dev"})
@@ -203,9 +203,25 @@ class TestStale:
         assert found is not None
         del found["metadata"]["labels"][LABEL]
         second = expose(api)
-        assert second.made_now
-        assert second.node_port == first.node_port
+        assert second == replace(first, made_now=False), "tied again, not made anew"
         assert reached(api) == ["dev"]
+
+    def test_label_that_is_copied_again_and_again(self) -> None:
+        twin = make.pod("evil", uid="another-uid")
+        api = FakeApi(make.pod("dev"), twin)
+        expose(api)
+
+        def copies(_request: Request) -> None:
+            dev, evil = (api.get("pods", name) for name in ("dev", "evil"))
+            assert dev is not None
+            assert evil is not None
+            evil["metadata"]["labels"] = dict(dev["metadata"]["labels"])
+
+        api.after = copies
+        copies(Request("get", "pods", ""))
+        told = failure(api)
+        assert "another pod takes over every label of pod dev" in told.message
+        assert api.services() == []
 
     def test_label_that_was_copied_to_another_pod(self) -> None:
         """As a Deployment does whose template was taken from `kubectl get pod -o yaml`."""
@@ -241,7 +257,9 @@ class TestName:
         with pytest.raises(NodeportError) as caught:
             expose(api, rule=Rule("ssh", "default", "dev", 2222))
         assert caught.value.message == ('the rule "ssh" of pod dev leads to port 22, not to 2222')
-        assert caught.value.hint == "give the rule another name with --name, or use --port 22"
+        assert caught.value.hint == (
+            "kubectl nodeport connect dev --port 22 uses it; --name makes another"
+        )
 
     def test_name_is_taken_by_a_service_that_is_not_ours(self) -> None:
         api = FakeApi(make.pod("dev"), foreign(NAME, selector={"app": "other"}))
@@ -279,7 +297,49 @@ class TestRace:
         found = expose(api)
         assert found.id == theirs.id
         assert not found.made_now
-        assert api.log == ["list services", "create services", f"get services/{NAME}"]
+        assert api.log == [
+            "list services",
+            "create services",
+            f"get services/{NAME}",
+            "patch pods/dev",
+        ]
+
+    def test_other_run_has_not_set_the_label_yet(self) -> None:
+        """Seen between its create and its patch, a rule is joined, not taken for a stale one."""
+        api = FakeApi(make.pod("dev"))
+        theirs: list[Exposed] = []
+
+        def meanwhile(request: Request) -> None:
+            if request.verb == "patch" and not theirs:
+                api.before = lambda _request: None
+                theirs.append(expose(api))
+
+        api.before = meanwhile
+        mine = expose(api)
+        assert [theirs[0].id, theirs[0].made_now] == [mine.id, False]
+        assert api.services() == [NAME]
+        assert reached(api) == ["dev"]
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"spec": {"type": "ClusterIP", "ports": [{"port": 22, "targetPort": 22}]}},
+            {"metadata": {"annotations": {}}},
+            {"spec": {"selector": {"app": "dev"}}},
+            {"metadata": {"ownerReferences": []}},
+        ],
+    )
+    def test_admission_that_changes_the_service(self, change: Json) -> None:
+        class Admission(FakeApi):
+            def send(self, request: Request) -> Json:
+                answer = super().send(request)
+                for part, fields in change.items() if request.verb == "create" else ():
+                    answer[part].update(fields)
+                return answer
+
+        api = Admission(make.pod("dev"))
+        assert "the cluster changed the Service" in failure(api).message
+        assert is_clean(api)
 
     def test_other_run_made_it_for_another_pod(self) -> None:
         api = FakeApi(make.pod("dev"))
@@ -293,7 +353,7 @@ class TestRace:
                 )
 
         api.before = come_first
-        assert "already exists" in failure(api).message
+        assert "was replaced while it was looked at" in failure(api).message
         assert api.services() == [NAME]
 
     def test_other_run_made_it_for_another_port(self) -> None:
@@ -311,7 +371,7 @@ class TestRace:
     def test_name_was_free_again_when_looked_at(self) -> None:
         api = FakeApi(make.pod("dev"))
         api.refused["create services"] = (409, "AlreadyExists", "already exists")
-        assert "already exists" in failure(api).message
+        assert "was replaced while it was looked at" in failure(api).message
 
     def test_pod_was_replaced_before_it_got_its_label(self) -> None:
         api = FakeApi(make.pod("dev"))
@@ -511,8 +571,9 @@ class TestCleanUp:
         with pytest.raises(NodeportError) as caught:
             withdraw(api, exposed, pod())
         assert caught.value.message.startswith(
-            f"service {NAME} in namespace default is left behind: the right to delete services"
+            f"in namespace default: service {NAME} is left behind (the right to delete services"
         )
+        assert LABEL not in str(api.get("pods", "dev")), "the rest is removed all the same"
         assert caught.value.hint == f"kubectl delete service {NAME} -n default"
 
     def test_label_cannot_be_taken_off(self) -> None:
@@ -522,9 +583,7 @@ class TestCleanUp:
         with pytest.raises(NodeportError) as caught:
             withdraw(api, exposed, pod())
         assert api.services() == []
-        assert (
-            "the label kubectl-nodeport/ssh of pod dev in namespace default" in caught.value.message
-        )
+        assert "the label kubectl-nodeport/ssh of pod dev is left behind" in caught.value.message
         assert caught.value.hint == "kubectl label pod dev -n default kubectl-nodeport/ssh-"
 
     @pytest.mark.parametrize("gone", ["pod", "replaced", "service", "all"])
@@ -545,10 +604,13 @@ class TestCleanUp:
         exposed = expose(api)
         found = api.get("services", NAME)
         assert found is not None
-        found["metadata"]["annotations"]["kubectl-nodeport/id"] = "another"
+        document = api.get("pods", "dev")
+        assert document is not None
+        found["metadata"]["uid"] = "another"
+        document["metadata"]["labels"][LABEL] = "another"
         withdraw(api, exposed, pod())
         assert api.services() == [NAME]
-        assert service.rule_id(found) == "another"
+        assert document["metadata"]["labels"][LABEL] == "another"
 
 
 @pytest.mark.parametrize(

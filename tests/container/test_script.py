@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kubectl_nodeport.container.script import COMMAND, Inside, parse
+from kubectl_nodeport.container.script import Inside, command, parse
 from tests.ssh.make import key
 
 SHELLS = [
@@ -24,7 +24,7 @@ SHELLS = [
         ("zsh", "--emulate", "sh"),
     )
 ]
-SCRIPT = COMMAND[2]
+SCRIPT = command(None)[2]
 
 
 def listening(*lines: str) -> dict[int, bool] | None:
@@ -153,13 +153,20 @@ def test_script_tells_of_this_machine(shell: tuple[str, ...]) -> None:
         assert done.stdout.endswith(b"\nend\n")
         inside = parse(done.stdout)
         assert inside.user == pwd.getpwuid(os.getuid()).pw_name
-        assert inside.home == "/home/some.one"
+        assert inside.home == pwd.getpwuid(os.getuid()).pw_dir
         assert inside.listening is not None
         assert inside.listening[inner.getsockname()[1]] is True
         assert inside.listening[outer.getsockname()[1]] is False
         with socket.socket() as bound:  # bound is not listening
             bound.bind(("127.0.0.1", 0))
             assert bound.getsockname()[1] not in inside.listening
+
+
+def test_home_is_that_of_whoever_logs_in() -> None:
+    other = next(row for row in pwd.getpwall() if row.pw_uid != os.getuid() and row.pw_dir != "/")
+    for user, home in ((other.pw_name, other.pw_dir), ("no-such-user", "")):
+        done = subprocess.run([*command(user)], capture_output=True, check=True, timeout=30)
+        assert parse(done.stdout).home == home
 
 
 def tools(folder: Path, **scripts: str) -> Path:

@@ -25,14 +25,11 @@ CREATE_AS = replace(LIST, verb="create", query=(("fieldManager", "me"),), body={
 @pytest.mark.parametrize(
     ("request_", "line"),
     [
+        (EXEC_DEV, "GET /api/v1/namespaces/lab/pods/dev/exec"),
         (DEV, "GET /api/v1/namespaces/lab/pods/dev"),
         (LIST, "GET /api/v1/namespaces/lab/services"),
         (Request("get", "nodes", "", name="n.1"), "GET /api/v1/nodes/n.1"),
         (CREATE_AS, "POST /api/v1/namespaces/lab/services?fieldManager=me"),
-        (
-            EXEC_DEV,
-            "GET /api/v1/namespaces/lab/pods/dev/exec?command=sh&command=-c%0Ax%26y",
-        ),
         (
             replace(LIST, query=(("labelSelector", "a/b=c,d="),)),
             "GET /api/v1/namespaces/lab/services?labelSelector=a%2Fb%3Dc%2Cd%3D",
@@ -186,3 +183,8 @@ def test_answer_that_is_no_status_is_an_error_too(body: bytes | str, code: int) 
     assert err.status == code
     assert err.message
     assert err.hint
+
+
+def test_command_is_quoted_in_the_path_and_left_out_of_the_log() -> None:
+    assert EXEC_DEV.path.endswith("/pods/dev/exec?command=sh&command=-c%0Ax%26y")
+    assert str(EXEC_DEV) == "GET /api/v1/namespaces/lab/pods/dev/exec"

@@ -11,25 +11,21 @@ from kubectl_nodeport.cli.render.terminal import safe
 from kubectl_nodeport.commands.connect import Connected
 from kubectl_nodeport.ssh.known_hosts import HostKey
 
-_DRY_RUN = "dry run"
-
 
 def as_text(done: Connected, config: str) -> str:
     """The result for a reader: what was made, what answered, and the next command.
 
     :param config: the ssh configuration file, as the user would name it.
     """
-    dry = done.entry_change == _DRY_RUN
     lines = [_rule_line(done), *_address_lines(done)]
     lines.append(
-        f"host/{done.entry.alias} {_suffixed(done.entry_change, dry)} in {config}, "
-        f"user {done.entry.user}"
+        f"host/{done.entry.alias} {_entry_change(done)} in {config}, user {done.entry.user}"
     )
-    if dry:
-        lines += ["", done.preview.rstrip("\n") or f"{config} stays as it is"]
-    else:
-        if done.entry_change == "unchanged" and not done.exposed.made_now:
-            lines.append("nothing changed")
+    if done.preview:
+        lines += ["", done.preview.rstrip("\n")]
+    if (_rule_change(done), _entry_change(done)) == ("unchanged", "unchanged"):
+        lines.append("nothing would change" if done.dry_run else "nothing changed")
+    if not done.dry_run:
         lines += ["", "Connect with:", *(f"  {command}" for command in next_commands(done, config))]
     return safe("\n".join(lines), keep="\n\t")
 
@@ -52,7 +48,8 @@ def as_json(done: Connected, config: str) -> str:
         "service": {"name": exposed.service, "change": _rule_change(done), "ours": exposed.ours},
         "hostKeys": [{"type": k.type, "fingerprint": k.fingerprint} for k in done.host_keys],
         "answered": answer is not None,
-        "sshConfig": {"path": config, "change": done.entry_change},
+        "dryRun": done.dry_run,
+        "sshConfig": {"path": config, "change": _entry_change(done)},
         "notes": list(done.notes),
     }
     return json.dumps(document, indent=2)
@@ -64,17 +61,21 @@ def next_commands(done: Connected, config: str) -> list[str]:
     other = "" if config == "~/.ssh/config" else f"-F {shlex.quote(config)} "
     commands = [f"ssh {other}{alias}"]
     if not other:
-        folder = quote(done.home or "/")
-        commands.append(f"code --folder-uri vscode-remote://ssh-remote+{alias}{folder}")
+        folder = f"--folder-uri vscode-remote://ssh-remote+{alias}{quote(done.home)}"
+        commands.append(f"code {folder if done.home else f'--remote ssh-remote+{alias}'}")
     return commands
 
 
 def _rule_change(done: Connected) -> str:
     if done.exposed.made_now:
         return "created"
-    if done.entry_change == _DRY_RUN and done.answer is None:
-        return "would be created"
-    return "unchanged"
+    return "would be created" if done.dry_run and done.answer is None else "unchanged"
+
+
+def _entry_change(done: Connected) -> str:
+    if done.dry_run and done.entry_change != "unchanged":
+        return f"would be {done.entry_change}"
+    return done.entry_change
 
 
 def _rule_line(done: Connected) -> str:
@@ -102,7 +103,3 @@ def _address_lines(done: Connected) -> list[str]:
 
 def _key_line(key: HostKey) -> str:
     return f"{key.type} {key.fingerprint}"
-
-
-def _suffixed(change: str, dry: bool) -> str:
-    return "would be written" if dry else change
