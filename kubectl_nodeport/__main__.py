@@ -7,6 +7,7 @@ import gc
 import os
 import signal
 import sys
+from pathlib import Path
 from types import FrameType
 
 _TERMINATED = 128
@@ -14,6 +15,9 @@ _TERMINATED = 128
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
+    # Started with a closed stdout or stderr, as a daemon may: what is printed goes nowhere.
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115 - open to the end
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
     # Nothing here lives long enough to be worth collecting, and imports make a lot of objects.
     gc.disable()
     # A polite kill unwinds like Ctrl-C: what was half made in the cluster is removed.

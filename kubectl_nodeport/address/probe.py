@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from kubectl_nodeport.address import dial
 from kubectl_nodeport.address.candidates import Candidate
@@ -26,6 +26,7 @@ from kubectl_nodeport.address.resolution import (
     Resolution,
     Verdict,
 )
+from kubectl_nodeport.limited_socket import LimitedSocket
 from kubectl_nodeport.ssh.known_hosts import HostKey
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ _STAGGER_S = 0.25
 _GRACE_S = 0.1
 _GRACE_FACTOR = 1.5
 _KEY_EXCHANGE_S = 10.0
+_MOST_KEY_EXCHANGE_BYTES = 256 << 10
 _BANNER_S = 1.5
 _MAX_BANNER_S = 6.0
 # Only a name look-up cannot be interrupted; such a thread is left to end by itself.
@@ -251,7 +253,9 @@ def _exchange_keys(sock: socket.socket, known: frozenset[HostKey], stop: dial.St
     warm_up()
     import paramiko
 
-    transport = paramiko.Transport(sock)
+    # paramiko believes a packet's length, and keeps what comes.
+    limited = LimitedSocket(sock, _MOST_KEY_EXCHANGE_BYTES)
+    transport = paramiko.Transport(cast("socket.socket", limited))
     try:
         _ask_for_known(transport, known)
         done = threading.Event()

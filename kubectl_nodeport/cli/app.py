@@ -18,6 +18,7 @@ from kubectl_nodeport.errors import NodeportError
 F = TypeVar("F", bound=Callable[..., Any])
 
 _INTERRUPTED = 130
+_LONGEST_LINE = 2000
 
 
 def run(argv: Sequence[str]) -> int:
@@ -32,7 +33,7 @@ def run(argv: Sequence[str]) -> int:
         return 1
     except click.UsageError as err:
         where = err.ctx.command_path if err.ctx else help.PROGRAM
-        _report(NodeportError(err.format_message(), hint=f"{where} --help"), verbosity)
+        _report(NodeportError(_usage(err), hint=f"{where} --help"), verbosity)
         return 1
     except (KeyboardInterrupt, click.Abort) as err:
         print("interrupted", file=sys.stderr)
@@ -50,6 +51,14 @@ def run(argv: Sequence[str]) -> int:
     return outcome if isinstance(outcome, int) else 0
 
 
+def _usage(err: click.UsageError) -> str:
+    """What is wrong with the command line, in kubectl's words where it has some."""
+    if isinstance(err, click.NoSuchOption):
+        return f"unknown flag: {err.option_name}"
+    message = err.format_message().rstrip(".")
+    return message[:1].lower() + message[1:]
+
+
 def _verbosity(words: Sequence[str]) -> int:
     """-v's number, known before click has read the line: a usage error may want a traceback too."""
     for at, word in enumerate(words):
@@ -61,12 +70,18 @@ def _verbosity(words: Sequence[str]) -> int:
 
 
 def _report(err: NodeportError, verbosity: int) -> None:
-    print(f"error: {one_line(err.message)}", file=sys.stderr)
+    print(f"error: {_short(err.message)}", file=sys.stderr)
     if err.detail:
         print(safe(err.detail.rstrip("\n"), keep="\n\t"), file=sys.stderr)
-    print(f"hint: {one_line(err.hint)}", file=sys.stderr)
+    print(f"hint: {_short(err.hint)}", file=sys.stderr)
     if verbosity >= 9:
-        traceback.print_exc()
+        print(safe(traceback.format_exc(), keep="\n"), file=sys.stderr)
+
+
+def _short(text: str) -> str:
+    """One safe line; a cluster's word for a failure may be megabytes."""
+    line = one_line(text[: 2 * _LONGEST_LINE])
+    return line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}…"
 
 
 def _report_left_behind(interruption: BaseException, verbosity: int) -> None:
@@ -82,7 +97,7 @@ def _unexpected(err: Exception) -> NodeportError:
 
 
 def _tell(line: str) -> None:
-    print(one_line(line), file=sys.stderr)
+    print(_short(line), file=sys.stderr)
 
 
 def connection_flags(command: F) -> F:
@@ -209,7 +224,15 @@ def connect(target: str, **options: Any) -> None:  # fmt: skip
     for note in done.notes:
         _tell(f"note: {note}")
     write = render.as_json if options["output"] == "json" else render.as_text
-    click.echo(write(done, wiring.config_name(ssh_config)))
+    try:
+        click.echo(write(done, wiring.config_name(ssh_config)))
+    except BrokenPipeError:
+        raise
+    except OSError as err:
+        raise NodeportError(
+            f"the Host entry stands, but the result cannot be printed: {err.strerror}",
+            hint=f"ssh {done.entry.alias}",
+        ) from err
 
 
 @program.command(

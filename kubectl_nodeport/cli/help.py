@@ -23,7 +23,7 @@ class Command(click.Command):
         options = [p for p in self.params if isinstance(p, click.Option) and not p.hidden]
         described = "\n\n".join(
             f"    {_spelling(option)}:\n\t{option.help}"
-            for option in sorted(options, key=_spelling)
+            for option in sorted(options, key=_long_name)
         )
         examples = "\n".join(f"  {line}".rstrip() for line in self.examples.splitlines())
         return (

@@ -115,7 +115,8 @@ class ConfigFile:
     def _put(self, entry: HostEntry, keys_text: str) -> Change:
         with self._locked():
             before = self.read()
-            is_new = all(old.alias != entry.alias for old in block.entries(_text(before)))
+            old = next((e for e in block.entries(_text(before)) if e.alias == entry.alias), None)
+            self._refuse_foreign(old, entry)
             for wanted, new in self._versions(before, entry):
                 with whole_file.staged(before, _bytes(new)) as staged:
                     if not self._takes_effect(wanted, self._trial(before, new, staged.path)):
@@ -124,7 +125,16 @@ class ConfigFile:
                         if new != _text(before):
                             staged.commit()
                 break
-        return "created" if is_new else "updated"
+        return "updated" if old else "created"
+
+    def _refuse_foreign(self, old: HostEntry | None, entry: HostEntry) -> None:
+        """Under the lock: another run may have taken the alias since the caller chose it."""
+        taken = old is not None and old.origin.identity != entry.origin.identity
+        if taken or (old is None and self.declares(entry.alias)):
+            raise NodeportError(
+                f"the Host {entry.alias} was written by someone else in this moment",
+                hint="run it again, with another name: --host",
+            )
 
     def _is_in_place(self, entry: HostEntry, keys_text: str) -> bool:
         """Whether nothing is to be written; no lock is needed to see that."""

@@ -70,6 +70,9 @@ class Frames:
 SILENCE = object()
 """Read the request and never answer it."""
 
+DRIP = object()
+"""Answer with one byte at a time, for ever."""
+
 Behaviour = Callable[[Received], object]
 
 
@@ -124,6 +127,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._websocket(answer)
         elif answer is SILENCE:
             self.api.ended.wait(30)
+        elif answer is DRIP:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+            while not self.api.ended.wait(0.05):
+                self.wfile.write(b" ")
+                self.wfile.flush()
         else:  # hang up
             self.close_connection = True
         self.wfile.flush()

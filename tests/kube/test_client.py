@@ -26,7 +26,7 @@ from kubectl_nodeport.kube.request import (
     UnreachableError,
 )
 from tests.kube import make
-from tests.kube.server import SILENCE, Answer, Pair, Server, certificate, serving, tls_for
+from tests.kube.server import DRIP, SILENCE, Answer, Pair, Server, certificate, serving, tls_for
 
 GET = Request("get", "pods", "read the pod", name="dev", namespace="lab")
 TOKEN = "t0p-s3cret"
@@ -403,3 +403,19 @@ class TestPlugin:
         with pytest.raises(NodeportError):
             api(server, self.user(tmp_path, "raise SystemExit(1)"))
         assert capfd.readouterr() == ("", "")
+
+
+def test_server_that_drips_does_not_hold_for_ever() -> None:
+    with serving(lambda _r: DRIP) as running:
+        told = failure(api(running, timeout_s=0.5))
+    assert isinstance(told, UnreachableError)
+    assert "did not answer in time" in told.message
+
+
+def test_password_in_the_url_is_not_shown() -> None:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        port = held.getsockname()[1]
+        told = failure(api(f"http://bob:hunter2@127.0.0.1:{port}"))
+    assert "hunter2" not in told.message
+    assert f"at http://127.0.0.1:{port} " in told.message

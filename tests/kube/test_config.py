@@ -239,3 +239,13 @@ def test_identity_without_authority_is_the_url() -> None:
 def test_authority_that_cannot_be_read_is_an_error(cluster: Mapping[str, object]) -> None:
     with pytest.raises(NodeportError, match="certificate authority cannot be read"):
         identity(cluster)
+
+
+def test_authority_that_is_not_verified_is_refused(tmp_path: Path) -> None:
+    """As kubectl; else a public certificate would lend a cluster's identity to any server."""
+    cluster = {"certificate-authority-data": "Q0E=", "insecure-skip-tls-verify": True}
+    path = make.kubeconfig(
+        tmp_path / "config", "dev", current="dev", cluster={"server": "https://x", **cluster}
+    )
+    with pytest.raises(NodeportError, match="both a certificate authority and insecure"):
+        connection(Flags(kubeconfig=str(path)), {})

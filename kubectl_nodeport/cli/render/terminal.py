@@ -22,8 +22,8 @@ def one_line(text: str) -> str:
 class Status:
     """A line on a terminal's stderr that says what is being waited for; nothing elsewhere."""
 
-    def __init__(self, stream: TextIO = sys.stderr) -> None:
-        self._stream = stream
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream = stream or sys.stderr
         self._shown = False
         self._on_terminal = stream.isatty()
 
