@@ -11,7 +11,6 @@ from tests.cluster.cluster import Cluster, free_name
 from tests.cluster.laptop import Laptop
 from tests.cluster.namespace import Namespace
 from tests.cluster.prepare import missing, reason_to_skip
-from tests.cluster.profiles import PROFILES
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -49,7 +48,8 @@ def cluster(pytestconfig: pytest.Config) -> Iterator[Cluster]:
         pytest.skip(reason)
     name = pytestconfig.getoption("--cluster")
     capture = pytestconfig.pluginmanager.getplugin("capturemanager")
-    with capture.global_and_fixture_disabled():  # building says for minutes what it does
+    # A first build takes minutes, of which it tells; setup.cfg keeps fixtures out of the timeout.
+    with capture.global_and_fixture_disabled():
         tools = plugin.installed()
         running = Cluster.attach(name) if name else Cluster.start(free_name("test"))
     running.laptop.path_prepend.append(tools)
@@ -60,17 +60,9 @@ def cluster(pytestconfig: pytest.Config) -> Iterator[Cluster]:
             running.down()
 
 
-@pytest.fixture(params=sorted(PROFILES))
-def profile(request: pytest.FixtureRequest, cluster: Cluster) -> str:
-    """Each network profile in turn, in use before the test begins."""
-    cluster.use(request.param)
-    name: str = request.param
-    return name
-
-
 @pytest.fixture
 def laptop(cluster: Cluster) -> Laptop:
-    """The laptop with a new home. Ask for `profile` too, or call cluster.use() in the test."""
+    """The laptop with a new home, in the network profile that is in use; see Cluster.use()."""
     cluster.reset_home()
     return cluster.laptop
 

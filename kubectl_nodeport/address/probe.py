@@ -125,7 +125,8 @@ class _Search:
         """End every try; their sockets are closed when this returns."""
         self._stop.set()
         for thread in self._threads.values():
-            thread.join(_JOIN_S)
+            if thread.ident is not None:  # a signal may come before a thread has started
+                thread.join(_JOIN_S)
         self._stop.close()
 
     def result(self) -> Resolution:

@@ -85,8 +85,12 @@ def _short(text: str) -> str:
 
 
 def _report_left_behind(interruption: BaseException, verbosity: int) -> None:
-    if isinstance(interruption.__cause__, NodeportError):
-        _report(interruption.__cause__, verbosity)
+    """What a clean-up could not remove: the cause, behind click's own Abort where it is one."""
+    cause = interruption.__cause__
+    if isinstance(cause, KeyboardInterrupt):
+        cause = cause.__cause__
+    if isinstance(cause, NodeportError):
+        _report(cause, verbosity)
 
 
 def _unexpected(err: Exception) -> NodeportError:

@@ -133,7 +133,7 @@ def _exposed(edges: Edges, rule: Rule, pod: Pod, standing: Standing) -> Iterator
 
 
 def _find_address(draft: _Draft, exposed: Exposed) -> Answer:
-    """The address at which the rule answers from here, with one of the pod's own host keys.
+    """The address at which the rule answers from here, with one of the pod's host keys.
 
     :raises NodeportError: none does; each candidate is named with its failure.
     """

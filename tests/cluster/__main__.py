@@ -9,14 +9,37 @@ import time
 from collections.abc import Callable
 
 from tests.cluster import plugin, prepare
+from tests.cluster.build import build
 from tests.cluster.cluster import Cluster, names
 from tests.cluster.laptop import Laptop
 from tests.cluster.process import ClusterError
 from tests.cluster.profiles import PROFILES
 
+_OWN_CLUSTER = "on a cluster of your own: pipx install . && kubectl nodeport connect POD"
+
 
 def main() -> int:
     """Do what the command line says; 1 after an error on stderr, else the command's own status."""
+    arguments = _parsed(sys.argv[1:])
+    chosen: Callable[[argparse.Namespace], int] = arguments.command
+    try:
+        return chosen(arguments)
+    except ClusterError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parsed(argv: list[str]) -> argparse.Namespace:
+    """What was typed. All that follows the word `kubectl` is kubectl's, its options too."""
+    at = argv.index("kubectl") if "kubectl" in argv else len(argv)
+    arguments = _parser().parse_args([*argv[at : at + 1], *argv[:at]])
+    arguments.words = argv[at + 1 :]
+    return arguments
+
+
+def _parser() -> argparse.ArgumentParser:
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--name", default="play", help="which cluster (default: %(default)s)")
     shared.add_argument("--profile", choices=sorted(PROFILES), help="how the laptop reaches it")
@@ -28,26 +51,18 @@ def main() -> int:
         added.set_defaults(command=command)
         if command is prepare_machine:
             added.add_argument("--if-possible", action="store_true", help="else do nothing, with 0")
-        if command is kubectl:
-            added.add_argument("words", nargs=argparse.REMAINDER, help="kubectl's arguments")
-    arguments = parser.parse_args()
-    chosen: Callable[[argparse.Namespace], int] = arguments.command
-    try:
-        return chosen(arguments)
-    except ClusterError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
+    return parser
 
 
 def prepare_machine(arguments: argparse.Namespace) -> int:
-    """install what this machine lacks (Debian packages, Go)"""
+    """install what this machine lacks (Debian packages, Go), and build all that runs"""
     reason = prepare.reason_to_skip()
-    if reason and arguments.if_possible:
-        print(f"no cluster on this machine: {reason}", file=sys.stderr)
-        return 0
+    if reason:
+        print(f"no cluster on this machine: {reason}; {_OWN_CLUSTER}", file=sys.stderr)
+        return 0 if arguments.if_possible else 1
     prepare.prepare()
+    build()
+    plugin.installed()
     return 0
 
 
@@ -87,7 +102,7 @@ def shell(arguments: argparse.Namespace) -> int:
 
 
 def kubectl(arguments: argparse.Namespace) -> int:
-    """run kubectl in the laptop"""
+    """run kubectl in the laptop; --name and --profile go before this word"""
     return _in_terminal(_laptop(arguments), ["kubectl", *arguments.words])
 
 

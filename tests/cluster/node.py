@@ -245,10 +245,13 @@ def _kubelet_configuration(plan: Plan, config: Path) -> dict[str, Any]:
         "clusterDomain": "cluster.local",
         "volumePluginDir": f"{_DATA}/plugins",
         "imageGCHighThresholdPercent": 100,
+        # 0% is never. On a tmpfs the kubelet at times reads a disk's numbers as nothing or as
+        # another's, and would then remove the images and let no pod in.
         "evictionHard": {
             "memory.available": "50Mi",
-            "nodefs.available": "1Mi",
-            "imagefs.available": "1Mi",
+            "nodefs.available": "0%",
             "nodefs.inodesFree": "0%",
+            "imagefs.available": "0%",
+            "imagefs.inodesFree": "0%",
         },
     }

@@ -115,8 +115,8 @@ def _spec(words: Words, public_key: str) -> Object:
 def settled(pod: Object, words: Words) -> bool:
     """Whether the pod has come to where its words lead, as far as its status tells.
 
-    A crash-looping one has come there with its first restart: whether its status says
-    CrashLoopBackOff or Error changes back and forth from then on.
+    A crash-looping one has come there when it has ended for the second time: the kubelet waits 10 s
+    before the next start, and says Error or CrashLoopBackOff, back and forth, for so long.
     """
     status = pod["status"]
     conditions = {row["type"]: row for row in status.get("conditions", [])}
@@ -126,7 +126,12 @@ def settled(pod: Object, words: Words) -> bool:
     if words.command is None and words.runs in ("crash", "done"):
         if words.restart == "Never":
             return status.get("phase") in ("Succeeded", "Failed")
-        return any(row["restartCount"] and "running" not in row["state"] for row in containers)
+        return any(row["restartCount"] and _has_ended(row["state"]) for row in containers)
     if not words.ready:
         return any("running" in row["state"] for row in containers)
     return bool(conditions.get("Ready", {}).get("status") == "True")
+
+
+def _has_ended(state: Object) -> bool:
+    """Whether a container's state is an end; one that is about to start waits for other reasons."""
+    return "terminated" in state or state.get("waiting", {}).get("reason") == "CrashLoopBackOff"

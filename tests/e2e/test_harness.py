@@ -221,6 +221,13 @@ def test_relay_counts_delays_and_cuts(cluster: Cluster, laptop: Laptop, ns: Name
         assert relay.requests()[0].received_bytes == 10
 
 
+def test_kubectl_by_hand_takes_its_own_options(cluster: Cluster, ns: Namespace) -> None:
+    command = [sys.executable, "-m", "tests.cluster", "--name", cluster.name, "kubectl"]
+    created = ["-n", ns.name, "create", "configmap", "mark", "--output=name"]
+
+    assert run([*command, *created], cwd=REPOSITORY) == "configmap/mark\n"
+
+
 def test_guard_notices_a_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = tmp_path / "config"
     config.write_text(json.dumps({}))

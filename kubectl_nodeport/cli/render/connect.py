@@ -96,7 +96,7 @@ def _address_lines(done: Connected) -> list[str]:
     address = done.answer.candidate.address
     where = f"[{address}]" if ":" in address else address
     return [
-        f"{where}:{done.answer.port} answers with the pod's own host key",
+        f"{where}:{done.answer.port} answers with a host key that the pod has",
         f"  {_key_line(done.answer.key)}",
     ]
 
