@@ -77,14 +77,17 @@ def up(arguments: argparse.Namespace) -> int:
         cluster.reset_home()
         cluster.detach()
     print(f"cluster {arguments.name} is up after {time.monotonic() - started:.0f} s")
-    print("next: python -m tests.cluster shell, kubectl get nodes, down")
+    name = f"--name {arguments.name}"
+    for then in (f"shell {name}", f"{name} kubectl get nodes", f"down {name}"):
+        print(f"  {sys.executable} -m tests.cluster {then}")
     return 0
 
 
 def down(arguments: argparse.Namespace) -> int:
     """end a cluster and remove what it left"""
+    was_up = arguments.name in names()
     Cluster.remove(arguments.name)
-    print(f"cluster {arguments.name} is down")
+    print(f"cluster {arguments.name} is down" if was_up else f"cluster {arguments.name} was not up")
     return 0
 
 
