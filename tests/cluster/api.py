@@ -101,7 +101,7 @@ class Api:
         response = self._connection.getresponse()
         text = response.read().decode(errors="replace")
         if response.status >= 400:
-            raise ApiError(response.status, f"{method} {path}: {response.status} {text[:500]}")
+            raise ApiError(response.status, f"{method} {path}: {response.status} {text[:4000]}")
         return text
 
     def _headers(self) -> dict[str, str]:

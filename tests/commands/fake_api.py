@@ -1,6 +1,7 @@
 """An API server as plain data: Services, Pods and Nodes as JSON, and the verbs that we use on them.
 
 It refuses in the real one's words, through the same `refusal` that the real client uses.
+tests/e2e/test_fake_api.py holds it against the real one.
 """
 
 from __future__ import annotations
