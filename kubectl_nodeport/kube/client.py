@@ -171,8 +171,17 @@ def _configuration(connection: Connection) -> Configuration:
             load_kube_config_from_dict(
                 document, client_configuration=configuration, persist_config=False
             )
-        except (ConfigException, ValueError, TypeError, OSError) as err:
+        except (ConfigException, ValueError, TypeError) as err:
             raise _no_login(connection, str(err)) from err
+        except OSError as err:
+            if err.filename in connection.user.values():  # tokenFile
+                raise _no_login(connection, str(err)) from err
+            # The package hands certificates to the TLS library as files.
+            raise NodeportError(
+                f'context "{connection.context}": its certificates cannot be written to a '
+                f"temporary file: {err.strerror or err}",
+                hint="is there a temporary folder with room, where TMPDIR says? df -h /tmp",
+            ) from err
     token = str(configuration.api_key.get("BearerToken", "")).removeprefix("Bearer").strip()
     login = token not in ("", "None") or configuration.cert_file
     if connection.user.get("exec") and (log or not login):

@@ -6,6 +6,7 @@ import json
 import socket
 import stat
 import sys
+import tempfile
 import textwrap
 import threading
 from collections.abc import Iterator
@@ -419,3 +420,9 @@ def test_password_in_the_url_is_not_shown() -> None:
         told = failure(api(f"http://bob:hunter2@127.0.0.1:{port}"))
     assert "hunter2" not in told.message
     assert f"at http://127.0.0.1:{port} " in told.message
+
+
+def test_no_temporary_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    with pytest.raises(NodeportError, match="cannot be written to a temporary file: No such file"):
+        api("https://127.0.0.1:1", {}, {"certificate-authority-data": "Q0EgZGF0YSBvZiBpdHMgb3du"})
