@@ -15,7 +15,12 @@ from kubectl_nodeport.container.script import Inside, command, parse
 from tests.ssh.make import key
 
 SHELLS = [
-    pytest.param(words, marks=pytest.mark.skipif(shutil.which(words[0]) is None, reason="not here"))
+    pytest.param(
+        words,
+        marks=pytest.mark.skipif(
+            shutil.which(words[0]) is None, reason=f"the shell {words[0]} is not installed"
+        ),
+    )
     for words in (
         ("sh",),
         ("dash",),
