@@ -114,36 +114,39 @@ def connection(flags: Flags, environ: Mapping[str, str]) -> Connection:
     if name not in merged.contexts:
         raise NodeportError(f'context "{name}" does not exist', hint=_near(name, merged.contexts))
     context = merged.contexts[name]
-    cluster_name = _text(context, "cluster")
     user_name = _text(context, "user")
-    cluster = merged.clusters.get(cluster_name, {})
-    if not _text(cluster, "server"):
-        raise NodeportError(
-            f'context "{name}" names the cluster "{cluster_name}", which has no server',
-            hint="kubectl config view --minify shows the context",
-        )
     if user_name and user_name not in merged.users:
         raise NodeportError(
             f'context "{name}" names the user "{user_name}", which does not exist',
             hint="kubectl config get-users lists them",
         )
-    if cluster.get("insecure-skip-tls-verify") and _has_authority(cluster):
-        # As kubectl: unverified, the certificate says nothing, least of all which cluster this is.
-        raise NodeportError(
-            f'the cluster "{cluster_name}" has both a certificate authority and '
-            "insecure-skip-tls-verify",
-            hint="kubectl config view --minify shows both; remove one",
-        )
+    cluster_name = _text(context, "cluster")
     extensions = context.get("extensions") or ()
     return Connection(
         context=name,
         cluster_name=cluster_name,
-        cluster=cluster,
+        cluster=_cluster(merged, name, cluster_name),
         user=merged.users.get(user_name, {}),
         context_extensions=tuple(e for e in extensions if isinstance(e, Mapping)),
         namespace=_namespace(flags.namespace or _text(context, "namespace") or "default"),
         kubeconfig_paths=tuple(str(path) for path in merged.paths),
     )
+
+
+def _cluster(merged: _Merged, context: str, name: str) -> Mapping[str, Any]:
+    cluster = merged.clusters.get(name, {})
+    if not _text(cluster, "server"):
+        raise NodeportError(
+            f'context "{context}" names the cluster "{name}", which has no server',
+            hint="kubectl config view --minify shows the context",
+        )
+    if cluster.get("insecure-skip-tls-verify") and _has_authority(cluster):
+        # As kubectl: unverified, the certificate says nothing, least of all which cluster this is.
+        raise NodeportError(
+            f'the cluster "{name}" has both a certificate authority and insecure-skip-tls-verify',
+            hint="kubectl config view --minify shows both; remove one",
+        )
+    return cluster
 
 
 def _namespace(name: str) -> str:
