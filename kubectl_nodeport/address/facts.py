@@ -11,8 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from kubectl_nodeport.errors import NodeportError
-from kubectl_nodeport.ssh.names import validate_hostname
+from kubectl_nodeport.ssh.names import passes, validate_hostname
 
 Platform = Literal["linux", "darwin", "win32"]
 
@@ -151,7 +150,7 @@ def _node_addresses(addresses: object) -> Iterator[NodeAddress]:
             continue
         if is_ip_literal(address):
             yield NodeAddress(kind, _one_spelling(address))
-        elif not kind.endswith("IP") and _is_name(address):
+        elif not kind.endswith("IP") and passes(validate_hostname, address):
             yield NodeAddress(kind, address)
 
 
@@ -163,14 +162,6 @@ def _is_virtual(name: str, labels: Mapping[str, str], taints: object) -> bool:
         or name.startswith("fargate-")
         or "virtual-kubelet.io/provider" in taint_keys
     )
-
-
-def _is_name(text: str) -> bool:
-    try:
-        validate_hostname(text)
-    except NodeportError:
-        return False
-    return True
 
 
 def _one_spelling(literal: str) -> str:

@@ -120,7 +120,7 @@ def make_rule(api: Api, rule: Rule, pod: Pod, *, cluster: str, standing: Standin
 def _as_sent(api: Api, rule: Rule, pod: Pod, rule_id: str, created: Json) -> Exposed:
     """The Service that was just made, if it is what was asked for; else it is removed."""
     exposed = service.exposed(created, rule, pod)
-    wanted = service.manifest(rule, pod, rule_id, None)["spec"]["selector"]
+    wanted = {service.pod_label(rule.name): service.pod_label_value(pod.uid, rule_id)}
     if (
         exposed is not None
         and exposed.id == rule_id

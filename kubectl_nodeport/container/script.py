@@ -8,9 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.ssh.known_hosts import HostKey, parse_public_keys
-from kubectl_nodeport.ssh.names import validate_user
+from kubectl_nodeport.ssh.names import passes, validate_user
 
 # POSIX sh, nothing but what a small image has. `sshd -T` tells the host key files that sshd really
 # uses, but only to root and where the configuration is whole; else the usual places are read.
@@ -81,7 +80,7 @@ def parse(output: bytes) -> Inside:
     ports: dict[int, bool] = {}
     for line in lines:
         word, _, rest = line.partition(" ")
-        if word == "user" and _is_user(rest):
+        if word == "user" and passes(validate_user, rest):
             user = rest
         elif word == "home" and _HOME.fullmatch(rest):
             home = rest
@@ -98,14 +97,6 @@ def parse(output: bytes) -> Inside:
         host_keys=parse_public_keys("\n".join(keys)),
         listening=ports if table else None,
     )
-
-
-def _is_user(text: str) -> bool:
-    try:
-        validate_user(text)
-    except NodeportError:
-        return False
-    return True
 
 
 def _is_loopback(address: str) -> bool:

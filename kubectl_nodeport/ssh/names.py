@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import re
+from collections.abc import Callable
 from pathlib import PurePath
 
 from kubectl_nodeport.errors import NodeportError
@@ -57,6 +58,15 @@ def validate_user(text: str) -> str:
         "not beginning with '-' or '.'",
         hint="name the pod's user with USER@TARGET or --ssh-user",
     )
+
+
+def passes(check: Callable[[str], str], text: str) -> bool:
+    """Whether one of the checks here takes the text, for a reader that passes the rest over."""
+    try:
+        check(text)
+    except NodeportError:
+        return False
+    return True
 
 
 def validate_hostname(text: str) -> str:
