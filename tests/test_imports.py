@@ -27,7 +27,7 @@ OWNERS = {
     "paramiko": ("address.probe",),
     "sshconf": ("ssh.block",),
     "filelock": ("ssh.whole_file",),
-    "yaml": ("kube.config",),
+    "yaml": ("kube.config", "cli.output"),
 }
 
 # What each room may import of ours, itself aside.

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from kubectl_nodeport.address.candidates import Candidate
 from kubectl_nodeport.address.local import local_facts
 from kubectl_nodeport.address.resolution import Budget, Progress, Resolution
-from kubectl_nodeport.cli.render.terminal import Status
+from kubectl_nodeport.cli import hints
+from kubectl_nodeport.cli.connection import flags_of
+from kubectl_nodeport.cli.render.terminal import Status, short
 from kubectl_nodeport.commands.edges import Edges, Resolve
+from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.config import Flags, connection
 from kubectl_nodeport.ssh.config_file import ConfigFile, user_config_path
 from kubectl_nodeport.ssh.known_hosts import HostKey
@@ -20,17 +26,30 @@ from kubectl_nodeport.ssh.known_hosts import HostKey
 _QUIET_S = 0.5
 
 
-def edges(
-    flags: Flags,
-    ssh_config: str | None,
-    tell: Callable[[str], None],
-    *,
-    verbosity: int,
-) -> Edges:
-    """The world of one run: the cluster that the flags name, and one ssh configuration file.
+@contextlib.contextmanager
+def world(options: Mapping[str, Any]) -> Iterator[Edges]:
+    """The edges for one command; at its end the notes are told.
 
-    :raises NodeportError: the kubeconfig cannot be used.
+    :param options: the verb's options, the connection flags and perhaps ssh_config among them.
+    :raises NodeportError: as the command does, its hint naming the cluster that was asked.
     """
+    flags = flags_of(options)
+    try:
+        made = _edges(flags, options.get("ssh_config"), options["verbosity"])
+        yield made
+    except NodeportError as err:
+        err.hint = hints.with_flags(err.hint, flags)
+        raise
+    for note in dict.fromkeys(made.notes):
+        tell(f"note: {note}")
+
+
+def tell(line: str) -> None:
+    """Print a line beside the result."""
+    print(short(line), file=sys.stderr)
+
+
+def _edges(flags: Flags, ssh_config: str | None, verbosity: int) -> Edges:
     resolved = connection(flags, os.environ)
     from kubectl_nodeport.kube.client import Api  # late: the kubernetes package takes its time
     from kubectl_nodeport.kube.streams import Exec

@@ -61,7 +61,7 @@ def told(capsys: Captured) -> list[str]:
         (["connect", "dev", "-z"], "unknown flag", "connect --help"),
         (["connect", "dev", "--port", "0"], "'--port'", "connect --help"),
         (["connect", "dev", "--port=ssh"], "'ssh' is not a valid integer", "connect --help"),
-        (["connect", "dev", "-o", "yaml"], "'yaml' is not one of 'text', 'json'", "--help"),
+        (["connect", "dev", "-o", "csv"], "'csv' is not one of 'text', 'json'", "--help"),
         (["connect", "dev", "--dry-run=server"], "'server' is not one of", "--help"),
         (["connect", "dev", "--timeout", "soon"], "'soon' is not a duration", "--help"),
         (["connect", "dev", "-i", "/nowhere/id"], "no such file: /nowhere/id", "--help"),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import pytest
 
-from kubectl_nodeport.cli.render.connect import as_json, as_text, next_commands
+from kubectl_nodeport.cli.output import formatted
+from kubectl_nodeport.cli.render.connect import as_document, as_text, next_commands
 from kubectl_nodeport.commands.connect import Connected
 from tests.commands.fake_api import FakeApi
 from tests.commands.test_expose import foreign
@@ -100,8 +100,7 @@ def test_ipv6_address_is_bracketed() -> None:
 
 def test_json() -> None:
     done = World().connect()
-    text = as_json(done, CONFIG)
-    assert json.loads(text) == {
+    assert as_document(done, CONFIG) == {
         "apiVersion": "kubectl-nodeport/v1",
         "kind": "Connection",
         "host": "dev.default.docker-desktop",
@@ -120,11 +119,10 @@ def test_json() -> None:
         "sshConfig": {"path": CONFIG, "change": "created"},
         "notes": [],
     }
-    assert text.startswith('{\n  "apiVersion"')
 
 
 def test_json_of_a_dry_run() -> None:
-    document = json.loads(as_json(World().connect(dry_run=True), CONFIG))
+    document = as_document(World().connect(dry_run=True), CONFIG)
     assert document["service"]["change"] == "would be created"
     assert document["sshConfig"]["change"] == "would be created"
     assert document["dryRun"] is True
@@ -167,5 +165,7 @@ def test_names_from_a_cluster_are_made_safe(dry_run: bool) -> None:
     done = hostile(World(exec=FakeExec(inside())).connect(dry_run=dry_run))
     for line in as_text(done, CONFIG).split("\n"):
         assert line.isprintable()
-    assert as_json(done, CONFIG).isascii()
-    assert "\x1b" not in as_json(done, CONFIG)
+    for chosen in ("json", "yaml"):
+        text = formatted(chosen, as_document(done, CONFIG))
+        assert text.isascii()
+        assert text.replace("\n", "").isprintable()

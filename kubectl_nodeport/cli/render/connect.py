@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from typing import Any
 from urllib.parse import quote
@@ -30,10 +29,10 @@ def as_text(done: Connected, config: str) -> str:
     return safe("\n".join(lines), keep="\n\t")
 
 
-def as_json(done: Connected, config: str) -> str:
-    """The result for a program, one JSON object; the fields are documented in docs/output.md."""
+def as_document(done: Connected, config: str) -> dict[str, Any]:
+    """The result for a program, one object; the fields are documented in docs/output.md."""
     exposed, entry, answer = done.exposed, done.entry, done.answer
-    document: dict[str, Any] = {
+    return {
         "apiVersion": "kubectl-nodeport/v1",
         "kind": "Connection",
         "host": entry.alias,
@@ -52,7 +51,6 @@ def as_json(done: Connected, config: str) -> str:
         "sshConfig": {"path": config, "change": _entry_change(done)},
         "notes": list(done.notes),
     }
-    return json.dumps(document, indent=2)
 
 
 def next_commands(done: Connected, config: str) -> list[str]:

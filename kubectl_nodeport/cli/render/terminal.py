@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TextIO
 
+_LONGEST_LINE = 2000
+
 
 def safe(text: str, *, keep: str = "") -> str:
     """The text with everything that is not printable replaced by ``?``.
@@ -17,6 +19,12 @@ def safe(text: str, *, keep: str = "") -> str:
 def one_line(text: str) -> str:
     """The text in one line: white space is folded, the rest made safe."""
     return safe(" ".join(text.split()))
+
+
+def short(text: str) -> str:
+    """One safe line; a cluster's word for a failure may be megabytes."""
+    line = one_line(text[: 2 * _LONGEST_LINE])
+    return line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}…"
 
 
 class Status:

@@ -1,0 +1,65 @@
+"""Results on stdout: text, or a document in the format that -o names."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import click
+
+from kubectl_nodeport.errors import NodeportError
+
+F = TypeVar("F", bound=Callable[..., Any])
+Document = Mapping[str, Any]
+
+
+def option(*more: str) -> Callable[[F], F]:
+    """The -o of a verb: text, json, yaml, name, and formats that this verb has besides."""
+    formats = ["text", *more, "json", "yaml", "name"]
+    listed = f"{', '.join(formats[:-1])} or {formats[-1]}"
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Choice(formats),
+        default="text",
+        help=f"Output format: {listed}.",
+    )
+
+
+def write(
+    chosen: str,
+    *,
+    text: Callable[[], str],
+    document: Callable[[], Document],
+    names: Callable[[], Sequence[str]],
+    hint: str,
+) -> None:
+    """Print a result in the format that was chosen.
+
+    :param hint: where to find what was done, should it not be possible to print it.
+    :raises NodeportError: stdout cannot be written, as on a full disk.
+    """
+    if chosen in ("json", "yaml"):
+        out = formatted(chosen, document())
+    elif chosen == "name":
+        out = "\n".join(names())
+    else:
+        out = text()
+    try:
+        if out:
+            click.echo(out)
+    except BrokenPipeError:
+        raise
+    except OSError as err:
+        raise NodeportError(f"the result cannot be printed: {err.strerror}", hint=hint) from err
+
+
+def formatted(chosen: str, document: Document) -> str:
+    """The document as JSON or YAML, in ASCII: nothing in it can move a terminal's cursor."""
+    if chosen == "json":
+        return json.dumps(document, indent=2)
+    import yaml  # late: few ask for it
+
+    text: str = yaml.safe_dump(document, sort_keys=False)
+    return text.rstrip("\n")

@@ -1,0 +1,100 @@
+"""connect on the command line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from kubectl_nodeport.cli import argv, flags, help, output
+from kubectl_nodeport.cli.connection import connection_flags
+
+
+@click.command(
+    "connect",
+    cls=help.Command,
+    short_help="Make a pod reachable by ssh under an alias of its own",
+    usage="connect [USER@]POD [options]",
+    examples="""
+    # Make the pod dev reachable by ssh, and show it in VS Code's Remote-SSH host picker
+    kubectl nodeport connect dev
+
+    # Log in as another user than the container's own, with a key of your choice
+    kubectl nodeport connect ubuntu@dev -i ~/.ssh/work
+
+    # A pod in another namespace, whose ssh server listens on port 2222
+    kubectl nodeport connect dev -n lab --port 2222
+
+    # Say what would be done, and do nothing
+    kubectl nodeport connect dev --dry-run
+    """,
+    help="""
+    Make a pod reachable by ssh under an alias of its own.
+
+    A NodePort Service exposes the pod's ssh port. The addresses at which it may answer from this
+    machine are tried; the one whose host key is the pod's goes into a Host entry of ~/.ssh/config,
+    with that key pinned. Running it again changes nothing, or repairs what has changed.
+    """,
+)
+@click.argument("target", metavar="[USER@]POD")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    help="The port of the ssh server in the pod; the one named ssh, else 22, if empty.",
+)
+@click.option("-c", "--container", help="The container with the ssh server.")
+@click.option("--name", default="ssh", help="The name of the rule: 1 to 20 lower-case letters.")
+@click.option("--ssh-user", help="Whom to log in as; the container's own user if empty.")
+@click.option(
+    "-i", "--identity", type=flags.FilePath(exists=True), help="The private key to offer."
+)
+@click.option("--host", help="The alias to write; POD.NAMESPACE.CONTEXT if empty.")
+@click.option(
+    "--ssh-config",
+    type=flags.FilePath(exists=False),
+    help="The ssh configuration file to write; ~/.ssh/config if empty.",
+)
+@click.option(
+    "--timeout",
+    type=flags.Duration(),
+    default="60s",
+    help="How long to wait for an address to answer.",
+)
+@click.option(
+    "--dry-run",
+    cls=argv.OptionalValue,
+    no_value="client",
+    type=click.Choice(["none", "client"]),
+    default="none",
+    help='"none" or "client"; with client, say what would be done and do nothing.',
+)
+@output.option()
+@connection_flags
+def connect(target: str, **options: Any) -> None:  # fmt: skip
+    """Parse what was typed, run the command, print its result."""
+    from kubectl_nodeport.cli import wiring
+    from kubectl_nodeport.cli.render import connect as render
+    from kubectl_nodeport.commands.connect import ConnectRequest
+    from kubectl_nodeport.commands.connect import connect as command
+    from kubectl_nodeport.kube.target import parse
+
+    request = ConnectRequest(
+        target=parse(target, options["ssh_user"]),
+        rule_name=options["name"],
+        port=options["port"],
+        container=options["container"],
+        identity_file=options["identity"],
+        host=options["host"],
+        timeout_s=options["timeout"],
+        dry_run=options["dry_run"] == "client",
+    )
+    with wiring.world(options) as edges:
+        done = command(request, edges)
+    config = wiring.config_name(options["ssh_config"])
+    output.write(
+        options["output"],
+        text=lambda: render.as_text(done, config),
+        document=lambda: render.as_document(done, config),
+        names=lambda: [f"host/{done.entry.alias}"],
+        hint=f"the Host entry stands: ssh {done.entry.alias}",
+    )
