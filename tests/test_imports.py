@@ -28,6 +28,8 @@ OWNERS = {
     "sshconf": ("ssh.block",),
     "filelock": ("ssh.whole_file",),
     "yaml": ("kube.config", "cli.output"),
+    "questionary": ("cli.picker",),
+    "prompt_toolkit": ("cli.picker",),
 }
 
 # What each room may import of ours, itself aside.
@@ -56,6 +58,9 @@ PURE = (
     "kube.request",
     "kube.pod",
     "kube.target",
+    "kube.selector",
+    "kube.workload",
+    "kube.active",
     "address.candidates",
     "address.environment",
     "address.facts",
@@ -289,6 +294,7 @@ def loaded_by(*words: str) -> set[str]:
 @pytest.mark.parametrize("words", [("--help",), ("connect", "--help"), ("version",)])
 def test_help_and_version_load_no_heavy_library(words: tuple[str, ...]) -> None:
     heavy = {"kubernetes", "paramiko", "sshconf", "yaml", "urllib3", "websocket", "filelock"}
+    heavy |= {"questionary", "prompt_toolkit"}
     loaded = loaded_by(*words)
     assert "click" in loaded
     assert loaded & heavy == set()

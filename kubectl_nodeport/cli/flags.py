@@ -9,6 +9,9 @@ from typing import Any
 import click
 
 _DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
+# An IANA_SVC_NAME, as a container port's name has to be:
+# https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/#ports
+_PORT_NAME = re.compile(r"(?=.{1,15}\Z)(?=.*[a-z])[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -33,6 +36,26 @@ class Duration(click.ParamType[float]):
         if not 0 < seconds <= 24 * 3600:
             self.fail(f"{value!r} is not between 0 and 24h", param, ctx)
         return seconds
+
+
+class Port(click.ParamType["int | str"]):
+    """A port by its number, 1 to 65535, or by the name that the pod's manifest gives it."""
+
+    name = "port"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | str:
+        """Read the text; click reports what fails."""
+        text = str(value)
+        if text.isascii() and text.isdecimal():
+            number = int(text)
+            if 1 <= number <= 65535:
+                return number
+            self.fail(f"{text} is not in the range 1<=x<=65535", param, ctx)
+        if not (_PORT_NAME.fullmatch(text) and "--" not in text):
+            self.fail(f"{text!r} is neither a port's number nor a port's name", param, ctx)
+        return text
 
 
 class FilePath(click.ParamType[str]):

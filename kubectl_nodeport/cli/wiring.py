@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kubectl_nodeport.address.candidates import Candidate
+from kubectl_nodeport.address.knock import knock
 from kubectl_nodeport.address.local import local_facts
 from kubectl_nodeport.address.resolution import Budget, Progress, Resolution
 from kubectl_nodeport.cli import hints
@@ -19,6 +20,7 @@ from kubectl_nodeport.cli.render.terminal import Status, short
 from kubectl_nodeport.commands.edges import Edges, Resolve
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.config import Flags, connection
+from kubectl_nodeport.kube.target import Target, parse
 from kubectl_nodeport.ssh.config_file import ConfigFile, user_config_path
 from kubectl_nodeport.ssh.known_hosts import HostKey
 
@@ -44,6 +46,19 @@ def world(options: Mapping[str, Any]) -> Iterator[Edges]:
         tell(f"note: {note}")
 
 
+def target(text: str | None, options: Mapping[str, Any]) -> Target | None:
+    """The target that was typed; None where it is to be picked from a list on the terminal.
+
+    :raises NodeportError: nothing is named and nobody can be asked, or what is named is no target.
+    """
+    from kubectl_nodeport.cli import picker
+
+    selector, user = options.get("selector"), options.get("ssh_user")
+    if text is None and selector is None and picker.is_possible():
+        return None
+    return parse(text, user, selector)
+
+
 def tell(line: str) -> None:
     """Print a line beside the result."""
     print(short(line), file=sys.stderr)
@@ -63,6 +78,7 @@ def _edges(flags: Flags, ssh_config: str | None, verbosity: int) -> Edges:
         api=api,
         exec=Exec(api),
         resolve=_resolver(Status()),
+        knock=knock,
         hosts=ConfigFile(path, warn=notes.append),
         local=local_facts(),
         notes=notes,

@@ -19,7 +19,7 @@ def choose_alias(rule: Rule, edges: Edges, asked: str | None) -> tuple[str, Host
     connection = edges.connection
     aliases = {entry.alias: entry for entry in edges.hosts.entries()}
     identity = origin_of(rule, edges, None, "").identity
-    alias = asked or alias_for(f"pod/{rule.pod}", rule.namespace, connection.context)
+    alias = asked or alias_for(rule.target, rule.namespace, connection.context)
     holder = aliases.get(alias)
     if holder is not None and holder.origin.identity != identity:
         if asked or _is_same_but_cluster(holder.origin, rule, connection.context):
@@ -38,7 +38,7 @@ def _is_same_but_cluster(origin: Origin, rule: Rule, context: str) -> bool:
     return (origin.context, origin.namespace, origin.target, origin.rule) == (
         context,
         rule.namespace,
-        f"pod/{rule.pod}",
+        rule.target,
         rule.name,
     )
 
@@ -62,7 +62,7 @@ def origin_of(rule: Rule, edges: Edges, exposed: Exposed | None, pod_uid: str) -
         context=connection.context,
         kubeconfig=connection.kubeconfig_paths,
         namespace=rule.namespace,
-        target=f"pod/{rule.pod}",
+        target=rule.target,
         pod_uid=pod_uid,
         rule=rule.name,
         service=exposed.service if exposed else "",

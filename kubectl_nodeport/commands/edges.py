@@ -35,6 +35,11 @@ class Exec(Protocol):
 Resolve = Callable[[Sequence[Candidate], int, Collection[HostKey], float], Resolution]
 
 
+# Finds the candidate at which anything accepts TCP connections on a port, within so many seconds;
+# see address.knock.knock.
+Knock = Callable[[Sequence[Candidate], int, float], Candidate | None]
+
+
 class Hosts(Protocol):
     """The Host entries of one ssh configuration file; see ssh.config_file.ConfigFile."""
 
@@ -62,6 +67,7 @@ class Edges:
     api: Api
     exec: Exec
     resolve: Resolve
+    knock: Knock
     hosts: Hosts
     local: LocalFacts
     notes: list[str] = field(default_factory=list)

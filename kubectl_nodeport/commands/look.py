@@ -6,74 +6,48 @@ from kubectl_nodeport.address.facts import NodeFacts, node_facts
 from kubectl_nodeport.commands.edges import Edges
 from kubectl_nodeport.container.script import Inside, command, is_whole, parse
 from kubectl_nodeport.errors import NodeportError
-from kubectl_nodeport.kube.pod import Container, Pod, check_running, check_usable
+from kubectl_nodeport.kube.pod import Container, Pod
 from kubectl_nodeport.kube.request import ForbiddenError, NotFoundError, Request
-from kubectl_nodeport.kube.target import near_matches
 
 
-def find_pod(edges: Edges, name: str) -> Pod:
-    """Read the pod, and refuse one that cannot be reached.
-
-    :raises NodeportError: no such pod (with near matches), or one that does not run.
-    """
-    namespace = edges.connection.namespace
-    request = Request("get", "pods", "read the pod", name=name, namespace=namespace)
-    try:
-        pod = Pod.of(edges.api.send(request))
-    except NotFoundError as err:
-        raise NodeportError(
-            f'no pod "{name}" in the namespace "{namespace}" '
-            f'of the context "{edges.connection.context}"',
-            hint=_near_pods(edges, name),
-        ) from err
-    if (pod.namespace, pod.name) != (namespace, name) or not pod.uid:
-        raise NodeportError(
-            f"the API server answers with another pod than {name} in {namespace}",
-            hint="is something between you and the API server? kubectl get pod "
-            f"{name} -n {namespace} -o yaml",
-        )
-    check_usable(pod)
-    return pod
-
-
-def _near_pods(edges: Edges, name: str) -> str:
-    namespace = edges.connection.namespace
-    request = Request(
-        "list",
-        "pods",
-        "find pods of a similar name",
-        namespace=namespace,
-        query=(("limit", "500"),),
-        names_only=True,
-    )
-    look = f"kubectl get pods -n {namespace} lists the pods there; -n names another namespace"
-    try:
-        items = edges.api.send(request).get("items")
-    except NodeportError:
-        return look
-    pods = [Pod.of(i) for i in items if isinstance(i, dict)] if isinstance(items, list) else []
-    near = near_matches(name, [pod.name for pod in pods if pod.name])
-    return f"did you mean: {', '.join(near)}" if near else look
-
-
-def choose_port(pod: Pod, port: int | None, name: str | None) -> tuple[Container, int]:
+def choose_port(pod: Pod, port: int | str | None, container: str | None) -> tuple[Container, int]:
     """The container and its ssh port: as asked for, else as the pod's manifest tells.
 
-    :raises NodeportError: no such container, or one that does not run.
+    :param port: a number, or the name of a container port.
+    :raises NodeportError: no such port or container.
     """
-    port = port or pod.ssh_port()
-    container = pod.container(port)
-    if name is not None:
-        named = [c for c in pod.containers if c.name == name]
-        if not named:
-            names = ", ".join(c.name for c in pod.containers)
-            raise NodeportError(
-                f"pod {pod.name} has no container {name}",
-                hint=f"its containers: {names}",
-            )
-        container = named[0]
-    check_running(pod, container)
-    return container, port
+    number = pod.ssh_port() if port is None else port_number(pod, port, "TCP")
+    return _container(pod, container) or pod.container(number), number
+
+
+def port_number(pod: Pod, port: int | str, protocol: str) -> int:
+    """The number of a container port that may be given by its name.
+
+    :raises NodeportError: no container of the pod has a port of this name.
+    """
+    if isinstance(port, int):
+        return port
+    declared = [p for c in pod.containers for p in c.ports if p.name]
+    for one in declared:
+        if (one.name, one.protocol) == (port, protocol):
+            return one.number
+    names = ", ".join(f"{p.name} ({p.number}/{p.protocol})" for p in declared)
+    raise NodeportError(
+        f'no container of pod {pod.name} has a {protocol} port named "{port}"',
+        hint=f"its named ports: {names}" if names else "give the port's number",
+    )
+
+
+def _container(pod: Pod, name: str | None) -> Container | None:
+    if name is None:
+        return None
+    named = [c for c in pod.containers if c.name == name]
+    if not named:
+        names = ", ".join(c.name for c in pod.containers)
+        raise NodeportError(
+            f"pod {pod.name} has no container {name}", hint=f"its containers: {names}"
+        )
+    return named[0]
 
 
 def look_inside(edges: Edges, pod: Pod, container: Container, user: str | None) -> Inside:

@@ -53,24 +53,31 @@ def withdraw(api: Api, exposed: Exposed, pod: Pod) -> None:
 
 def _untie(api: Api, exposed: Exposed, pod: Pod) -> None:
     """Take the label and the annotation from the pod, unless another run has put its own there."""
-    rule = exposed.rule
-    label = service.pod_label(rule.name)
     request = Request("get", "pods", "read the pod", name=pod.name, namespace=pod.namespace)
     try:
         document = api.send(request)
         now = Pod.of(document)
         if now.uid != pod.uid:
             return
-        if now.labels.get(label) != service.pod_label_value(pod.uid, exposed.id):
-            return
-        metadata = {
-            "resourceVersion": (document.get("metadata") or {}).get("resourceVersion"),
-            "labels": {label: None},
-            "annotations": {annotation.key(rule.name): None},
-        }
-        patch_pod(api, pod, metadata, "remove the rule's label")
+        metadata = _of_the_rule(exposed, now)
+        if metadata:
+            version = (document.get("metadata") or {}).get("resourceVersion")
+            metadata["resourceVersion"] = version
+            patch_pod(api, pod, metadata, "remove the rule's label")
     except NotFoundError:
         return
+
+
+def _of_the_rule(exposed: Exposed, pod: Pod) -> Json:
+    """What of the pod's metadata is the rule's, as a patch that removes it."""
+    rule, found = exposed.rule, {}
+    label = service.pod_label(rule.name)
+    if pod.labels.get(label) == service.pod_label_value(pod.uid, exposed.id):
+        found["labels"] = {label: None}
+    told = annotation.read(pod.annotations)
+    if (rule.name, exposed.node_port) in ((a.name, a.node_port) for a in told):
+        found["annotations"] = {annotation.key(rule.name): None}
+    return found
 
 
 def remove_unseen(api: Api, rule: Rule, rule_id: str) -> None:

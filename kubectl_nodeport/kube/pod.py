@@ -6,16 +6,20 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from kubectl_nodeport.errors import NodeportError
-from kubectl_nodeport.kube.request import Json
 
 # Names from a cluster end up in commands that people paste, so they are checked here.
 _MOST_HOST_IPS = 16
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _UID = re.compile(r"[A-Za-z0-9-]{1,46}")  # with a rule's id behind it, it is a label's value
+_KIND = re.compile(r"[A-Z][A-Za-z0-9]{0,62}")
+_API_VERSION = re.compile(r"([a-z0-9][-a-z0-9.]{0,252}/)?v[a-z0-9]{1,62}")
+# As the API server writes metav1.Time: https://pkg.go.dev/k8s.io/apimachinery/pkg/apis/meta/v1#Time
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", re.ASCII)
 _DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 
 
@@ -25,6 +29,7 @@ class ContainerPort:
 
     number: int
     name: str = ""
+    protocol: str = "TCP"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +44,23 @@ class Container:
 
 
 @dataclass(frozen=True, slots=True)
+class Controller:
+    """Whoever made the pod, by its ownerReference: mostly a ReplicaSet, StatefulSet or Job."""
+
+    kind: str
+    api_version: str
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
 class Pod:
-    """One pod. ``host_ips`` are its node's addresses as the kubelet reported them."""
+    """One pod. ``host_ips`` are its node's addresses as the kubelet reported them.
+
+    Times are in UTC, None where there is none: ``deleted`` is when it has to be gone,
+    ``ready_since`` when it became ready, if it is. ``sidecar_restarts`` is the most that one of
+    its init containers that keep running was restarted.
+    """
 
     namespace: str
     name: str
@@ -55,13 +75,19 @@ class Pod:
     ready: bool = True
     deleting: bool = False
     waiting: str = ""
+    created: datetime | None = None
+    deleted: datetime | None = None
+    ready_since: datetime | None = None
+    sidecar_restarts: int = 0
+    controller: Controller | None = None
 
     @classmethod
-    def of(cls, document: Json) -> Pod:
+    def of(cls, document: Mapping[str, Any]) -> Pod:
         """Read a pod from the API's answer; what is missing or malformed counts as empty."""
         metadata, spec, status = (_mapping(document.get(k)) for k in ("metadata", "spec", "status"))
         conditions = _keyed("type", status.get("conditions"))
-        scheduled = conditions.get("PodScheduled", {})
+        scheduled, readiness = (conditions.get(k, {}) for k in ("PodScheduled", "Ready"))
+        ready = readiness.get("status") == "True"
         return cls(
             namespace=str(metadata.get("namespace", "")),
             name=str(metadata.get("name", "")),
@@ -73,17 +99,22 @@ class Pod:
             annotations=_strings(metadata.get("annotations")),
             host_ips=_host_ips(status),
             host_network=bool(spec.get("hostNetwork")),
-            ready=conditions.get("Ready", {}).get("status") == "True",
-            deleting="deletionTimestamp" in metadata,
+            ready=ready,
+            deleting=metadata.get("deletionTimestamp") is not None,
             waiting=str(scheduled.get("message") or "")
             if scheduled.get("status") == "False"
             else "",
+            created=_time(metadata.get("creationTimestamp")),
+            deleted=_time(metadata.get("deletionTimestamp")),
+            ready_since=_time(readiness.get("lastTransitionTime")) if ready else None,
+            sidecar_restarts=_sidecar_restarts(spec, status),
+            controller=_controller(metadata),
         )
 
     def container(self, port: int | None = None) -> Container:
         """The container meant: the one that declares the port, kubectl's default, or the first."""
         for container in self.containers:
-            if port is not None and port in (p.number for p in container.ports):
+            if any((p.number, p.protocol) == (port, "TCP") for p in container.ports):
                 return container
         default = self.annotations.get(_DEFAULT_CONTAINER)
         return next((c for c in self.containers if c.name == default), self.containers[0])
@@ -91,7 +122,8 @@ class Pod:
     def ssh_port(self) -> int:
         """The container port named ``ssh``, else 22."""
         ports = [port for container in self.containers for port in container.ports]
-        return next((port.number for port in ports if port.name == "ssh"), 22)
+        named = (p.number for p in ports if (p.name, p.protocol) == ("ssh", "TCP"))
+        return next(named, 22)
 
 
 def check_usable(pod: Pod) -> None:
@@ -154,17 +186,42 @@ def _containers(spec: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[Con
             continue
         state = _mapping(statuses.get(name, {}).get("state"))
         running = "running" in state
-        restarts = statuses.get(name, {}).get("restartCount")
         found.append(
             Container(
                 name=name,
                 ports=tuple(_ports(container)),
                 running=running,
                 waiting="" if running else _reason(state),
-                restarts=restarts if isinstance(restarts, int) else 0,
+                restarts=_count(statuses.get(name, {}).get("restartCount")),
             )
         )
     return tuple(found)
+
+
+def _sidecar_restarts(spec: Mapping[str, Any], status: Mapping[str, Any]) -> int:
+    """Sidecars are init containers that are restarted for ever: https://kep.k8s.io/753."""
+    statuses = _keyed("name", status.get("initContainerStatuses"))
+    sidecars = (
+        name
+        for name, container in _keyed("name", spec.get("initContainers")).items()
+        if container.get("restartPolicy") == "Always"
+    )
+    return max((_count(statuses.get(name, {}).get("restartCount")) for name in sidecars), default=0)
+
+
+def _controller(metadata: Mapping[str, Any]) -> Controller | None:
+    """The owner that is the controller, of which there is one at most; None if it is malformed."""
+    for owner in _mappings(metadata.get("ownerReferences")):
+        if owner.get("controller") is not True:
+            continue
+        found = Controller(
+            kind=_checked(_KIND, owner.get("kind")),
+            api_version=_checked(_API_VERSION, owner.get("apiVersion")),
+            name=_checked(_SUBDOMAIN, owner.get("name")),
+            uid=_checked(_UID, owner.get("uid")),
+        )
+        return found if found.kind and found.api_version and found.name and found.uid else None
+    return None
 
 
 def _reason(state: Mapping[str, Any]) -> str:
@@ -183,8 +240,8 @@ def _ports(container: Mapping[str, Any]) -> list[ContainerPort]:
         number = port.get("containerPort")
         if not isinstance(number, int) or not 1 <= number <= 65535:
             continue
-        if port.get("protocol", "TCP") == "TCP":
-            ports.append(ContainerPort(number, str(port.get("name") or "")))
+        protocol = str(port.get("protocol") or "TCP")
+        ports.append(ContainerPort(number, str(port.get("name") or ""), protocol))
     return ports
 
 
@@ -199,6 +256,18 @@ def _host_ips(status: Mapping[str, Any]) -> tuple[str, ...]:
         if "%" not in str(found):  # a zone may be any text, and means nothing here
             addresses.append(str(found))
     return tuple(dict.fromkeys(addresses))
+
+
+def _time(value: object) -> datetime | None:
+    try:
+        # Until Python 3.11 the Z of UTC is not understood.
+        return datetime.fromisoformat(_checked(_TIME, value).replace("Z", "+00:00"))
+    except ValueError:
+        return None
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

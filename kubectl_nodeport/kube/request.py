@@ -33,7 +33,8 @@ _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=
 class Request:
     """One request: a verb and a resource as RBAC names them.
 
-    ``purpose`` completes "… is needed to" in the error that a refusal becomes.
+    ``purpose`` completes "… is needed to" in the error that a refusal becomes; ``group`` is the
+    API's group and version, such as ``apps/v1``, "" for the core's v1.
     """
 
     verb: str
@@ -45,6 +46,7 @@ class Request:
     query: tuple[tuple[str, str], ...] = ()
     body: Json | None = field(default=None, compare=True, hash=False)
     names_only: bool = False
+    group: str = ""
 
     @property
     def method(self) -> str:
@@ -54,7 +56,7 @@ class Request:
     @property
     def path(self) -> str:
         """The path below the server's URL, its query included."""
-        parts = ["", "api", "v1"]
+        parts = ["", "apis", *self.group.split("/")] if self.group else ["", "api", "v1"]
         if self.namespace:
             parts += ["namespaces", self.namespace]
         parts += [part for part in (self.resource, self.name, self.subresource) if part]

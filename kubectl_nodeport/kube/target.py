@@ -1,4 +1,4 @@
-"""TARGET on the command line, ``[USER@]NAME`` or ``[USER@]pod/NAME``, and what to say of a typo."""
+"""TARGET on the command line, ``[USER@][KIND/]NAME`` or ``-l``, and what to say of a typo. Pure."""
 
 from __future__ import annotations
 
@@ -8,46 +8,65 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kubectl_nodeport.errors import NodeportError
+from kubectl_nodeport.kube import selector as selectors
+from kubectl_nodeport.kube.workload import KINDS, Kind, kind_of
 
-_POD_KINDS = ("pod", "pods", "po")
-
-# A DNS subdomain, the longest that Kubernetes takes as a pod's name.
+# A DNS subdomain, the longest that Kubernetes takes as a name.
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A pod by name, and the user to log in as, if one was given."""
+    """What was named: an object by kind and name, or pods by a selector; and whom to log in as.
 
-    name: str
-    user: str | None = None
-
-
-def parse(text: str, user_flag: str | None = None) -> Target:
-    """Read ``[USER@]TARGET``, and the user that a flag may name instead.
-
-    :raises NodeportError: it is no pod, no name that a pod can have, or has two users.
+    ``kind`` is a name in kube.workload.KINDS. Where ``selector`` is not "", ``name`` is.
     """
-    user, at, rest = text.rpartition("@")
-    kind, slash, name = rest.partition("/")
-    if not slash:
-        kind, name = "pod", rest
-    if kind.lower() not in _POD_KINDS:
-        raise NodeportError(
-            f"{rest} is not a pod, and connect takes a pod by its name",
-            hint="kubectl get pods lists them",
-        )
-    if not _NAME.fullmatch(name):
-        raise NodeportError(
-            f'"{name}" is not a name that a pod can have', hint="kubectl get pods lists them"
-        )
+
+    name: str = ""
+    user: str | None = None
+    kind: str = "pod"
+    selector: str = ""
+
+    def __str__(self) -> str:
+        """As kubectl would take it."""
+        return f"-l '{self.selector}'" if self.selector else f"{self.kind}/{self.name}"
+
+
+def parse(text: str | None, user_flag: str | None = None, selector: str | None = None) -> Target:
+    """Read ``[USER@]TARGET``, and the user and the selector that flags may give.
+
+    With a selector, TARGET may be ``USER@`` alone.
+
+    :raises NodeportError: nothing is named, or two things; the kind is not known; no object can
+        have the name; the selector is malformed; there are two users.
+    """
+    user, at, rest = (text or "").rpartition("@")
     if at and not user:
-        raise NodeportError(f'"{text}" has no user before the @', hint=f"connect USER@{name}")
+        raise NodeportError(f'"{text}" has no user before the @', hint=f"name one: USER@{rest}")
     if user and user_flag and user != user_flag:
         raise NodeportError(
-            f"two users are given: {user} and {user_flag}", hint=f"give one: connect {user}@{name}"
+            f"two users are given: {user} and {user_flag}", hint=f"give one: {user}@{rest}"
         )
-    return Target(name, user_flag or user or None)
+    user_given = user_flag or user or None
+    wanted = selectors.checked(selector or "")
+    if wanted and rest:
+        raise NodeportError(
+            f"both a name and a selector are given: {rest} and -l {wanted}",
+            hint="give one of them",
+        )
+    if wanted:
+        return Target(user=user_given, selector=wanted)
+    if text is None:
+        raise NodeportError(
+            "a pod is needed", hint="name one: kubectl get pods lists them, -l selects by label"
+        )
+    kind, name = _named(rest)
+    return Target(name, user_given, kind.name)
+
+
+def is_name(text: str) -> bool:
+    """Whether an object can have the name."""
+    return _NAME.fullmatch(text) is not None
 
 
 def near_matches(name: str, names: Iterable[str]) -> list[str]:
@@ -56,3 +75,28 @@ def near_matches(name: str, names: Iterable[str]) -> list[str]:
     starting = [other for other in known if other.startswith(name)]
     close = difflib.get_close_matches(name, known, n=3)
     return list(dict.fromkeys([*starting, *close]))[:3]
+
+
+def _named(text: str) -> tuple[Kind, str]:
+    word, slash, name = text.partition("/")
+    if not slash:
+        word, name = "pod", text
+    kind = kind_of(word)
+    if kind is None:
+        raise _unknown_kind(text, word)
+    if not is_name(name):
+        raise NodeportError(
+            f'"{name}" is not a name that a {kind.name} can have',
+            hint=f"kubectl get {kind.resource} lists them",
+        )
+    return kind, name
+
+
+def _unknown_kind(text: str, word: str) -> NodeportError:
+    near = near_matches(word.lower().partition(".")[0], KINDS) if word else []
+    meant = f"did you mean {near[0]}? " if near else ""
+    *most, last = KINDS
+    return NodeportError(
+        f'"{text}": "{word}" is not a kind that can be a target',
+        hint=f"{meant}The kinds are {', '.join(most)} and {last}",
+    )

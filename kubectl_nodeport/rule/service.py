@@ -11,6 +11,7 @@ from typing import Any
 
 from kubectl_nodeport.kube.pod import Pod
 from kubectl_nodeport.kube.request import Json
+from kubectl_nodeport.rule.binding import Binding
 from kubectl_nodeport.rule.rule import Exposed, Rule
 
 MANAGER = "kubectl-nodeport"
@@ -18,7 +19,7 @@ _MANAGED_BY = "app.kubernetes.io/managed-by"
 # Names this very Service, so that a manifest copied to another name is not taken for ours.
 _SELF = "kubectl-nodeport/service"
 _ID = "kubectl-nodeport/id"
-_POD = "kubectl-nodeport/pod"
+_TARGET = "kubectl-nodeport/target"
 _RULE = "kubectl-nodeport/rule"
 
 
@@ -32,20 +33,29 @@ def pod_label_value(pod_uid: str, rule_id: str) -> str:
     return f"{pod_uid}.{rule_id}"
 
 
-def manifest(rule: Rule, pod: Pod, rule_id: str, node_port: int | None) -> Json:
-    """The Service for a rule on one pod.
+def wanted_selector(rule: Rule, binding: Binding, rule_id: str) -> dict[str, str]:
+    """The selector that the binding asks for; ``rule_id`` is the id drawn for the creation."""
+    if binding.selector is not None:
+        return dict(binding.selector)
+    return {pod_label(rule.name): pod_label_value(binding.owner.uid, rule_id)}
+
+
+def manifest(rule: Rule, binding: Binding, rule_id: str, node_port: int | None) -> Json:
+    """The Service for a rule.
 
     ``publishNotReadyAddresses``: a pod that fails its readiness probe is still reached, which is
-    when a developer wants to look inside.
+    when a developer wants to look inside. Not so where pods follow each other: one that ends slowly
+    would stay beside its successor.
     """
     port: Json = {
         "name": rule.name,
         "port": rule.port,
         "targetPort": rule.port,
-        "protocol": "TCP",
+        "protocol": rule.protocol,
     }
     if node_port is not None:
         port["nodePort"] = node_port
+    owner = binding.owner
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -56,18 +66,23 @@ def manifest(rule: Rule, pod: Pod, rule_id: str, node_port: int | None) -> Json:
             "annotations": {
                 _SELF: f"{rule.namespace}/{rule.service_name}",
                 _ID: rule_id,
-                _POD: rule.pod,
+                _TARGET: rule.target,
                 _RULE: rule.name,
             },
             "ownerReferences": [
-                {"apiVersion": "v1", "kind": "Pod", "name": pod.name, "uid": pod.uid}
+                {
+                    "apiVersion": owner.api_version,
+                    "kind": owner.kind,
+                    "name": owner.name,
+                    "uid": owner.uid,
+                }
             ],
         },
         "spec": {
             "type": "NodePort",
-            "selector": {pod_label(rule.name): pod_label_value(pod.uid, rule_id)},
+            "selector": wanted_selector(rule, binding, rule_id),
             "ports": [port],
-            "publishNotReadyAddresses": True,
+            "publishNotReadyAddresses": not binding.follows,
             "ipFamilyPolicy": "PreferDualStack",
         },
     }
@@ -86,13 +101,23 @@ def is_ours(service: Mapping[str, Any]) -> bool:
 
 
 def is_rule(service: Mapping[str, Any], rule: Rule) -> bool:
-    """Whether the Service is this rule of this pod's name (of this pod or of one before it)."""
+    """Whether the Service is this rule of this target's name (of this pod or of one before it)."""
+    return (target(service), rule_name(service)) == (rule.target, rule.name)
+
+
+def target(service: Mapping[str, Any]) -> str:
+    """The target of a rule of ours, ``pod/dev``; "" for a Service that is not ours."""
+    return _annotation(service, _TARGET)
+
+
+def rule_name(service: Mapping[str, Any]) -> str:
+    """The name of a rule of ours; "" for a Service that is not ours."""
+    return _annotation(service, _RULE)
+
+
+def _annotation(service: Mapping[str, Any], key: str) -> str:
     annotations = _mapping(_mapping(service.get("metadata")).get("annotations"))
-    return (
-        is_ours(service)
-        and annotations.get(_POD) == rule.pod
-        and annotations.get(_RULE) == rule.name
-    )
+    return str(annotations.get(key, "")) if is_ours(service) else ""
 
 
 def is_owned_by(service: Mapping[str, Any], uid: str) -> bool:
@@ -125,8 +150,7 @@ def name(service: Mapping[str, Any]) -> str:
 
 def rule_id(service: Mapping[str, Any]) -> str:
     """The id of the rule's creation; "" for a Service that is not ours."""
-    annotations = _mapping(_mapping(service.get("metadata")).get("annotations"))
-    return str(annotations.get(_ID, "")) if is_ours(service) else ""
+    return _annotation(service, _ID)
 
 
 def publishes_not_ready(service: Mapping[str, Any]) -> bool:
@@ -160,18 +184,28 @@ def is_plain_node_port(service: Mapping[str, Any]) -> bool:
 def target_ports(service: Mapping[str, Any]) -> list[str]:
     """The ports that the Service leads to, as numbers or names, for a message."""
     ports = _mapping(service.get("spec")).get("ports")
-    return [str(_mapping(p).get("targetPort")) for p in ports] if isinstance(ports, list) else []
+    listed = map(_mapping, ports) if isinstance(ports, list) else ()
+    return [
+        str(port.get("targetPort"))
+        + (f"/{port['protocol']}" if port.get("protocol", "TCP") != "TCP" else "")
+        for port in listed
+    ]
 
 
 def _node_port(spec: Mapping[str, Any], rule: Rule, pod: Pod) -> int | None:
-    names = {p.name for c in pod.containers for p in c.ports if p.number == rule.port and p.name}
+    names = {
+        p.name
+        for c in pod.containers
+        for p in c.ports
+        if p.name and (p.number, p.protocol) == (rule.port, rule.protocol)
+    }
     ports = spec.get("ports")
     for port in map(_mapping, ports if isinstance(ports, list) else []):
         target = port.get("targetPort", port.get("port"))
         number = port.get("nodePort")
         if (
             (target == rule.port or (isinstance(target, str) and target in names))
-            and port.get("protocol", "TCP") == "TCP"
+            and port.get("protocol", "TCP") == rule.protocol
             and isinstance(number, int)
             and 1 <= number <= 65535
         ):

@@ -10,7 +10,7 @@ from kubectl_nodeport.cli.output import formatted
 from kubectl_nodeport.cli.render.connect import as_document, as_text, next_commands
 from kubectl_nodeport.commands.connect import Connected
 from tests.commands.fake_api import FakeApi
-from tests.commands.test_expose import foreign
+from tests.commands.test_rules import foreign
 from tests.commands.world import NODE, FakeExec, World, inside
 from tests.kube import make
 from tests.ssh.make import key

@@ -37,6 +37,7 @@ MACHINE_PACKAGES = (
     "openssl",
     "python3-venv",
     "runc",
+    "socat",
     "util-linux",
 )
 """Debian packages this machine needs; what runs in the node is taken from them."""

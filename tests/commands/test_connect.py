@@ -13,7 +13,7 @@ from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.request import Json, Request
 from kubectl_nodeport.kube.streams import ExecError
 from tests.commands.fake_api import FakeApi, unreachable
-from tests.commands.test_expose import ANNOTATION, LABEL, NAME, foreign, is_clean
+from tests.commands.test_rules import ANNOTATION, LABEL, NAME, foreign, is_clean
 from tests.commands.world import NODE, FakeExec, World, inside
 from tests.kube import make
 from tests.ssh.make import key

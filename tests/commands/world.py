@@ -111,11 +111,27 @@ class FakeResolve:
 
 
 @dataclass
+class FakeKnock:
+    """Answers at the first candidate whose address is in ``open``."""
+
+    open: set[str] = field(default_factory=lambda: {"127.0.0.1"})
+    ports: list[int] = field(default_factory=list)
+
+    def __call__(
+        self, candidates: Sequence[Candidate], port: int, timeout_s: float
+    ) -> Candidate | None:
+        assert timeout_s > 0
+        self.ports.append(port)
+        return next((found for found in candidates if found.address in self.open), None)
+
+
+@dataclass
 class World:
     api: FakeApi = field(default_factory=lambda: FakeApi({**make.pod("dev")}, NODE))
     exec: FakeExec = field(default_factory=FakeExec)
     hosts: FakeHosts = field(default_factory=FakeHosts)
     resolve: FakeResolve = field(default_factory=FakeResolve)
+    knock: FakeKnock = field(default_factory=FakeKnock)
     connection: Connection = field(
         default_factory=lambda: make.connection(context="docker-desktop")
     )
@@ -127,6 +143,7 @@ class World:
             api=self.api,
             exec=self.exec,
             resolve=self.resolve,
+            knock=self.knock,
             hosts=self.hosts,
             local=LocalFacts("linux"),
         )

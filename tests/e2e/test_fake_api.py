@@ -16,6 +16,7 @@ from kubectl_nodeport.kube.request import (
     refusal,
 )
 from kubectl_nodeport.rule import service
+from kubectl_nodeport.rule.binding import bind
 from kubectl_nodeport.rule.rule import Rule
 from tests.cluster.api import Api, ApiError
 from tests.cluster.namespace import Namespace
@@ -61,8 +62,8 @@ def pod(api: Sender, namespace: str, name: str = "dev") -> Pod:
 
 
 def create(api: Sender, namespace: str, rule_name: str = "ssh", port: int | None = None) -> Json:
-    rule = Rule(rule_name, namespace, "dev", 22)
-    body = service.manifest(rule, pod(api, namespace), "0123456789abcdef", port)
+    rule = Rule(rule_name, namespace, "pod/dev", 22)
+    body = service.manifest(rule, bind(pod(api, namespace)), "0123456789abcdef", port)
     return api.send(Request("create", "services", "", namespace=namespace, body=body))
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -7,7 +8,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kubectl_nodeport.errors import NodeportError
-from kubectl_nodeport.kube.pod import Container, ContainerPort, Pod, check_running, check_usable
+from kubectl_nodeport.kube.pod import (
+    Container,
+    ContainerPort,
+    Controller,
+    Pod,
+    check_running,
+    check_usable,
+)
 from tests.kube import make
 
 
@@ -177,7 +185,10 @@ def test_ssh_port_is_22_where_none_is_named_so() -> None:
 
 
 def test_ports_are_read() -> None:
-    assert several().containers[1].ports == (ContainerPort(2222, "ssh"),)
+    assert several().containers[1].ports == (
+        ContainerPort(53, "ssh", "UDP"),
+        ContainerPort(2222, "ssh"),
+    )
 
 
 @pytest.mark.parametrize(
@@ -192,6 +203,93 @@ def test_ports_are_read() -> None:
 )
 def test_host_ips_are_addresses(address: Any, listed: Any, expected: tuple[str, ...]) -> None:
     assert Pod.of(make.pod(hostIP=address, hostIPs=listed)).host_ips == expected
+
+
+BORN, READY = "2026-01-01T10:00:00Z", "2026-01-01T10:00:05Z"
+
+
+def conditions(ready: str, since: Any = READY) -> list[dict[str, Any]]:
+    return [{"type": "Ready", "status": ready, "lastTransitionTime": since}]
+
+
+def with_metadata(**more: Any) -> Pod:
+    document = make.pod()
+    document["metadata"] |= more
+    return Pod.of(document)
+
+
+def test_times() -> None:
+    pod = Pod.of(make.pod(deletionTimestamp=READY, conditions=conditions("True")))
+    assert pod.deleted == pod.ready_since == datetime(2026, 1, 1, 10, 0, 5, tzinfo=timezone.utc)
+    born = with_metadata(creationTimestamp=BORN)
+    assert born.created == datetime(2026, 1, 1, 10, tzinfo=timezone.utc)
+    assert (born.deleted, born.deleting) == (None, False)
+
+
+@pytest.mark.parametrize("ready", ["False", "Unknown"])
+def test_a_pod_that_is_not_ready_is_so_since_never(ready: str) -> None:
+    pod = Pod.of(make.pod(conditions=conditions(ready)))
+    assert (pod.ready, pod.ready_since) == (False, None)
+
+
+@pytest.mark.parametrize(
+    "odd", ["", "yesterday", "2026-13-01T10:00:00Z", "2026-01-01", BORN + "\n", 7, [BORN], "٢" * 20]
+)
+def test_odd_times_count_as_none(odd: Any) -> None:
+    document = make.pod(deletionTimestamp=odd, conditions=conditions("True", since=odd))
+    document["metadata"]["creationTimestamp"] = odd
+    pod = Pod.of(document)
+    assert (pod.created, pod.deleted, pod.ready_since) == (None, None, None)
+    assert (pod.deleting, pod.ready) == (True, True)
+
+
+def test_sidecars_are_the_init_containers_that_are_restarted_for_ever() -> None:
+    document = make.pod()
+    document["spec"]["initContainers"] = [
+        {"name": "proxy", "restartPolicy": "Always"},
+        {"name": "logs", "restartPolicy": "Always"},
+        {"name": "setup"},
+    ]
+    document["status"]["initContainerStatuses"] = [
+        {"name": "proxy", "restartCount": 1},
+        {"name": "logs", "restartCount": 2},
+        {"name": "setup", "restartCount": 9},
+    ]
+    assert Pod.of(document).sidecar_restarts == 2
+    assert Pod.of(make.pod()).sidecar_restarts == 0
+
+
+OWNER = {
+    "apiVersion": "apps/v1",
+    "kind": "ReplicaSet",
+    "name": "web-7d9f",
+    "uid": "u-1",
+    "controller": True,
+    "blockOwnerDeletion": True,
+}
+
+
+def test_controller() -> None:
+    pod = with_metadata(ownerReferences=[{**OWNER, "controller": False, "name": "no"}, OWNER])
+    assert pod.controller == Controller("ReplicaSet", "apps/v1", "web-7d9f", "u-1")
+
+
+@pytest.mark.parametrize(
+    "owners",
+    [
+        None,
+        [],
+        [{**OWNER, "controller": "true"}],
+        [{**OWNER, "name": "evil\n"}],
+        [{**OWNER, "kind": "replica set"}],
+        [{**OWNER, "apiVersion": "apps/v1/x"}],
+        [{**OWNER, "uid": ""}],
+        [{k: v for k, v in OWNER.items() if k != "kind"}],
+        "x",
+    ],
+)
+def test_no_controller(owners: Any) -> None:
+    assert with_metadata(ownerReferences=owners).controller is None
 
 
 JSON = st.recursive(

@@ -11,17 +11,18 @@ from hypothesis import strategies as st
 from kubectl_nodeport.kube.pod import Pod
 from kubectl_nodeport.kube.request import Json
 from kubectl_nodeport.rule import service
+from kubectl_nodeport.rule.binding import bind
 from kubectl_nodeport.rule.rule import Rule
 from tests.kube import make
 
-RULE = Rule("ssh", "default", "dev", 22)
+RULE = Rule("ssh", "default", "pod/dev", 22)
 POD = Pod.of(make.pod("dev"))
 ID = "0123456789abcdef"
 
 
 def as_stored(**spec: Any) -> Json:
     """Our Service as the API server gives it back."""
-    made = copy.deepcopy(service.manifest(RULE, POD, ID, 30222))
+    made = copy.deepcopy(service.manifest(RULE, bind(POD), ID, 30222))
     made["metadata"] |= {"uid": "svc-uid", "resourceVersion": "7"}
     made["spec"] |= {"clusterIP": "10.0.0.9", "ipFamilies": ["IPv4", "IPv6"], **spec}
     return made
@@ -35,7 +36,7 @@ def foreign(ports: object, **spec: Any) -> Json:
 
 
 def test_manifest() -> None:
-    assert service.manifest(RULE, POD, ID, 30222) == {
+    assert service.manifest(RULE, bind(POD), ID, 30222) == {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {
@@ -45,7 +46,7 @@ def test_manifest() -> None:
             "annotations": {
                 "kubectl-nodeport/service": "default/nodeport-dev-ssh",
                 "kubectl-nodeport/id": ID,
-                "kubectl-nodeport/pod": "dev",
+                "kubectl-nodeport/target": "pod/dev",
                 "kubectl-nodeport/rule": "ssh",
             },
             "ownerReferences": [
@@ -71,7 +72,7 @@ def test_manifest() -> None:
 
 
 def test_manifest_without_a_node_port_leaves_the_choice_to_the_server() -> None:
-    (port,) = service.manifest(RULE, POD, ID, None)["spec"]["ports"]
+    (port,) = service.manifest(RULE, bind(POD), ID, None)["spec"]["ports"]
     assert "nodePort" not in port
 
 
@@ -121,9 +122,9 @@ def test_copied_or_stripped_manifest_is_not_ours(part: str, change: Json) -> Non
 
 def test_rule_of_another_pod_or_name_is_not_this_rule() -> None:
     made = as_stored()
-    assert not service.is_rule(made, Rule("http", "default", "dev", 22))
-    assert not service.is_rule(made, Rule("ssh", "default", "dev-2", 22))
-    assert service.is_rule(made, Rule("ssh", "default", "dev", 2222))
+    assert not service.is_rule(made, Rule("http", "default", "pod/dev", 22))
+    assert not service.is_rule(made, Rule("ssh", "default", "pod/dev-2", 22))
+    assert service.is_rule(made, Rule("ssh", "default", "pod/dev", 2222))
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,16 @@ from kubectl_nodeport.cli.connection import connection_flags
     "connect",
     cls=help.Command,
     short_help="Make a pod reachable by ssh under an alias of its own",
-    usage="connect [USER@]POD [options]",
+    usage="connect [USER@]TARGET [options]",
     examples="""
     # Make the pod dev reachable by ssh, and show it in VS Code's Remote-SSH host picker
     kubectl nodeport connect dev
 
     # Log in as another user than the container's own, with a key of your choice
     kubectl nodeport connect ubuntu@dev -i ~/.ssh/work
+
+    # The pod of a deployment; with one replica the host follows it when it is replaced
+    kubectl nodeport connect deploy/api
 
     # A pod in another namespace, whose ssh server listens on port 2222
     kubectl nodeport connect dev -n lab --port 2222
@@ -34,13 +37,22 @@ from kubectl_nodeport.cli.connection import connection_flags
     A NodePort Service exposes the pod's ssh port. The addresses at which it may answer from this
     machine are tried; the one whose host key is the pod's goes into a Host entry of ~/.ssh/config,
     with that key pinned. Running it again changes nothing, or repairs what has changed.
+
+    TARGET is a pod, or deploy/NAME, sts/NAME, ds/NAME, rs/NAME, job/NAME or svc/NAME for one of
+    its pods, the one that kubectl exec takes. Without it, a terminal shows a list to choose from.
     """,
 )
-@click.argument("target", metavar="[USER@]POD")
+@click.argument("target", metavar="[USER@]TARGET", required=False)
+@click.option("-l", "--selector", help="Choose the pod by its labels, instead of by its name.")
 @click.option(
     "--port",
+    type=flags.Port(),
+    help="The port of the ssh server in the pod, by number or name; ssh, else 22, if empty.",
+)
+@click.option(
+    "--node-port",
     type=click.IntRange(1, 65535),
-    help="The port of the ssh server in the pod; the one named ssh, else 22, if empty.",
+    help="The NodePort that the rule has to have; a free one if empty.",
 )
 @click.option("-c", "--container", help="The container with the ssh server.")
 @click.option("--name", default="ssh", help="The name of the rule: 1 to 20 lower-case letters.")
@@ -72,23 +84,24 @@ from kubectl_nodeport.cli.connection import connection_flags
 @connection_flags
 def connect(target: str, **options: Any) -> None:  # fmt: skip
     """Parse what was typed, run the command, print its result."""
-    from kubectl_nodeport.cli import wiring
+    from kubectl_nodeport.cli import picker, wiring
     from kubectl_nodeport.cli.render import connect as render
     from kubectl_nodeport.commands.connect import ConnectRequest
     from kubectl_nodeport.commands.connect import connect as command
-    from kubectl_nodeport.kube.target import parse
 
-    request = ConnectRequest(
-        target=parse(target, options["ssh_user"]),
-        rule_name=options["name"],
-        port=options["port"],
-        container=options["container"],
-        identity_file=options["identity"],
-        host=options["host"],
-        timeout_s=options["timeout"],
-        dry_run=options["dry_run"] == "client",
-    )
+    named = wiring.target(target, options)
     with wiring.world(options) as edges:
+        request = ConnectRequest(
+            target=named or picker.ask_target(edges, options["ssh_user"]),
+            rule_name=options["name"],
+            port=options["port"],
+            node_port=options["node_port"],
+            container=options["container"],
+            identity_file=options["identity"],
+            host=options["host"],
+            timeout_s=options["timeout"],
+            dry_run=options["dry_run"] == "client",
+        )
         done = command(request, edges)
     config = wiring.config_name(options["ssh_config"])
     output.write(

@@ -7,17 +7,19 @@ from dataclasses import replace
 
 import pytest
 
-from kubectl_nodeport.commands.expose import find_rule, make_rule
+from kubectl_nodeport.commands.rules import make_rule
+from kubectl_nodeport.commands.standing import Wanted, find_rule
 from kubectl_nodeport.commands.withdraw import withdraw
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.pod import Pod
 from kubectl_nodeport.kube.request import ForbiddenError, InvalidError, Json, Request
+from kubectl_nodeport.rule.binding import bind
 from kubectl_nodeport.rule.rule import Exposed, Rule
 from tests.commands.fake_api import FakeApi, unreachable
 from tests.kube import make
 
 CLUSTER = "ca:0123"
-RULE = Rule("ssh", "default", "dev", 22)
+RULE = Rule("ssh", "default", "pod/dev", 22)
 NAME = RULE.service_name
 LABEL = "kubectl-nodeport/ssh"
 ANNOTATION = "nodeport.crater.raids.io/ssh"
@@ -32,10 +34,13 @@ def expose(api: FakeApi, name: str = "dev", rule: Rule = RULE) -> Exposed:
     document = api.get("pods", name)
     assert document is not None
     found = Pod.of(document)
-    standing = find_rule(api, rule, found)
-    if standing.exposed:
-        return standing.exposed
-    return make_rule(api, rule, found, cluster=CLUSTER, standing=standing)
+    asked = wanted(found, rule)
+    standing = find_rule(api, asked)
+    return standing.exposed or make_rule(api, asked, standing, [])
+
+
+def wanted(found: Pod, rule: Rule = RULE) -> Wanted:
+    return Wanted(rule, found, bind(found), CLUSTER)
 
 
 def failure(api: FakeApi) -> NodeportError:
@@ -117,14 +122,14 @@ class TestNew:
     def test_pods_with_equal_labels_get_rules_of_their_own(self) -> None:
         twin = make.pod("dev-2", uid="another-uid", labels={"app": "dev"})
         api = FakeApi(make.pod("dev"), twin)
-        one, two = expose(api), expose(api, "dev-2", Rule("ssh", "default", "dev-2", 22))
+        one, two = expose(api), expose(api, "dev-2", Rule("ssh", "default", "pod/dev-2", 22))
         assert one.node_port != two.node_port
         assert reached(api) == ["dev"]
 
     def test_two_rules_of_one_pod(self) -> None:
         api = FakeApi(make.pod("dev"))
         expose(api)
-        expose(api, rule=Rule("http", "default", "dev", 80))
+        expose(api, rule=Rule("http", "default", "pod/dev", 80))
         assert len(api.services()) == 2
         assert reached(api) == ["dev"]
 
@@ -255,10 +260,11 @@ class TestName:
         api = FakeApi(make.pod("dev"))
         expose(api)
         with pytest.raises(NodeportError) as caught:
-            expose(api, rule=Rule("ssh", "default", "dev", 2222))
+            expose(api, rule=Rule("ssh", "default", "pod/dev", 2222))
         assert caught.value.message == ('the rule "ssh" of pod dev leads to port 22, not to 2222')
         assert caught.value.hint == (
-            "kubectl nodeport connect dev --port 22 uses it; --name makes another"
+            "--port 22 uses it, --name makes another; "
+            "or delete it first: kubectl nodeport delete dev --name ssh -n default"
         )
 
     def test_name_is_taken_by_a_service_that_is_not_ours(self) -> None:
@@ -358,7 +364,7 @@ class TestRace:
 
     def test_other_run_made_it_for_another_port(self) -> None:
         api, other = FakeApi(make.pod("dev")), FakeApi(make.pod("dev"))
-        expose(other, rule=Rule("ssh", "default", "dev", 2222))
+        expose(other, rule=Rule("ssh", "default", "pod/dev", 2222))
 
         def come_first(request: Request) -> None:
             if request.verb == "create":
@@ -426,7 +432,7 @@ class TestRights:
         assert expose(api).made_now
         document = api.get("pods", "dev")
         assert document is not None
-        again = find_rule(api, RULE, Pod.of(document))
+        again = find_rule(api, wanted(Pod.of(document)))
         assert again.exposed is not None
         assert "not proven that the rule reaches this pod alone" in again.notes[0]
 
