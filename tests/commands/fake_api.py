@@ -12,8 +12,11 @@ from collections.abc import Callable
 from typing import Any
 
 from kubectl_nodeport.kube.request import ApiError, Json, Request, UnreachableError, refusal
+from kubectl_nodeport.kube.workload import KINDS
 
 Key = tuple[str, str, str]
+
+_RESOURCES = {"Node": "nodes", **{kind.api: kind.resource for kind in KINDS.values()}}
 
 
 class FakeApi:
@@ -39,8 +42,7 @@ class FakeApi:
 
     def add(self, document: Json) -> Json:
         """Put an object there, as someone else would."""
-        resource = {"Pod": "pods", "Service": "services", "Node": "nodes"}[document["kind"]]
-        return self._store(resource, copy.deepcopy(document))
+        return self._store(_RESOURCES[document["kind"]], copy.deepcopy(document))
 
     def get(self, resource: str, name: str, namespace: str = "default") -> Json | None:
         """The object itself, to look at or to change."""
@@ -95,7 +97,8 @@ class FakeApi:
             document
             for (resource, namespace, _), document in sorted(self.objects.items())
             if resource == request.resource
-            and namespace == request.namespace
+            and request.namespace in (namespace, "")
+            and _passes(document, query.get("fieldSelector", ""))
             and wanted.items() <= (document["metadata"].get("labels") or {}).items()
         ]
         start = int(query.get("continue", "0"))
@@ -172,6 +175,18 @@ class FakeApi:
         namespace = "" if resource == "nodes" else metadata.setdefault("namespace", "default")
         self.objects[resource, namespace, metadata["name"]] = document
         return document
+
+
+def _passes(document: Json, field_selector: str) -> bool:
+    """Whether an object passes a field selector of the two forms that we use."""
+    for part in filter(None, field_selector.split(",")):
+        path, value = part.split("!=") if "!=" in part else part.split("=")
+        found: Any = document
+        for step in path.split("."):
+            found = found.get(step, {})
+        if (found == value) is ("!=" in part):
+            return False
+    return True
 
 
 def merged(into: Any, patch: Any) -> Any:
