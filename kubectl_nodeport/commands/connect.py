@@ -17,11 +17,10 @@ from kubectl_nodeport.commands.look import (
     read_node,
 )
 from kubectl_nodeport.commands.reach import Search, find_address, no_answer, ordered_candidates
-from kubectl_nodeport.commands.rules import node_port_choices, rule_for
+from kubectl_nodeport.commands.rules import planned, rule_for
 from kubectl_nodeport.commands.standing import (
     RuleDraft,
     Standing,
-    Wanted,
     find_rule,
     held_by,
     wanted_rule,
@@ -33,9 +32,6 @@ from kubectl_nodeport.kube.target import Target
 from kubectl_nodeport.rule.rule import Exposed, check_name
 from kubectl_nodeport.ssh.entry import HostEntry
 from kubectl_nodeport.ssh.known_hosts import HostKey
-
-# Stands for the id of a rule that a dry run does not make.
-_NOT_YET = "not-yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +94,10 @@ def connect(request: ConnectRequest, edges: Edges) -> Connected:
     inside = look()
     check_listening(inside, pod, container, port)
     draft = _Draft(request, edges, pod, container, inside, alias, before, node)
-    planned = standing.exposed or _planned(wanted, standing)
-    _entry(draft, planned, "127.0.0.1")  # what cannot be written is refused before a rule is made
+    expected = standing.exposed or planned(wanted, standing)
+    _entry(draft, expected, "127.0.0.1")  # what cannot be written is refused before a rule is made
     if request.dry_run:
-        return _rehearse(draft, planned, standing)
+        return _rehearse(draft, expected, standing)
     with rule_for(edges, wanted, standing) as exposed:
         answer = find_address(edges, draft.search, exposed)
         entry = _entry(draft, exposed, answer.candidate.address)
@@ -151,12 +147,6 @@ def _entry(draft: _Draft, exposed: Exposed, address: str) -> HostEntry:
         identity_file=request.identity_file or (before.identity_file if before else None),
         origin=origin,
     )
-
-
-def _planned(wanted: Wanted, standing: Standing) -> Exposed:
-    """The rule as it will be made if the first of its node ports is free."""
-    choices = node_port_choices(wanted, standing.stale or standing.untied)
-    return Exposed(wanted.rule, wanted.rule.service_name, choices[0] or 0, id=_NOT_YET)
 
 
 def _rehearse(draft: _Draft, exposed: Exposed, standing: Standing) -> Connected:

@@ -100,7 +100,7 @@ def _by_selector(edges: Edges, selector: str, held: Callable[[Pod], bool]) -> Fo
 
 
 def _by_workload(edges: Edges, kind: Kind, name: str, held: Callable[[Pod], bool]) -> Found:
-    document = _read(edges, kind, name)
+    document = read(edges, kind, name)
     workload = Workload.of(kind, document)
     _check_answer(edges, kind, name, (workload.namespace, workload.name, workload.uid))
     if not workload.selector:
@@ -121,12 +121,16 @@ def _by_workload(edges: Edges, kind: Kind, name: str, held: Callable[[Pod], bool
 
 
 def _read_pod(edges: Edges, name: str) -> Pod:
-    pod = Pod.of(_read(edges, KINDS["pod"], name))
+    pod = Pod.of(read(edges, KINDS["pod"], name))
     _check_answer(edges, KINDS["pod"], name, (pod.namespace, pod.name, pod.uid))
     return pod
 
 
-def _read(edges: Edges, kind: Kind, name: str) -> Json:
+def read(edges: Edges, kind: Kind, name: str) -> Json:
+    """Read an object of the namespace by its name.
+
+    :raises NodeportError: it does not exist (with near matches), or must not be read.
+    """
     request = Request(
         "get",
         kind.resource,

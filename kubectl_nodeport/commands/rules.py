@@ -36,6 +36,9 @@ from kubectl_nodeport.rule.rule import Exposed, Rule, dynamic_band, new_id
 # https://github.com/kubernetes/kubernetes/blob/v1.34.4/pkg/registry/core/service/portallocator/allocator.go
 _RANGE = re.compile(r"The range of valid ports is ([0-9]{1,5})-([0-9]{1,5})")
 
+# Stands for the id of a rule that a dry run does not make.
+_NOT_YET = "not-yet"
+
 
 def node_port_choices(wanted: Wanted, former: Mapping[str, Any] | None) -> list[int | None]:
     """The node ports to ask for in turn; None leaves it to the server.
@@ -47,6 +50,12 @@ def node_port_choices(wanted: Wanted, former: Mapping[str, Any] | None) -> list[
     rule = wanted.rule
     before = service.exposed(former, rule, wanted.pod) if former is not None else None
     return [*([before.node_port] if before else []), *rule.preferred_ports(wanted.cluster), None]
+
+
+def planned(wanted: Wanted, standing: Standing) -> Exposed:
+    """The rule as it will be made if the first of its node ports is free."""
+    choices = node_port_choices(wanted, standing.stale or standing.untied)
+    return Exposed(wanted.rule, wanted.rule.service_name, choices[0] or 0, id=_NOT_YET)
 
 
 @contextlib.contextmanager

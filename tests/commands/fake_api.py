@@ -36,6 +36,7 @@ class FakeApi:
         self.before: Callable[[Request], None] = lambda _request: None
         self.after: Callable[[Request], None] = lambda _request: None
         self.page = page
+        self.node_port_range = (30000, 32767)
         self._count = 1000
         for document in objects:
             self.add(document)
@@ -119,10 +120,11 @@ class FakeApi:
         for at, port in enumerate(document["spec"]["ports"]):
             asked = port.get("nodePort")
             why = "provided port is already allocated" if asked in used else ""
-            if asked is not None and not 30000 <= asked <= 32767:
+            first, last = self.node_port_range
+            if asked is not None and not first <= asked <= last:
                 why = (
                     "provided port is not in the valid range. "
-                    "The range of valid ports is 30000-32767"
+                    f"The range of valid ports is {first}-{last}"
                 )
             if why:
                 message = (
@@ -130,7 +132,7 @@ class FakeApi:
                     f"Invalid value: {asked}: {why}"
                 )
                 raise _refusal(request, 422, "Invalid", message)
-            port.setdefault("nodePort", next(n for n in range(30000, 32768) if n not in used))
+            port.setdefault("nodePort", next(n for n in range(first, last + 1) if n not in used))
         document["metadata"].setdefault("uid", f"uid-{self._count}")
         document["spec"] |= {"clusterIP": "10.96.0.9", "ipFamilies": ["IPv4"]}
         return self._store("services", document)

@@ -135,6 +135,7 @@ class World:
     connection: Connection = field(
         default_factory=lambda: make.connection(context="docker-desktop")
     )
+    notes: list[str] = field(default_factory=list)
 
     @property
     def edges(self) -> Edges:
@@ -146,6 +147,7 @@ class World:
             knock=self.knock,
             hosts=self.hosts,
             local=LocalFacts("linux"),
+            notes=self.notes,
         )
 
     def connect(self, name: str = "dev", *, user: str | None = None, **asked: object) -> Connected:
@@ -153,5 +155,6 @@ class World:
         self.api.log.clear()
         self.exec.calls.clear()
         self.resolve.calls.clear()
+        self.notes.clear()
         request = ConnectRequest(target=Target(name, user), **asked)  # type: ignore[arg-type]
         return connect(request, self.edges)

@@ -1,6 +1,7 @@
 """The verbs, in the order in which the help lists them."""
 
 from kubectl_nodeport.cli.verbs.connect import connect
+from kubectl_nodeport.cli.verbs.expose import expose
 from kubectl_nodeport.cli.verbs.version import version
 
-ALL = (connect, version)
+ALL = (connect, expose, version)

@@ -1,0 +1,99 @@
+"""expose on the command line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from kubectl_nodeport.cli import argv, flags, help, output
+from kubectl_nodeport.cli.connection import connection_flags
+
+
+@click.command(
+    "expose",
+    cls=help.Command,
+    short_help="Open a port of a pod, or a Service, on every node",
+    usage="expose TARGET [options]",
+    examples="""
+    # Open port 25 of the pod dev under the name smtp
+    kubectl nodeport expose dev --name smtp --port 25
+
+    # Open the port that the pod's manifest calls http, at a NodePort of your choice
+    kubectl nodeport expose deploy/web --name web --port http --node-port 30080
+
+    # Turn a Service of type ClusterIP into a NodePort; its ClusterIP, ports and selector stay
+    kubectl nodeport expose svc/mysql
+    """,
+    help="""
+    Open a port of a pod on every node, under a name, and print where it is reached from here.
+
+    A rule is a NodePort Service that reaches this pod alone; a pod may have several. A rule of a
+    deployment or replica set with one replica, and of a pod of a stateful set, stays when the pod
+    is replaced; any other ends with its pod.
+
+    A Service is not copied but changed: svc/NAME of type ClusterIP becomes a NodePort, with all its
+    ports, until "kubectl nodeport delete svc/NAME" gives it its former type back.
+    """,
+)
+@click.argument("target", required=False)
+@click.option("-l", "--selector", help="Choose the pod by its labels, instead of by its name.")
+@click.option("--name", help="The name of the rule: 1 to 20 lower-case letters; ssh if empty.")
+@click.option(
+    "--port",
+    type=flags.Port(),
+    help="The container port, by number or name; the one named like the rule if empty.",
+)
+@click.option(
+    "--node-port",
+    type=click.IntRange(1, 65535),
+    help="The NodePort that the rule has to have; a free one if empty.",
+)
+@click.option(
+    "--protocol",
+    type=click.Choice(["TCP", "UDP", "SCTP"], case_sensitive=False),
+    help="The protocol of the port; TCP if empty.",
+)
+@click.option(
+    "--timeout",
+    type=flags.Duration(),
+    default="5s",
+    help="How long to wait for an address to answer.",
+)
+@click.option(
+    "--dry-run",
+    cls=argv.OptionalValue,
+    no_value="client",
+    type=click.Choice(["none", "client"]),
+    default="none",
+    help='"none" or "client"; with client, say what would be done and do nothing.',
+)
+@output.option()
+@connection_flags
+def expose(target: str | None, **options: Any) -> None:
+    """Parse what was typed, run the command, print its result."""
+    from kubectl_nodeport.cli import picker, wiring
+    from kubectl_nodeport.cli.render import expose as render
+    from kubectl_nodeport.cli.render import rules
+    from kubectl_nodeport.commands.expose import ExposeRequest
+    from kubectl_nodeport.commands.expose import expose as command
+
+    named = wiring.target(target, options)
+    with wiring.world(options) as edges:
+        request = ExposeRequest(
+            target=named or picker.ask_target(edges),
+            rule_name=options["name"] or "ssh",
+            port=options["port"],
+            node_port=options["node_port"],
+            protocol=options["protocol"] or "TCP",
+            timeout_s=options["timeout"],
+            dry_run=options["dry_run"] == "client",
+        )
+        opened = command(request, edges)
+    output.write(
+        options["output"],
+        text=lambda: render.as_text(opened),
+        document=lambda: rules.rule_list(opened.listed),
+        names=lambda: rules.names(opened.listed),
+        hint="kubectl nodeport get shows what stands",
+    )
