@@ -10,10 +10,10 @@ from __future__ import annotations
 import statistics
 import sys
 import time
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
+from bench import scale
+from bench.table import Row, show, timed
 from tests.cluster import plugin
 from tests.cluster.build import build
 from tests.cluster.cluster import Cluster
@@ -55,38 +55,10 @@ def main() -> int:
                 *_new(cluster, ns),
                 *_requests(cluster, ns),
             ]
-    _print(rows)
-    return int(any(row.is_over for row in rows))
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A line of the table: the median of ``runs``, and what it may be at most."""
-
-    what: str
-    measured: float
-    budget: float
-    unit: str
-    """Of both numbers."""
-    runs: int = 1
-
-    @property
-    def is_over(self) -> bool:
-        """Whether the budget does not hold."""
-        return self.measured > self.budget
-
-
-def _print(rows: Sequence[Row]) -> None:
+    rows += scale.rows(tools)
     print(f"profile {PROFILE}; where there are several runs, their median")
-    width = max(len(row.what) for row in rows)
-    print(f"{'what':<{width}}  {'measured':>8}  {'budget':>7}  {'unit':<14}  runs")
-    for row in rows:
-        mark = "  over budget" if row.is_over else ""
-        budget = f"<= {row.budget:g}"
-        print(
-            f"{row.what:<{width}}  {row.measured:>8.2f}  {budget:>7}  {row.unit:<14}  "
-            f"{row.runs:>4}{mark}"
-        )
+    show(rows)
+    return int(any(row.is_over for row in rows))
 
 
 def _existing(cluster: Cluster, ns: Namespace) -> list[Row]:
@@ -94,9 +66,9 @@ def _existing(cluster: Cluster, ns: Namespace) -> list[Row]:
     ns.pod("dev")
     ns.pod("hand")
     ours = f"kubectl nodeport connect dev -n {ns}"
-    _timed(cluster, ours)
-    _timed(cluster, _by_hand(ns, "hand"))
-    pairs = [(_timed(cluster, ours), _timed(cluster, _by_hand(ns, "hand"))) for _ in range(RUNS)]
+    timed(cluster, ours)
+    timed(cluster, _by_hand(ns, "hand"))
+    pairs = [(timed(cluster, ours), timed(cluster, _by_hand(ns, "hand"))) for _ in range(RUNS)]
     mine, hand = (statistics.median(side) for side in zip(*pairs, strict=True))
     print(
         f"rule exists: connect {mine:.2f} s, by hand {hand:.2f} s (medians of {RUNS}, in turns)",
@@ -110,9 +82,9 @@ def _far_away(cluster: Cluster, ns: Namespace) -> list[Row]:
     with cluster.relay(delay_s=0.025) as relay:
         config = f"export KUBECONFIG={relay.kubeconfig()}; "
         ours = f"{config}kubectl nodeport connect dev -n {ns}"
-        _timed(cluster, ours)
+        timed(cluster, ours)
         pairs = [
-            (_timed(cluster, ours), _timed(cluster, config + _by_hand(ns, "hand")))
+            (timed(cluster, ours), timed(cluster, config + _by_hand(ns, "hand")))
             for _ in range(RUNS)
         ]
     mine, hand = (statistics.median(side) for side in zip(*pairs, strict=True))
@@ -142,11 +114,11 @@ def _new(cluster: Cluster, ns: Namespace) -> list[Row]:
         with ThreadPoolExecutor(1) as pool:
             opening = pool.submit(_opening, cluster, f"{ns}/nodeport-{name}-ssh")
             began = time.monotonic()
-            _timed(cluster, f"kubectl nodeport connect {name} -n {ns}")
+            timed(cluster, f"kubectl nodeport connect {name} -n {ns}")
             ended = time.monotonic()
             opened = opening.result(timeout=60)
         late.append(ended - opened)
-        hand = _timed(cluster, _by_hand(ns, f"hand{number}"))
+        hand = timed(cluster, _by_hand(ns, f"hand{number}"))
         print(
             f"new rule: connect {ended - began:.2f} s, kube-proxy opened the port after "
             f"{opened - began:.2f} s, by hand {hand:.2f} s",
@@ -173,7 +145,7 @@ def _requests(cluster: Cluster, ns: Namespace) -> list[Row]:
 
         def count() -> int:
             relay.reset()
-            _timed(cluster, line)
+            timed(cluster, line)
             return len(relay.requests())
 
         new, existing = count(), count()
@@ -181,13 +153,6 @@ def _requests(cluster: Cluster, ns: Namespace) -> list[Row]:
         Row("connect, new rule", new, 6, "API requests"),
         Row("connect, rule exists", existing, 4, "API requests"),
     ]
-
-
-def _timed(cluster: Cluster, line: str) -> float:
-    """The seconds that a shell line takes on the laptop."""
-    began = time.monotonic()
-    cluster.laptop.run(["bash", "-c", line], check=True)
-    return time.monotonic() - began
 
 
 if __name__ == "__main__":

@@ -54,18 +54,38 @@ class Namespace:
 
     def deployment(self, name: str, *, replicas: int, wait: bool = True, **words: Any) -> list[Pod]:
         """Make a Deployment of pods with equal labels; returns its pods by name."""
-        chosen = Words(**words)
-        body = pods.deployment(name, chosen, self._public_key, replicas)
-        self.api.create(f"/apis/apps/v1/namespaces/{self.name}/deployments", body)
+        return self._workload("Deployment", name, replicas, Words(**words), wait=wait)
+
+    def stateful_set(self, name: str, *, replicas: int = 1, **words: Any) -> list[Pod]:
+        """Make a StatefulSet; returns its pods, NAME-0 and so on."""
+        return self._workload("StatefulSet", name, replicas, Words(**words), wait=True)
+
+    def scale(self, name: str, replicas: int, **words: Any) -> list[Pod]:
+        """Scale a Deployment and await its pods, which these words made; returns them by name."""
+        path = f"/apis/apps/v1/namespaces/{self.name}/deployments/{name}"
+        self.api.patch(path, {"spec": {"replicas": replicas}})
+        return self._pods_of(name, replicas, Words(**words), wait=True)
+
+    def _workload(
+        self, kind: str, name: str, replicas: int, words: Words, *, wait: bool
+    ) -> list[Pod]:
+        body = pods.workload(kind, name, words, self._public_key, replicas)
+        self.api.create(f"/apis/apps/v1/namespaces/{self.name}/{kind.lower()}s", body)
+        return self._pods_of(name, replicas, words, wait=wait)
+
+    def _pods_of(self, name: str, replicas: int, words: Words, *, wait: bool) -> list[Pod]:
         selector = f"{self.path}/pods?labelSelector=app%3D{name}"
-        until(
-            f"{replicas} pods of {name}",
-            lambda: len(self.api.get(selector)["items"]) == replicas,
-        )
-        found = sorted(item["metadata"]["name"] for item in self.api.get(selector)["items"])
+
+        def living() -> list[str]:
+            items = self.api.get(selector)["items"]
+            kept = [i["metadata"] for i in items if "deletionTimestamp" not in i["metadata"]]
+            return sorted(metadata["name"] for metadata in kept)
+
+        until(f"{replicas} pods of {name}", lambda: len(living()) == replicas)
+        found = living()
         if wait:
             for pod in found:
-                self.wait(pod, chosen)
+                self.wait(pod, words)
         return [self.get_pod(pod) for pod in found]
 
     def replace_pod(self, name: str, **changed: Any) -> Pod:

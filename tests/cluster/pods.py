@@ -67,19 +67,17 @@ def manifest(name: str, words: Words, public_key: str) -> Object:
     }
 
 
-def deployment(name: str, words: Words, public_key: str, replicas: int) -> Object:
-    """A Deployment whose pods all have the label app=NAME."""
+def workload(kind: str, name: str, words: Words, public_key: str, replicas: int) -> Object:
+    """A Deployment, StatefulSet or ReplicaSet whose pods all have the label app=NAME."""
     labels = {"app": name, **words.labels}
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": name},
-        "spec": {
-            "replicas": replicas,
-            "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": _spec(words, public_key)},
-        },
+    spec: Object = {
+        "replicas": replicas,
+        "selector": {"matchLabels": labels},
+        "template": {"metadata": {"labels": labels}, "spec": _spec(words, public_key)},
     }
+    if kind == "StatefulSet":
+        spec["serviceName"] = name
+    return {"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name}, "spec": spec}
 
 
 def _spec(words: Words, public_key: str) -> Object:

@@ -41,7 +41,7 @@ def refused(made: World, name: str = "ssh", **asked: Any) -> NodeportError:
     return caught.value
 
 
-def annotations(made: World) -> dict[str, Any]:
+def rules_on(made: World) -> dict[str, Any]:
     found = made.api.get("pods", "dev")
     assert found is not None
     return {k: json.loads(v) for k, v in found["metadata"]["annotations"].items()}
@@ -55,7 +55,7 @@ def test_three_rules_as_in_craters_page() -> None:
     for name, port in rules.items():
         (one,) = opened[name].listed
         assert (one.name, one.port, one.target, one.pods) == (name, port, "pod/dev", ("dev",))
-        assert annotations(made)[f"nodeport.crater.raids.io/{name}"] == {
+        assert rules_on(made)[f"nodeport.crater.raids.io/{name}"] == {
             "name": name,
             "containerPort": port,
             "address": "192.168.5.82",
@@ -86,7 +86,7 @@ def test_address_is_the_first_that_accepts() -> None:
     made = world()
     (one,) = (opened := run(made)).listed
     assert one.address == "127.0.0.1"
-    assert opened.answering == {one.node_port}
+    assert opened.answering == frozenset([one.node_port])
 
 
 def test_nothing_answers_yet() -> None:

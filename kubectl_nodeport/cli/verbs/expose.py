@@ -82,7 +82,7 @@ def expose(target: str | None, **options: Any) -> None:
     with wiring.world(options) as edges:
         request = ExposeRequest(
             target=named or picker.ask_target(edges),
-            rule_name=options["name"] or "ssh",
+            rule_name="ssh" if options["name"] is None else options["name"],
             port=options["port"],
             node_port=options["node_port"],
             protocol=options["protocol"] or "TCP",
