@@ -16,7 +16,7 @@ pytestmark = pytest.mark.cluster
 RULES = {"ssh": 22, "smtp": 25, "telnet": 23}
 LISTENERS = (
     "for port in 22 23 25; do "
-    "socat TCP-LISTEN:$port,fork,reuseaddr SYSTEM:'echo port '$port & done; "
+    "socat -t 9 TCP-LISTEN:$port,fork,reuseaddr SYSTEM:'echo port '$port & done; "
     "echo listening; wait"
 )
 
@@ -53,7 +53,8 @@ def rules_on(desk: Desk, pod: str) -> dict[str, Any]:
 
 def says(desk: Desk, address: str, port: int) -> str:
     """What answers there, from the laptop."""
-    return desk.type("socat", "-u", "-T", "2", f"TCP:{address}:{port}", "-").stdout.strip()
+    done = desk.type("socat", "-u", "-T", "2", f"TCP:{address}:{port}", "-")
+    return (done.stdout or done.stderr).strip()
 
 
 def test_ssh_smtp_and_telnet(anywhere: Desk) -> None:
