@@ -81,7 +81,7 @@ def connect(request: ConnectRequest, edges: Edges) -> Connected:
     pod = found.pod
     if found.note:
         edges.notes.append(found.note)
-    container, port = choose_port(pod, request.port, request.container)
+    container, port = choose_port(found, request.port, request.container)
     check_running(pod, container)
     rule_draft = RuleDraft(request.rule_name, port, node_port=request.node_port)
     wanted = wanted_rule(edges, found, rule_draft)

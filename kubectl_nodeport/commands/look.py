@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from kubectl_nodeport.address.facts import NodeFacts, node_facts
 from kubectl_nodeport.commands.edges import Edges
+from kubectl_nodeport.commands.find import Found
 from kubectl_nodeport.container.script import Inside, command, is_whole, parse
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.pod import Container, Pod
 from kubectl_nodeport.kube.request import ForbiddenError, NotFoundError, Request
+from kubectl_nodeport.rule import service
 
 
-def choose_port(pod: Pod, port: int | str | None, container: str | None) -> tuple[Container, int]:
-    """The container and its ssh port: as asked for, else as the pod's manifest tells.
+def choose_port(
+    found: Found, port: int | str | None, container: str | None
+) -> tuple[Container, int]:
+    """The container and its ssh port: as asked for, else as the Service or the pod tells.
 
     :param port: a number, or the name of a container port.
     :raises NodeportError: no such port or container.
     """
+    pod = found.pod
+    if port is None and found.service is not None:
+        port = service.ssh_target(found.service)
     number = pod.ssh_port() if port is None else port_number(pod, port, "TCP")
     return _container(pod, container) or pod.container(number), number
 

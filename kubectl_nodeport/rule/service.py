@@ -21,6 +21,7 @@ _SELF = "kubectl-nodeport/service"
 _ID = "kubectl-nodeport/id"
 _TARGET = "kubectl-nodeport/target"
 _RULE = "kubectl-nodeport/rule"
+_SSH_PORT = 22
 
 
 def pod_label(rule_name: str) -> str:
@@ -190,6 +191,18 @@ def target_ports(service: Mapping[str, Any]) -> list[str]:
         + (f"/{port['protocol']}" if port.get("protocol", "TCP") != "TCP" else "")
         for port in listed
     ]
+
+
+def ssh_target(service: Mapping[str, Any]) -> int | str | None:
+    """Where the Service's ssh port leads, by number or name: the one named ssh, else port 22."""
+    ports = _mapping(service.get("spec")).get("ports")
+    listed = map(_mapping, ports if isinstance(ports, list) else [])
+    tcp = [p for p in listed if p.get("protocol", "TCP") == "TCP"]
+    for port in sorted(tcp, key=lambda p: p.get("name") != "ssh"):
+        if port.get("name") == "ssh" or port.get("port") == _SSH_PORT:
+            target = port.get("targetPort", port.get("port"))
+            return target if isinstance(target, (int, str)) and target else None
+    return None
 
 
 def _node_port(spec: Mapping[str, Any], rule: Rule, pod: Pod) -> int | None:

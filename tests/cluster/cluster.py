@@ -79,8 +79,10 @@ class Cluster:
         self.api = Api(self.ca, self.token, lambda: connected(state.laptop, (CABLE_NODE, API_PORT)))
 
     @classmethod
-    def start(cls, name: str = "test") -> Cluster:
+    def start(cls, name: str = "test", *, api_flags: tuple[str, ...] = ()) -> Cluster:
         """Start a cluster; first end what a killed run left under this name.
+
+        `api_flags` are flags for its API server, besides the usual ones.
 
         It has the profile "lan", and nothing but a kubeconfig in its home. It dies with this
         process, unless detach() is called. Raises ClusterError, also when the name is in use.
@@ -94,7 +96,7 @@ class Cluster:
                 raise ClusterError(f"cluster {name} is up: {command}")
             _remove(name)
             resources.callback(_remove, name)
-            state, holders = _start(name, built, resources)
+            state, holders = _start(name, built, resources, api_flags)
             cluster = cls(name, state)
             log = cluster.folder / "log"
             readiness.wait(cluster.api, state.node, log, built.images)
@@ -291,7 +293,9 @@ def _cgroup(name: str) -> str:
     return f"kubectl-nodeport-{name}"
 
 
-def _start(name: str, built: Built, stack: ExitStack) -> tuple[State, tuple[Holder, ...]]:
+def _start(
+    name: str, built: Built, stack: ExitStack, api_flags: tuple[str, ...]
+) -> tuple[State, tuple[Holder, ...]]:
     folder = folder_of(name)
     (folder / "log").mkdir(mode=0o700, parents=True)
     token = pki.make(folder / "pki", (CABLE_NODE, NODE_IP))
@@ -300,7 +304,7 @@ def _start(name: str, built: Built, stack: ExitStack) -> tuple[State, tuple[Hold
     cgroups.make(_cgroup(name))
     laptop = laptops.start(name, folder)
     stack.callback(laptop.leave)
-    server = node.start(node.Plan(folder, token, built, _cgroup(name)))
+    server = node.start(node.Plan(folder, token, built, _cgroup(name), api_flags))
     stack.callback(server.leave)
     state = State(server.process, laptop.process, str(built.kubectl))
     state.write(folder)

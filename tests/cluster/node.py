@@ -40,6 +40,8 @@ class Plan:
     """The administrator's."""
     built: Built
     cgroup: str
+    api_flags: tuple[str, ...] = ()
+    """More flags for the API server."""
 
 
 def mark(name: str) -> str:
@@ -97,7 +99,7 @@ def _programs(plan: Plan, config: Path) -> list[dict[str, Any]]:
     """All programs in the order of their start; some have to wait for the API server."""
     rows: list[tuple[str, str | None, Sequence[str]]] = [
         ("etcd", None, _etcd()),
-        ("kube-apiserver", None, _apiserver(plan.state / "pki")),
+        ("kube-apiserver", None, [*_apiserver(plan.state / "pki"), *plan.api_flags]),
         ("containerd", None, [f"--config={config / 'containerd.toml'}"]),
         ("kubelet", f"{_API}/readyz", _kubelet(config)),
         ("kube-controller-manager", None, _controller_manager(plan.state / "pki", config)),

@@ -12,7 +12,7 @@ from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.request import Json
 from kubectl_nodeport.kube.target import Target
 from tests.commands.fake_api import FakeApi
-from tests.commands.world import NODE, World
+from tests.commands.world import NODE, World, inside
 from tests.kube import make
 
 API = {"app": "api"}
@@ -202,3 +202,32 @@ def test_without_the_right_to_patch_pods_a_lasting_rule_needs_no_label() -> None
     done = run(made)
     assert done.entry.origin.target == "deployment/api"
     assert any("does not carry the rule's annotation" in note for note in done.notes)
+
+
+class TestService:
+    def service(self, kind: str = "ClusterIP", **port: Any) -> Json:
+        listed = {"name": "ssh", "port": 22, "targetPort": 2222, **port}
+        return {
+            "kind": "Service",
+            "metadata": {"name": "web", "namespace": "default", "uid": "uid-of-service"},
+            "spec": {"type": kind, "selector": API, "ports": [listed]},
+        }
+
+    def test_its_node_port_is_used_where_it_reaches_one_pod(self) -> None:
+        made = world(self.service("NodePort", nodePort=30333), pod("api-1", "uid-1"))
+        made.exec.output = inside(port=2222)
+        done = run(made, "web", "service")
+        assert made.api.writes() == []
+        assert (done.exposed.service, done.entry.port) == ("web", 30333)
+
+    @pytest.mark.parametrize("kind", ["ClusterIP", "NodePort"])
+    def test_else_a_rule_on_kubectls_pick(self, kind: str) -> None:
+        pods = pod("api-1", "uid-1"), pod("api-2", "uid-2")
+        node_port = {"nodePort": 30333} if kind == "NodePort" else {}
+        made = world(self.service(kind, **node_port), *pods)
+        made.exec.output = inside(port=2222)
+        before = dict(made.api.objects["services", "default", "web"])
+        done = run(made, "web", "service")
+        assert done.entry.origin.target == f"pod/{done.pod.name}"
+        assert done.exposed.rule.port == 2222
+        assert made.api.objects["services", "default", "web"] == before, "connect changes none"

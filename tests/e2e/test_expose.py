@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from tests.cluster import plugin
 from tests.cluster.api import until
+from tests.cluster.cluster import Cluster, free_name
 from tests.e2e.conftest import ANSWERS_AT, Desk
 
 pytestmark = pytest.mark.cluster
@@ -223,3 +225,23 @@ def test_node_port_of_ones_choice(desk: Desk) -> None:
     outside = desk.nodeport("expose", "dev", "--name", "b", "--port", "1", "--node-port", "80")
     assert "error: NodePort 80 cannot be had: the range is 30000-32767" in outside.stderr
     assert len(desk.services()) == 1
+
+
+@pytest.mark.usefixtures("cluster")
+def test_cluster_with_another_range_of_node_ports() -> None:
+    """The rule keeps its port there too, although the first wish is outside of the range."""
+    flags = ("--service-node-port-range=20000-20999",)
+    with Cluster.start(free_name("range"), api_flags=flags) as other:
+        other.laptop.path_prepend.append(plugin.installed())
+        other.use("docker-desktop")
+        with other.namespace() as ns:
+            desk = Desk(other, ns)
+            ns.pod("dev", runs="nothing")
+            first = opened(desk, "dev")["spec"]["nodePort"]
+            assert 20031 <= first <= 20999
+            assert desk.nodeport("delete", "dev", "--name", "ssh").returncode == 0
+            assert opened(desk, "dev")["spec"]["nodePort"] == first
+            told = desk.nodeport(
+                "expose", "dev", "--name", "b", "--port", "1", "--node-port", "30042"
+            )
+            assert "NodePort 30042 cannot be had: the range is 20000-20999" in told.stderr
