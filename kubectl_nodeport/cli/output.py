@@ -61,5 +61,11 @@ def formatted(chosen: str, document: Document) -> str:
         return json.dumps(document, indent=2)
     import yaml  # late: few ask for it
 
-    text: str = yaml.safe_dump(document, sort_keys=False)
+    class Plain(yaml.SafeDumper):
+        """Without anchors, which not every reader of YAML expects in such output."""
+
+        def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the library's signature
+            return True
+
+    text: str = yaml.dump(document, Dumper=Plain, sort_keys=False)
     return text.rstrip("\n")
