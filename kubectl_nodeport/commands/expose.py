@@ -15,7 +15,6 @@ from kubectl_nodeport.commands.reach import ordered_candidates
 from kubectl_nodeport.commands.rules import planned, rule_for
 from kubectl_nodeport.commands.standing import (
     RuleDraft,
-    Wanted,
     find_rule,
     held_by,
     wanted_rule,
@@ -23,8 +22,8 @@ from kubectl_nodeport.commands.standing import (
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.pod import Pod
 from kubectl_nodeport.kube.target import Target
-from kubectl_nodeport.rule.listed import Listed
-from kubectl_nodeport.rule.rule import Exposed, check_name
+from kubectl_nodeport.rule.listed import Listed, of_rule
+from kubectl_nodeport.rule.rule import check_name
 
 _SSH_PORT = 22
 
@@ -85,7 +84,8 @@ def expose(request: ExposeRequest, edges: Edges) -> Opened:
     else:
         with rule_for(edges, wanted, standing) as exposed:
             change = "created" if exposed.made_now else "unchanged"
-    opened = Opened((_listed(exposed, wanted),), change, dry_run=request.dry_run)
+    listed = of_rule(exposed, pods=(pod.name,))
+    opened = Opened((listed,), change, dry_run=request.dry_run)
     ordered = ordered_candidates(edges, pod, node, exposed.ip_families)
     return with_addresses(edges, opened, ordered, request.timeout_s)
 
@@ -109,21 +109,6 @@ def with_addresses(
         for one in opened.listed
     ]
     return replace(opened, listed=tuple(listed), answering=frozenset(answers) if asked else None)
-
-
-def _listed(exposed: Exposed, wanted: Wanted) -> Listed:
-    rule = exposed.rule
-    return Listed(
-        name=rule.name,
-        namespace=rule.namespace,
-        target=rule.target,
-        pods=(wanted.pod.name,),
-        port=rule.port,
-        protocol=rule.protocol,
-        node_port=exposed.node_port,
-        service=exposed.service,
-        source="kubectl-nodeport" if exposed.ours else "other",
-    )
 
 
 def _port(pod: Pod, request: ExposeRequest) -> int:

@@ -54,19 +54,24 @@ def find_address(edges: Edges, search: Search, exposed: Exposed) -> Answer:
 
 def ordered_candidates(
     edges: Edges,
-    pod: Pod,
+    pod: Pod | None,
     node: NodeFacts | None,
     ip_families: tuple[str, ...],
     known: str | None = None,
 ) -> tuple[Candidate, ...]:
-    """All candidates; the one that the Host entry has already comes first."""
+    """All candidates; the one that the Host entry has already comes first.
+
+    :param pod: the pod behind the rule; None for a Service without one.
+    :param node: its node, as far as it was read.
+    :param known: the address in the Host entry.
+    """
     connection = edges.connection
     facts = AddressFacts(
         local=edges.local,
         server_url=connection.server,
-        pod_host_ips=pod.host_ips,
+        pod_host_ips=pod.host_ips if pod else (),
         node=node,
-        node_name=pod.node,
+        node_name=pod.node if pod else node.name if node else "",
         context=connection.context,
         cluster=connection.cluster_name,
         providers=kubeconfig_providers(

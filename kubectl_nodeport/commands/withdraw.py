@@ -40,7 +40,7 @@ def withdraw(api: Api, exposed: Exposed, pod: Pod) -> None:
         command = f"kubectl delete service {exposed.service} -n {rule.namespace}"
         left.append((f"service {exposed.service} is left behind ({err})", command))
     try:
-        _untie(api, exposed, pod)
+        untie(api, exposed, pod.name)
     except NodeportError as err:
         label = service.pod_label(rule.name)
         command = f"kubectl label pod {pod.name} -n {rule.namespace} {label}-"
@@ -51,18 +51,22 @@ def withdraw(api: Api, exposed: Exposed, pod: Pod) -> None:
         raise NodeportError(f"in namespace {rule.namespace}: {what}", hint=commands)
 
 
-def _untie(api: Api, exposed: Exposed, pod: Pod) -> None:
-    """Take the label and the annotation from the pod, unless another run has put its own there."""
-    request = Request("get", "pods", "read the pod", name=pod.name, namespace=pod.namespace)
+def untie(api: Api, exposed: Exposed, pod_name: str) -> None:
+    """Take the rule's label and annotation from a pod that has them, if there is one of this name.
+
+    What another rule of the same name has put there meanwhile stays.
+
+    :raises NodeportError: the right to patch pods is missing, or the pod keeps changing.
+    """
+    namespace = exposed.rule.namespace
+    request = Request("get", "pods", "read the pod", name=pod_name, namespace=namespace)
     try:
         document = api.send(request)
-        now = Pod.of(document)
-        if now.uid != pod.uid:
-            return
-        metadata = _of_the_rule(exposed, now)
+        pod = Pod.of(document)
+        metadata = _of_the_rule(exposed, pod)
         if metadata:
             version = (document.get("metadata") or {}).get("resourceVersion")
-            metadata["resourceVersion"] = version
+            metadata |= {"resourceVersion": version, "uid": pod.uid}
             patch_pod(api, pod, metadata, "remove the rule's label")
     except NotFoundError:
         return

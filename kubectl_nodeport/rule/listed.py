@@ -17,7 +17,7 @@ from kubectl_nodeport.kube.target import is_name
 from kubectl_nodeport.kube.workload import KINDS
 from kubectl_nodeport.rule import annotation, service
 from kubectl_nodeport.rule.reached import Backend, problem, reached
-from kubectl_nodeport.rule.rule import PROTOCOLS, check_name
+from kubectl_nodeport.rule.rule import PROTOCOLS, Exposed, check_name
 
 Source = Literal["kubectl-nodeport", "crater", "other"]
 Key = tuple[str, str]  # a namespace, and the name of a Service there
@@ -106,6 +106,22 @@ def listed(seen: Seen) -> tuple[Listed, ...]:
             if not same:
                 rows.append(_of_annotation(pod, told))
     return tuple(sorted(rows, key=_order))
+
+
+def of_rule(exposed: Exposed, *, pods: tuple[str, ...] | None = None) -> Listed:
+    """A rule that was made, found or deleted just now, without another look at the cluster."""
+    rule = exposed.rule
+    return Listed(
+        name=rule.name,
+        namespace=rule.namespace,
+        target=rule.target,
+        pods=pods,
+        port=rule.port,
+        protocol=rule.protocol,
+        node_port=exposed.node_port,
+        service=exposed.service,
+        source="kubectl-nodeport" if exposed.ours else "other",
+    )
 
 
 def key(one: Mapping[str, Any]) -> Key | None:
@@ -237,8 +253,8 @@ def _tells(row: Listed, pod: Pod, told: annotation.Annotation) -> bool:
     """Whether the row's Service is what the annotation tells of."""
     if row.namespace != pod.namespace or not row.service:
         return False
-    if row.pods is None and not row.target:
-        return row.node_port == told.node_port  # no two Services of a cluster have the same
+    if row.pods is None and row.node_port == told.node_port:
+        return True  # no two Services of a cluster have the same
     leads = row.target == f"pod/{pod.name}" or pod.name in (row.pods or ())
     return leads and (row.node_port == told.node_port or row.name == told.name)
 
@@ -255,8 +271,10 @@ def _address(hosts: Sequence[Host], pods: Sequence[Pod]) -> str:
 
 
 def _order(row: Listed) -> tuple[str, int, str, str, str, int]:
+    """A Service's ports stay together."""
+    shown = row.service if row.source == "other" else row.name
     at = _SOURCES.index(row.source)
-    return row.namespace, at, row.target, row.name, row.service, row.node_port
+    return row.namespace, at, row.target, shown, row.service, row.node_port
 
 
 def _created(one: Mapping[str, Any]) -> datetime | None:

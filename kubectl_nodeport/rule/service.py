@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.pod import Pod
 from kubectl_nodeport.kube.request import Json
 from kubectl_nodeport.rule.binding import Binding
@@ -173,6 +174,33 @@ def exposed(service: Mapping[str, Any], rule: Rule, pod: Pod) -> Exposed | None:
         id=rule_id(service),
         uid=uid(service),
         ip_families=tuple(map(str, families)) if isinstance(families, list) else (),
+    )
+
+
+def as_rule(service: Mapping[str, Any]) -> Exposed | None:
+    """A Service of ours as the rule that it is, by its own word; None where it is none."""
+    spec = _mapping(service.get("spec"))
+    ports = spec.get("ports")
+    port = _mapping(ports[0]) if isinstance(ports, list) and ports else {}
+    number, node_port = port.get("targetPort"), port.get("nodePort")
+    if not (is_ours(service) and type(number) is int):
+        return None
+    try:
+        rule = Rule(
+            rule_name(service),
+            str(_mapping(service.get("metadata")).get("namespace")),
+            target(service),
+            number,
+            str(port.get("protocol", "TCP")),
+        )
+    except NodeportError:
+        return None
+    return Exposed(
+        rule=rule,
+        service=name(service),
+        node_port=node_port if type(node_port) is int else 0,
+        id=rule_id(service),
+        uid=uid(service),
     )
 
 

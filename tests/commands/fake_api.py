@@ -108,7 +108,8 @@ class FakeApi:
         items = found[start:end]
         if request.names_only:
             items = [{"metadata": item["metadata"]} for item in items]
-        return {"kind": "List", "metadata": more, "items": items}
+        metadata = {"resourceVersion": str(self._count), **more}
+        return {"kind": "List", "metadata": metadata, "items": items}
 
     def _create(self, request: Request) -> Json:
         document = copy.deepcopy(request.body or {})
@@ -116,23 +117,7 @@ class FakeApi:
         if self._key(request, name) in self.objects:
             message = f'services "{name}" already exists'
             raise _refusal(request, 409, "AlreadyExists", message)
-        used = self.node_ports()
-        for at, port in enumerate(document["spec"]["ports"]):
-            asked = port.get("nodePort")
-            why = "provided port is already allocated" if asked in used else ""
-            first, last = self.node_port_range
-            if asked is not None and not first <= asked <= last:
-                why = (
-                    "provided port is not in the valid range. "
-                    f"The range of valid ports is {first}-{last}"
-                )
-            if why:
-                message = (
-                    f'Service "{name}" is invalid: spec.ports[{at}].nodePort: '
-                    f"Invalid value: {asked}: {why}"
-                )
-                raise _refusal(request, 422, "Invalid", message)
-            port.setdefault("nodePort", next(n for n in range(first, last + 1) if n not in used))
+        self._allocate(request, document)
         document["metadata"].setdefault("uid", f"uid-{self._count}")
         document["spec"] |= {"clusterIP": "10.96.0.9", "ipFamilies": ["IPv4"]}
         return self._store("services", document)
@@ -150,7 +135,35 @@ class FakeApi:
             # A patch has no preconditions: the uid in it is a field that must not change.
             message = f'Pod "{request.name}" is invalid: metadata.uid: field is immutable'
             raise _refusal(request, 422, "Invalid", message)
-        return self._store(request.resource, merged(found, body))
+        changed = merged(found, body)
+        if request.resource == "services":
+            self._allocate(request, changed)
+        return self._store(request.resource, changed)
+
+    def _allocate(self, request: Request, service: Json) -> None:
+        """Give a Service the node ports that its type asks for, or take them back."""
+        name, ports = service["metadata"]["name"], service["spec"].get("ports", [])
+        if service["spec"]["type"] == "ClusterIP":
+            for port in ports:
+                port.pop("nodePort", None)
+            return
+        used, (first, last) = self.node_ports(but=name), self.node_port_range
+        for at, port in enumerate(ports):
+            asked = port.get("nodePort")
+            why = "provided port is already allocated" if asked in used else ""
+            if asked is not None and not first <= asked <= last:
+                why = (
+                    "provided port is not in the valid range. "
+                    f"The range of valid ports is {first}-{last}"
+                )
+            if why:
+                message = (
+                    f'Service "{name}" is invalid: spec.ports[{at}].nodePort: '
+                    f"Invalid value: {asked}: {why}"
+                )
+                raise _refusal(request, 422, "Invalid", message)
+            port.setdefault("nodePort", next(n for n in range(first, last + 1) if n not in used))
+            used.add(port["nodePort"])
 
     def _delete(self, request: Request) -> Json:
         found = self._existing(request)
@@ -161,11 +174,12 @@ class FakeApi:
         del self.objects[self._key(request)]
         return {"kind": "Status", "status": "Success"}
 
-    def node_ports(self) -> set[int]:
+    def node_ports(self, but: str = "") -> set[int]:
+        """Those in use, save by the Service of this name."""
         return {
             port["nodePort"]
-            for (resource, _, _), document in self.objects.items()
-            if resource == "services"
+            for (resource, _, name), document in self.objects.items()
+            if resource == "services" and name != but
             for port in document["spec"].get("ports", ())
             if "nodePort" in port
         }

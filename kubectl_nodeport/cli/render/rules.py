@@ -95,16 +95,6 @@ def rule(one: Listed) -> dict[str, Any]:
     }
 
 
-def problems(listed: Sequence[Listed]) -> list[str]:
-    """A line for each rule with which something is wrong."""
-    return list(dict.fromkeys(_problem(one) for one in listed if one.problem))
-
-
-def _problem(one: Listed) -> str:
-    of = f" of {_typed(one)}" if one.target else ""
-    return f"rule {one.name}{of} in {one.namespace}: {one.problem}"
-
-
 def _name(one: Listed) -> str:
     """What is not ours is marked; of others there is no rule, so the Service is named."""
     if one.source == "other":

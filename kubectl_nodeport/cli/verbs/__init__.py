@@ -2,6 +2,7 @@
 
 from kubectl_nodeport.cli.verbs.connect import connect
 from kubectl_nodeport.cli.verbs.expose import expose
+from kubectl_nodeport.cli.verbs.get import get
 from kubectl_nodeport.cli.verbs.version import version
 
-ALL = (connect, expose, version)
+ALL = (connect, expose, get, version)

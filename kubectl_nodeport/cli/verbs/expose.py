@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
 from kubectl_nodeport.cli import argv, flags, help, output
 from kubectl_nodeport.cli.connection import connection_flags
+from kubectl_nodeport.errors import NodeportError
 
 
 @click.command(
@@ -77,19 +79,25 @@ def expose(target: str | None, **options: Any) -> None:
     from kubectl_nodeport.cli.render import rules
     from kubectl_nodeport.commands.expose import ExposeRequest
     from kubectl_nodeport.commands.expose import expose as command
+    from kubectl_nodeport.commands.open_service import OpenRequest, open_service
 
     named = wiring.target(target, options)
     with wiring.world(options) as edges:
-        request = ExposeRequest(
-            target=named or picker.ask_target(edges),
-            rule_name="ssh" if options["name"] is None else options["name"],
-            port=options["port"],
-            node_port=options["node_port"],
-            protocol=options["protocol"] or "TCP",
-            timeout_s=options["timeout"],
-            dry_run=options["dry_run"] == "client",
-        )
-        opened = command(request, edges)
+        wanted = named or picker.ask_target(edges)
+        common = {
+            "port": options["port"],
+            "node_port": options["node_port"],
+            "timeout_s": options["timeout"],
+            "dry_run": options["dry_run"] == "client",
+        }
+        if wanted.kind == "service":
+            _check_service(options)
+            opening = OpenRequest(wanted.name, protocol=options["protocol"], **common)
+            opened = open_service(opening, edges)
+        else:
+            name = "ssh" if options["name"] is None else options["name"]
+            protocol = options["protocol"] or "TCP"
+            opened = command(ExposeRequest(wanted, name, protocol=protocol, **common), edges)
     output.write(
         options["output"],
         text=lambda: render.as_text(opened),
@@ -97,3 +105,11 @@ def expose(target: str | None, **options: Any) -> None:
         names=lambda: rules.names(opened.listed),
         hint="kubectl nodeport get shows what stands",
     )
+
+
+def _check_service(options: Mapping[str, Any]) -> None:
+    if options["name"] is not None:
+        raise NodeportError(
+            "a Service has no rule name: it is changed itself",
+            hint="leave --name out, or name a pod of the Service instead",
+        )
