@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from kubectl_nodeport import interrupts
+from kubectl_nodeport.address.candidates import Candidate
 from kubectl_nodeport.address.facts import NodeFacts, node_facts
 from kubectl_nodeport.commands.edges import Edges
 from kubectl_nodeport.commands.expose import Opened, with_addresses
@@ -30,6 +32,7 @@ from kubectl_nodeport.rule.listed import Listed
 from kubectl_nodeport.rule.service_type import Port
 
 Service = Mapping[str, Any]
+_WHAT_DECIDES = (service_type.kind, service_type.former_type)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +71,20 @@ def open_service(request: OpenRequest, edges: Edges) -> Opened:
     before = read(edges, KINDS["service"], request.name)
     service_type.check_can_open(before)
     chosen = _chosen(before, request)
+    # All that may fail is read before the Service is changed.
+    ordered = _candidates(edges, before)
     if service_type.kind(before) != "ClusterIP":
-        return _addressed(request, edges, before, _unchanged(before, chosen, request))
-    _warn(before, edges)
+        unchanged = _unchanged(before, chosen, request)
+        return with_addresses(edges, unchanged, ordered, request.timeout_s)
+    _warn(before, edges, request)
     if request.dry_run:
         listed = _listed(before, _wishes(before, edges, request, chosen))
         opened = Opened(listed, "changed", dry_run=True, became="ClusterIP becomes NodePort")
-        return _addressed(request, edges, before, opened)
+        return with_addresses(edges, opened, ordered, request.timeout_s)
     with interrupts.deferred():
         after = _patched(edges, before, lambda now: _open(edges, now, request))
     opened = Opened(_listed(after, {}), "changed", became="ClusterIP became NodePort")
-    return _addressed(request, edges, after, opened)
+    return with_addresses(edges, opened, ordered, request.timeout_s)
 
 
 def close_service(name: str, edges: Edges, *, dry_run: bool = False) -> Closed:
@@ -109,7 +115,8 @@ def _patched(edges: Edges, found: Json, patch: Callable[[Json], Json]) -> Json:
         return patch(found)
     except ConflictError:
         again = read(edges, KINDS["service"], services.name(found))
-        if service_type.kind(again) != service_type.kind(found):
+        # Its annotation may be gone: then it is not ours to change back any more.
+        if any(read_now(again) != read_now(found) for read_now in _WHAT_DECIDES):
             raise
         return patch(again)
 
@@ -117,15 +124,19 @@ def _patched(edges: Edges, found: Json, patch: Callable[[Json], Json]) -> Json:
 def _open(edges: Edges, found: Json, request: OpenRequest) -> Json:
     wishes = _wishes(found, edges, request, _chosen(found, request))
     name = services.name(found)
+    asked = {at: port for at, port in wishes.items() if port == request.node_port}
+    if wishes != asked:
+        with contextlib.suppress(InvalidError):
+            return _send(edges, name, service_type.opening(found, wishes))
     try:
-        return _send(edges, name, service_type.opening(found, wishes))
+        return _send(edges, name, service_type.opening(found, asked))
     except InvalidError as err:
         if request.node_port is not None:
             raise NodeportError(
                 f"svc/{name} cannot get NodePort {request.node_port}: {err.message}",
                 hint="leave --node-port out to get a free one",
             ) from err
-        return _send(edges, name, service_type.opening(found, {}))
+        raise
 
 
 def _send(edges: Edges, name: str, body: Json) -> Json:
@@ -142,13 +153,11 @@ def _send(edges: Edges, name: str, body: Json) -> Json:
 def _wishes(found: Service, edges: Edges, request: OpenRequest, chosen: Port) -> dict[int, int]:
     """The node ports to ask for, by the place of the port: the one asked for, or preferred ones."""
     ports = service_type.ports(found)
-    if request.node_port is not None:
-        return {ports.index(chosen): request.node_port}
-    cluster = edges.connection.identity
-    wished: dict[int, int] = {}
+    exact = request.node_port
+    wished: dict[int, int] = {} if exact is None else {ports.index(chosen): exact}
     for at, port in enumerate(ports):
-        number = service_type.preferred_node_port(found, port, cluster)
-        if number not in wished.values():
+        number = service_type.preferred_node_port(found, port, edges.connection.identity)
+        if at not in wished and number not in wished.values():
             wished[at] = number
     return wished
 
@@ -207,25 +216,24 @@ def _listed(found: Service, wishes: Mapping[int, int]) -> tuple[Listed, ...]:
     )
 
 
-def _warn(found: Service, edges: Edges) -> None:
+def _warn(found: Service, edges: Edges, request: OpenRequest) -> None:
     name = services.name(found)
     if manager := service_type.manager(found):
         edges.notes.append(f"svc/{name} is managed by {manager}, which may turn the change back")
     if not services.selector(found):
         edges.notes.append(f"svc/{name} has no selector: its endpoints are made by hand")
     listed = ", ".join(map(str, service_type.ports(found)))
-    edges.notes.append(f"every port of svc/{name} is open on every node: {listed}")
+    are = "would be" if request.dry_run else "is"
+    edges.notes.append(f"every port of svc/{name} {are} open on every node: {listed}")
 
 
-def _addressed(request: OpenRequest, edges: Edges, found: Service, opened: Opened) -> Opened:
-    """With the address of a node that a pod of the Service runs on, else of any node."""
+def _candidates(edges: Edges, found: Service) -> tuple[Candidate, ...]:
+    """The addresses of a node that a pod of the Service runs on, else of any node."""
     pod = _a_pod(edges, found)
     node = read_node(edges, pod) if pod is not None else _any_node(edges)
     families = found["spec"].get("ipFamilies")
     known = tuple(map(str, families)) if isinstance(families, list) else ()
-    return with_addresses(
-        edges, opened, ordered_candidates(edges, pod, node, known), request.timeout_s
-    )
+    return ordered_candidates(edges, pod, node, known)
 
 
 def _a_pod(edges: Edges, found: Service) -> Pod | None:

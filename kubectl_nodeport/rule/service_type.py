@@ -18,8 +18,12 @@ from kubectl_nodeport.rule import service as services
 from kubectl_nodeport.rule.rule import DEFAULT_RANGE, PROTOCOLS
 
 FORMER_TYPE = "kubectl-nodeport/former-type"
-_LABELS_OF_MANAGERS = {
+# Labels and annotations by which tools find their objects again; Argo CD's is an annotation:
+# https://argo-cd.readthedocs.io/en/stable/user-guide/resource_tracking/
+_MARKS_OF_MANAGERS = {
     "app.kubernetes.io/managed-by": "Helm",
+    "meta.helm.sh/release-name": None,
+    "argocd.argoproj.io/tracking-id": None,
     "argocd.argoproj.io/instance": None,
     "kustomize.toolkit.fluxcd.io/name": None,
     "helm.toolkit.fluxcd.io/name": None,
@@ -105,10 +109,18 @@ def check_can_open(service: Mapping[str, Any]) -> None:
             "(allocateLoadBalancerNodePorts: false)",
             hint=f"use its own address: kubectl get svc {name} -n {namespace}",
         )
-    if not ports(service):
-        raise NodeportError(
-            f"svc/{name} has no ports", hint=f"kubectl get svc {name} -n {namespace} -o yaml"
-        )
+    _check_ports(service)
+
+
+def _check_ports(service: Mapping[str, Any]) -> None:
+    known, listed = ports(service), _mapping(service.get("spec")).get("ports")
+    if known and isinstance(listed, list) and len(known) == len(listed):
+        return
+    what = "has a port of a kind unknown here" if known else "has no ports"
+    raise NodeportError(
+        f"svc/{services.name(service)} {what}",
+        hint=f"kubectl get svc {services.name(service)} -n {_namespace(service)} -o yaml",
+    )
 
 
 def opening(service: Mapping[str, Any], node_ports: Mapping[int, int]) -> Json:
@@ -160,10 +172,14 @@ def preferred_node_port(service: Mapping[str, Any], port: Port, cluster: str) ->
 def manager(service: Mapping[str, Any]) -> str:
     """Who may turn the change back at its next run, such as Helm; "" where nobody is known."""
     metadata = _mapping(service.get("metadata"))
-    labels = _mapping(metadata.get("labels"))
-    for key, value in _LABELS_OF_MANAGERS.items():
-        if key in labels and value in (None, labels[key]):
+    marks = {**_mapping(metadata.get("annotations")), **_mapping(metadata.get("labels"))}
+    for key, value in _MARKS_OF_MANAGERS.items():
+        if key in marks and value in (None, marks[key]):
             return value or key.partition("/")[0]
+    owners = metadata.get("ownerReferences")
+    for owner in map(_mapping, owners if isinstance(owners, list) else []):
+        if owner.get("controller") is True:
+            return f"{owner.get('kind')} {owner.get('name')}"
     return ""
 
 

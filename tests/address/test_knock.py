@@ -46,3 +46,44 @@ def test_name_that_is_not_known_does_not_stop_the_others() -> None:
     port = free_port()
     with listening("127.0.0.1", port):
         assert knock([Candidate("nowhere.invalid", "x"), ONE], port, 3.0) == ONE
+
+
+def test_what_hangs_up_at_once_is_no_answer_until_it_does_not() -> None:
+    """As Docker Desktop's forwarder does while kube-proxy has not opened the port yet."""
+    port, reached = free_port(), threading.Event()
+    with listening("127.0.0.1", port) as server:
+
+        def forward() -> None:
+            while True:
+                try:
+                    sock, _ = server.accept()
+                except OSError:
+                    return
+                if not reached.is_set():
+                    sock.close()
+                kept.append(sock)
+
+        kept: list[socket.socket] = []
+        thread = threading.Thread(target=forward, daemon=True)
+        thread.start()
+        assert knock([ONE], port, 0.5) is None
+        assert len(kept) > 1, "it is asked again"
+        reached.set()
+        assert knock([ONE], port, 3.0) == ONE
+        server.shutdown(socket.SHUT_RDWR)
+    thread.join(timeout=5)
+
+
+def test_server_that_speaks_and_leaves() -> None:
+    port = free_port()
+    with listening("127.0.0.1", port) as server:
+
+        def greet() -> None:
+            sock, _ = server.accept()
+            sock.sendall(b"hello\n")
+            sock.close()
+
+        thread = threading.Thread(target=greet, daemon=True)
+        thread.start()
+        assert knock([ONE], port, 3.0) == ONE
+    thread.join(timeout=5)

@@ -9,7 +9,7 @@ from kubectl_nodeport.commands.expose import Opened
 from kubectl_nodeport.commands.open_service import OpenRequest, close_service, open_service
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.request import Json, Request
-from tests.commands.fake_api import FakeApi
+from tests.commands.fake_api import FakeApi, unreachable
 from tests.commands.world import NODE, World
 from tests.kube import make
 
@@ -165,6 +165,7 @@ class TestOpen:
         opened = run(made, dry_run=True)
         assert stored(made) == before
         assert (opened.change, opened.dry_run) == ("changed", True)
+        assert "every port of svc/mysql would be open on every node: 3306" in made.notes
         assert opened.listed[0].node_port == run(made).listed[0].node_port
 
     def test_somebody_changes_it_meanwhile(self) -> None:
@@ -194,7 +195,47 @@ class TestOpen:
         made = world(document)
         run(made)
         told = [note for note in made.notes if "may turn the change back" in note]
-        assert told == ([f"svc/mysql is managed by {manager}, which may turn the change back"] * bool(manager))  # fmt: skip
+        expected = f"svc/mysql is managed by {manager}, which may turn the change back"
+        assert told == ([expected] if manager else [])
+
+    @pytest.mark.parametrize(
+        "metadata",
+        [
+            {"annotations": {"argocd.argoproj.io/tracking-id": "shop:/Service:default/mysql"}},
+            {"annotations": {"meta.helm.sh/release-name": "db"}},
+            {
+                "ownerReferences": [
+                    {"apiVersion": "x/v1", "kind": "MySQL", "name": "db", "controller": True}
+                ]
+            },
+        ],
+    )
+    def test_managed_by_others_by_other_signs(self, metadata: Json) -> None:
+        document = mysql()
+        document["metadata"] |= metadata
+        made = world(document)
+        run(made)
+        assert any("may turn the change back" in note for note in made.notes)
+
+    def test_it_is_unchanged_where_its_pods_cannot_be_read(self) -> None:
+        made = world(mysql())
+
+        def cut(request: Request) -> None:
+            if (request.verb, request.resource) == ("list", "pods"):
+                raise unreachable()
+
+        made.api.before = cut
+        assert "broke off its answer" in refused(made).message
+
+    def test_malformed_port_shifts_no_node_port(self) -> None:
+        made = world(mysql({"port": 1, "protocol": "ICMP"}, {"name": "b", "port": 2}))
+        refused(made, port=2, node_port=30053)
+
+    def test_other_ports_keep_their_preference(self) -> None:
+        ports = ({"name": "a", "port": 1}, {"name": "b", "port": 2})
+        chosen = run(world(mysql(*ports)), port=1, node_port=30053)
+        assert chosen.listed[0].node_port == 30053
+        assert chosen.listed[1].node_port == run(world(mysql(*ports))).listed[1].node_port
 
     def test_no_pod_and_no_selector(self) -> None:
         made = world(mysql(selector={"app": "none"}))
@@ -238,6 +279,22 @@ class TestClose:
         assert closed.kind == stored(made)["spec"]["type"] == "LoadBalancer"
         assert stored(made)["metadata"]["annotations"] == {}
         assert "svc/mysql is of type LoadBalancer by now, which stays" in made.notes
+
+    def test_our_annotation_goes_meanwhile(self) -> None:
+        made = world(mysql())
+        run(made)
+        made.api.log.clear()
+
+        def come_first(request: Request) -> None:
+            if request.verb == "patch" and made.api.log.count("patch services/mysql") == 1:
+                found = made.api.get("services", "mysql")
+                assert found is not None
+                found["metadata"] |= {"resourceVersion": "999", "annotations": {}}
+
+        made.api.before = come_first
+        with pytest.raises(NodeportError):
+            close_service("mysql", made.edges)
+        assert stored(made)["spec"]["type"] == "NodePort"
 
     def test_dry_run(self) -> None:
         made = world(mysql())

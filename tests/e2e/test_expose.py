@@ -234,6 +234,7 @@ def test_cluster_with_another_range_of_node_ports() -> None:
     with Cluster.start(free_name("range"), api_flags=flags) as other:
         other.laptop.path_prepend.append(plugin.installed())
         other.use("docker-desktop")
+        other.reset_home()
         with other.namespace() as ns:
             desk = Desk(other, ns)
             ns.pod("dev", runs="nothing")
