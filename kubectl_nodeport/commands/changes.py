@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
@@ -15,6 +16,8 @@ from kubectl_nodeport.rule.listed import Key, Listed, key
 Rows = tuple[Listed, ...]
 
 _GONE = 410
+# A server that finds every version too old is not to be asked without rest.
+_PAUSE_S = 1.0
 
 
 class Event(Protocol):
@@ -33,7 +36,13 @@ class Event(Protocol):
 Watch = Callable[[Request, str], Iterator[Event]]
 
 
-def changes(request: GetRequest, edges: Edges, watch: Watch) -> Iterator[Rows]:
+def changes(
+    request: GetRequest,
+    edges: Edges,
+    watch: Watch,
+    *,
+    pause: Callable[[float], None] = time.sleep,
+) -> Iterator[Rows]:
     """First the rules as they are, then without end those of each Service that changed.
 
     A rule that was deleted comes once more as it was, which is how kubectl tells it. Pods are not
@@ -57,6 +66,7 @@ def changes(request: GetRequest, edges: Edges, watch: Watch) -> Iterator[Rows]:
             # What happened since a version that is too old is seen in a new list.
             if err.status != _GONE:
                 raise
+        pause(_PAUSE_S)
 
 
 def _changed(event: Event, edges: Edges, seen: Look, known: dict[Key, Rows]) -> Iterator[Rows]:

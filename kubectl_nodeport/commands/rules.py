@@ -86,7 +86,7 @@ def make_rule(api: Api, wanted: Wanted, standing: Standing, notes: list[str]) ->
         return _join(api, wanted, standing.untied, notes)
     if standing.stale is not None:
         stale = standing.stale
-        delete_service(api, rule, service.name(stale), service.uid(stale))
+        delete_service(api, rule.namespace, service.name(stale), service.uid(stale))
     rule_id = new_id()
     try:
         created = _create(api, wanted, rule_id, standing.stale)
@@ -118,7 +118,7 @@ def _as_sent(api: Api, wanted: Wanted, rule_id: str, created: Json) -> Exposed:
         and service.is_owned_by(created, binding.owner.uid)
     ):
         return replace(exposed, made_now=True)
-    delete_service(api, rule, service.name(created), service.uid(created))
+    delete_service(api, rule.namespace, service.name(created), service.uid(created))
     raise NodeportError(
         f"the cluster changed the Service {rule.service_name} while it was made, so that it is "
         "no rule any more; it was removed again",

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from kubectl_nodeport.commands.edges import Api
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.pod import Pod
 from kubectl_nodeport.kube.request import ConflictError, Json, NotFoundError, Request
-from kubectl_nodeport.rule import annotation, service
+from kubectl_nodeport.rule import service
 from kubectl_nodeport.rule.rule import Exposed, Rule
+from kubectl_nodeport.rule.trace import traces
 
 FIELD_MANAGER = ("fieldManager", service.MANAGER)
+
+# The kubelet writes to a pod of its own accord: what it wrote is no conflict for long.
+_TRIES = 4
 
 
 def undo(api: Api, exposed: Exposed, pod: Pod, failure: BaseException) -> None:
@@ -35,12 +41,17 @@ def withdraw(api: Api, exposed: Exposed, pod: Pod) -> None:
     rule = exposed.rule
     left: list[tuple[str, str]] = []
     try:
-        delete_service(api, rule, exposed.service, exposed.uid)
+        delete_service(api, rule.namespace, exposed.service, exposed.uid)
     except NodeportError as err:
         command = f"kubectl delete service {exposed.service} -n {rule.namespace}"
         left.append((f"service {exposed.service} is left behind ({err})", command))
     try:
-        untie(api, exposed, pod.name)
+        untie(
+            api,
+            rule.namespace,
+            pod.name,
+            lambda now: traces(now, rule.name, exposed.id, exposed.node_port),
+        )
     except NodeportError as err:
         label = service.pod_label(rule.name)
         command = f"kubectl label pod {pod.name} -n {rule.namespace} {label}-"
@@ -51,37 +62,29 @@ def withdraw(api: Api, exposed: Exposed, pod: Pod) -> None:
         raise NodeportError(f"in namespace {rule.namespace}: {what}", hint=commands)
 
 
-def untie(api: Api, exposed: Exposed, pod_name: str) -> None:
-    """Take the rule's label and annotation from a pod that has them, if there is one of this name.
+def untie(api: Api, namespace: str, pod_name: str, traces: Callable[[Pod], Json]) -> None:
+    """Take a rule's label and annotation from a pod that has them, if there is one of this name.
 
-    What another rule of the same name has put there meanwhile stays.
-
+    :param traces: what of the pod's metadata is the rule's, as a patch that removes it; what
+        another rule of the same name has put there meanwhile is not.
     :raises NodeportError: the right to patch pods is missing, or the pod keeps changing.
     """
-    namespace = exposed.rule.namespace
     request = Request("get", "pods", "read the pod", name=pod_name, namespace=namespace)
-    try:
-        document = api.send(request)
-        pod = Pod.of(document)
-        metadata = _of_the_rule(exposed, pod)
-        if metadata:
-            version = (document.get("metadata") or {}).get("resourceVersion")
-            metadata |= {"resourceVersion": version, "uid": pod.uid}
-            patch_pod(api, pod, metadata, "remove the rule's label")
-    except NotFoundError:
-        return
-
-
-def _of_the_rule(exposed: Exposed, pod: Pod) -> Json:
-    """What of the pod's metadata is the rule's, as a patch that removes it."""
-    rule, found = exposed.rule, {}
-    label = service.pod_label(rule.name)
-    if pod.labels.get(label) == service.pod_label_value(pod.uid, exposed.id):
-        found["labels"] = {label: None}
-    told = annotation.read(pod.annotations)
-    if (rule.name, exposed.node_port) in ((a.name, a.node_port) for a in told):
-        found["annotations"] = {annotation.key(rule.name): None}
-    return found
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            document = api.send(request)
+            pod = Pod.of(document)
+            metadata = traces(pod)
+            if metadata:
+                version = (document.get("metadata") or {}).get("resourceVersion")
+                metadata |= {"resourceVersion": version, "uid": pod.uid}
+                patch_pod(api, pod, metadata, "remove the rule's label")
+            return
+        except NotFoundError:
+            return
+        except ConflictError:
+            if not tries_left:
+                raise
 
 
 def remove_unseen(api: Api, rule: Rule, rule_id: str) -> None:
@@ -92,7 +95,7 @@ def remove_unseen(api: Api, rule: Rule, rule_id: str) -> None:
     try:
         found = get_service(api, rule)
         if found is not None and service.rule_id(found) == rule_id:
-            delete_service(api, rule, rule.service_name, service.uid(found))
+            delete_service(api, rule.namespace, rule.service_name, service.uid(found))
     except NodeportError as err:
         raise NodeportError(
             f"service {rule.service_name} in namespace {rule.namespace} may be left behind: {err}",
@@ -115,14 +118,14 @@ def get_service(api: Api, rule: Rule) -> Json | None:
         return None
 
 
-def delete_service(api: Api, rule: Rule, name: str, uid: str) -> None:
+def delete_service(api: Api, namespace: str, name: str, uid: str) -> None:
     """Delete the Service with this uid: one that took its name meanwhile stays."""
     request = Request(
         "delete",
         "services",
         "remove the Service of a rule",
         name=name,
-        namespace=rule.namespace,
+        namespace=namespace,
         body={"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}},
     )
     try:

@@ -58,7 +58,7 @@ def test_what_is_asked_for() -> None:
     ((request, version),) = watch.asked
     assert request.path == (
         "/api/v1/namespaces/default/services"
-        "?fieldSelector=spec.type%21%3DClusterIP%2Cspec.type%21%3DExternalName"
+        "?fieldSelector=spec.type%21%3DClusterIP%2Cspec.type%21%3DExternalName&watch=true"
     )
     assert (request.verb, version) == ("watch", "1002")
 
@@ -116,12 +116,14 @@ def test_version_that_is_too_old() -> None:
     """What happened meanwhile is told, and nothing twice."""
     made = world(pod(), rule(), theirs())
     watch = FakeWatch([[GONE], [Happened("MODIFIED", rule())]])
-    found = changes(GetRequest(), made.edges, watch)
+    pauses: list[float] = []
+    found = changes(GetRequest(), made.edges, watch, pause=pauses.append)
     assert len(next(found)) == 2
     del made.api.objects["services", "default", "web"]
     made.api.add(theirs("late"))
     assert [row.service for row in next(found)] == ["web", "late"]
     assert [row.service for row in next(found)] == ["nodeport-dev-ssh"]
+    assert pauses == [1.0]
     assert [version for _, version in watch.asked] == ["1003", "1004"]
 
 

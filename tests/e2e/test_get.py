@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 from typing import Any
 
 import pytest
@@ -148,12 +151,13 @@ def test_columns_and_ages_are_kubectls(desk: Desk) -> None:
     """A Service's row begins at the same places, and is as old, as in kubectl's own table."""
     for name in ("a", "a-longer-name-than-the-heading"):
         desk.cluster.kubectl("-n", desk.ns.name, "create", "service", "nodeport", name, "--tcp=80")
-    for _ in range(3):  # a second may pass between the two
-        own = desk.type("kubectl", "get", "services", "-n", desk.ns.name).stdout.splitlines()
-        ours = desk.nodeport("get").stdout.splitlines()
-        if [line.split()[-1] for line in own] == [line.split()[-1] for line in ours]:
-            break
-    assert [line.split()[-1] for line in own] == [line.split()[-1] for line in ours]
+    services = ("kubectl", "get", "services", "-n", desk.ns.name)
+    own = desk.type(*services).stdout.splitlines()
+    ours = desk.nodeport("get").stdout.splitlines()
+    later = desk.type(*services).stdout.splitlines()
+    for before, between, after in zip(own[1:], ours[1:], later[1:], strict=True):
+        ages = [int(line.split()[-1].removesuffix("s")) for line in (before, between, after)]
+        assert ages == sorted(ages)
     assert ours[0].index("POD") == own[0].index("TYPE") + len(" (other)")
     assert all(line == line.rstrip() for line in ours)
 
@@ -220,3 +224,22 @@ def test_rules_go_with_their_pod(desk: Desk) -> None:
     desk.connect("dev")
     desk.ns.delete_pod("dev")
     until("the end of the row", lambda: items(desk) == [])
+
+
+def test_watch(desk: Desk) -> None:
+    """The rules, a line for each that changes, and 130 on Ctrl-C."""
+    desk.ns.pod("dev")
+    words = ["kubectl", "nodeport", "get", "-w", "-o", "name", "-n", desk.ns.name]
+    written = desk.laptop.home / "watched"
+    with written.open("w") as file:
+        process = desk.laptop.popen(words, stdout=file, stderr=subprocess.PIPE)
+    create = ("create", "service", "nodeport", "one", "--tcp=80")
+    desk.cluster.kubectl("-n", desk.ns.name, *create)
+    until("the first line", lambda: written.read_text() == "service/one\n")
+    desk.connect("dev")
+    until("our rule", lambda: "service/nodeport-dev-ssh\n" in written.read_text())
+    before = written.read_text()
+    desk.cluster.kubectl("-n", desk.ns.name, "delete", "service", "one")
+    until("the deleted one", lambda: written.read_text() == f"{before}service/one\n")
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(timeout=20) == 130

@@ -11,6 +11,8 @@ def as_text(opened: Opened) -> str:
     """What was done, and a line ``address:nodePort`` for each port that is open."""
     first = opened.listed[0]
     what = f"service/{first.service} {_change(opened)}"
+    if not (first.ours or opened.became):
+        what += " (made by others, used)"
     if opened.became:
         what += f": {opened.became}"
     return "\n".join([one_line(what), *(one_line(_port(opened, one)) for one in opened.listed)])

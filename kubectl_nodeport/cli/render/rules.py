@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any
 
-from kubectl_nodeport.cli.render.table import NONE, UNKNOWN, age, cell
+from kubectl_nodeport.cli.render.table import NONE, UNKNOWN, age, cell, lines, widths
 from kubectl_nodeport.cli.render.table import table as aligned
 from kubectl_nodeport.rule.listed import Listed
 
@@ -25,6 +25,25 @@ def table(
         return ""
     rows = [row(one, now, wide=wide, with_namespace=with_namespace) for one in listed]
     return aligned([headings(wide=wide, with_namespace=with_namespace), *rows])
+
+
+def more(
+    listed: Sequence[Listed],
+    before: Sequence[int],
+    now: datetime,
+    *,
+    wide: bool = False,
+    with_namespace: bool = False,
+) -> tuple[str, tuple[int, ...]]:
+    """Rows to print below others, with the widths of all columns for those that follow.
+
+    :param before: the widths of those above; without any the headings come first.
+    """
+    rows = [row(one, now, wide=wide, with_namespace=with_namespace) for one in listed]
+    if not before:
+        rows = [headings(wide=wide, with_namespace=with_namespace), *rows]
+    columns = widths(rows, before)
+    return "\n".join(lines(rows, columns)), columns
 
 
 def headings(*, wide: bool = False, with_namespace: bool = False) -> tuple[str, ...]:

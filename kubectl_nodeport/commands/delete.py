@@ -1,0 +1,182 @@
+"""delete: remove rules by their names, or all of a target or of the namespace; only ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from kubectl_nodeport import interrupts
+from kubectl_nodeport.commands.edges import Edges
+from kubectl_nodeport.commands.find import read
+from kubectl_nodeport.commands.meant import Rule, meant, of_service
+from kubectl_nodeport.commands.open_service import Closed, close_service
+from kubectl_nodeport.commands.withdraw import delete_service, untie
+from kubectl_nodeport.errors import NodeportError
+from kubectl_nodeport.kube.listing import everything
+from kubectl_nodeport.kube.pod import Pod
+from kubectl_nodeport.kube.request import Json, Request
+from kubectl_nodeport.kube.selector import of_labels
+from kubectl_nodeport.kube.target import Target, is_name
+from kubectl_nodeport.kube.workload import KINDS
+from kubectl_nodeport.rule import service
+from kubectl_nodeport.rule.listed import Listed
+from kubectl_nodeport.rule.trace import orphaned, traces
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteRequest:
+    """What the command line asks for: rules by name, or all, of a target or of the namespace."""
+
+    target: Target | None = None
+    names: tuple[str, ...] = ()
+    all: bool = False
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """What is gone, or in a dry run would be.
+
+    ``closed`` is a Service that has its former type again; ``left`` tells of the rules that stayed.
+    """
+
+    rules: tuple[Listed, ...] = ()
+    closed: Closed | None = None
+    dry_run: bool = False
+    left: NodeportError | None = None
+
+
+def delete(request: DeleteRequest, edges: Edges) -> Deleted:
+    """Remove the rules that are meant; what is not ours is never touched.
+
+    :raises NodeportError: it is not clear which rules are meant, one of them does not exist or is
+        not ours. Nothing was removed then.
+    """
+    target = request.target
+    _check(request)
+    if target is not None and target.kind == "service" and not target.selector:
+        rule = of_service(read(edges, KINDS["service"], target.name))
+        if rule is None:
+            return _close(target.name, edges, dry_run=request.dry_run)
+        chosen: Sequence[Rule] = (rule,)
+    else:
+        chosen = meant(target, request.names, edges, all_rules=request.all)
+    if request.dry_run:
+        return Deleted(tuple(rule.row for rule in chosen), dry_run=True)
+    return _remove(edges, chosen)
+
+
+def _check(request: DeleteRequest) -> None:
+    """Rules are named, or all are meant; a Service is named itself."""
+    target, by_name = request.target, bool(request.names)
+    if target is not None and target.kind == "service" and (by_name or request.all):
+        raise NodeportError(
+            f"{target} is one Service, which has no rules to choose from",
+            hint=f"kubectl nodeport delete {target}, without --name and --all",
+        )
+    if by_name and request.all:
+        raise NodeportError("both --name and --all are given", hint="give one of them")
+    if target is None and not request.all:
+        raise NodeportError(
+            "what is to be deleted?",
+            hint="name it: kubectl nodeport delete TARGET --name RULE; "
+            "or take every rule of the namespace: kubectl nodeport delete --all",
+        )
+
+
+def _close(name: str, edges: Edges, *, dry_run: bool) -> Deleted:
+    closed = close_service(name, edges, dry_run=dry_run)
+    if not dry_run and closed.kind == "ClusterIP":
+        edges.notes.extend(_lost_hosts(edges, name, ""))
+    return Deleted(closed=closed, dry_run=dry_run)
+
+
+def _remove(edges: Edges, chosen: Sequence[Rule]) -> Deleted:
+    """Remove one rule after the other; one that cannot be removed does not keep the others.
+
+    A deletion is whole: an interruption waits for its end.
+    """
+    gone: list[Listed] = []
+    failures: list[tuple[Listed, NodeportError]] = []
+    for rule in chosen:
+        try:
+            with interrupts.deferred():
+                _remove_one(edges, rule)
+        except NodeportError as err:
+            failures.append((rule.row, err))
+        else:
+            gone.append(rule.row)
+            if rule.document is not None:
+                creation = service.rule_id(rule.document)
+                edges.notes.extend(_lost_hosts(edges, rule.row.service, creation))
+    return Deleted(tuple(gone), left=_left(failures) if failures else None)
+
+
+def _remove_one(edges: Edges, rule: Rule) -> None:
+    """The Service first: then nothing is open any more, whatever becomes of the pod's label."""
+    if rule.document is not None:
+        namespace, uid = edges.connection.namespace, service.uid(rule.document)
+        delete_service(edges.api, namespace, service.name(rule.document), uid)
+    try:
+        for name in _carriers(edges, rule):
+            untie(edges.api, edges.connection.namespace, name, lambda pod: _traces(pod, rule))
+    except NodeportError as err:
+        if rule.document is None:
+            raise
+        edges.notes.append(
+            f'the label and annotation of the rule "{rule.row.name}" stay on '
+            f"{rule.row.target or 'its pod'}, where they open nothing: {err.message}"
+        )
+
+
+def _carriers(edges: Edges, rule: Rule) -> list[str]:
+    """The names of the pods that may carry the rule's annotation.
+
+    A rule of a workload has put it on the pods that it reached, one after the other.
+    """
+    kind, _, name = rule.row.target.partition("/")
+    if kind == "pod":
+        return [name]
+    labels = of_labels(service.selector(rule.document or {}))
+    if not labels:
+        return []
+    request = Request(
+        *("list", "pods", "find the rule's annotation"),
+        namespace=edges.connection.namespace,
+        query=(("labelSelector", labels),),
+    )
+    pods = [Pod.of(document) for document in everything(edges.api.send, request)]
+    return [pod.name for pod in pods if is_name(pod.name) and _traces(pod, rule)]
+
+
+def _traces(pod: Pod, rule: Rule) -> Json:
+    if rule.document is None:
+        return orphaned(pod, rule.row.name)
+    return traces(pod, rule.row.name, service.rule_id(rule.document), rule.row.node_port)
+
+
+def _lost_hosts(edges: Edges, name: str, creation: str) -> Iterator[str]:
+    """A note for each Host entry that led to the Service, which opens no port any more."""
+    wanted = (edges.connection.identity, edges.connection.namespace, name, creation)
+    try:
+        entries = edges.hosts.entries()
+    except NodeportError as err:
+        yield f"whether a host led there is not known: {err.message}"
+        return
+    for entry in entries:
+        at = entry.origin
+        if (at.cluster, at.namespace, at.service, at.creation) == wanted:
+            yield (
+                f"the host {entry.alias} leads nowhere now; "
+                "kubectl nodeport connect makes its rule again"
+            )
+
+
+def _left(failures: Sequence[tuple[Listed, NodeportError]]) -> NodeportError:
+    """All that stayed as one error; what came back the same for several is said once."""
+    by_reason: dict[str, list[str]] = {}
+    for row, err in failures:
+        shown = f'rule "{row.name}" of {row.target or row.service}'
+        by_reason.setdefault(err.message, []).append(shown)
+    said = [f"{', '.join(rules)}: {reason}" for reason, rules in by_reason.items()]
+    return NodeportError(f"not deleted: {'; '.join(said)}", hint=failures[0][1].hint)
