@@ -9,12 +9,16 @@ import signal
 import sys
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 _TERMINATED = 128
 
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
+    if sys.argv[1:2] == ["__complete"]:
+        del sys.argv[1]
+        complete()
     # Started with a closed stdout or stderr, as a daemon may: what is printed goes nowhere.
     sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115 - open to the end
     sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
@@ -28,7 +32,23 @@ def main() -> None:
     _leave(run(sys.argv[1:]))
 
 
-def _leave(code: int) -> None:
+def complete() -> NoReturn:
+    """Tell a shell what may come next; in silence, whatever happens, credential plugins included.
+
+    This is ``kubectl_complete-nodeport``, which kubectl runs by that name.
+    """
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nowhere, 0)
+    os.dup2(nowhere, 2)
+    gc.disable()
+    from kubectl_nodeport.cli.app import program
+    from kubectl_nodeport.cli.completion import answer
+
+    sys.stdout.buffer.write(answer(sys.argv[1:], program).encode())
+    _leave(0)
+
+
+def _leave(code: int) -> NoReturn:
     """End the process without taking the interpreter apart.
 
     With the kubernetes package and paramiko loaded that takes longer than a request to the API

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from kubectl_nodeport import __version__
+from tests.kube import kubectl, make
 
 ROOT = Path(__file__).parent.parent
 LAUNCHER = ROOT / "bin" / "kubectl-nodeport"
@@ -26,6 +27,37 @@ def test_launcher_is_executable_and_runs_from_anywhere(tmp_path: Path) -> None:
     assert output(sys.executable, LAUNCHER, "version", cwd=tmp_path) == (
         f"kubectl-nodeport {__version__}\n"
     )
+
+
+def test_what_kubectl_runs_for_completion_is_executable(tmp_path: Path) -> None:
+    asked = ROOT / "bin" / "kubectl_complete-nodeport"
+    assert os.access(asked, os.X_OK)
+    told = output(sys.executable, asked, "versi", cwd=tmp_path)
+    assert told == "version\tPrint the version\n:4\n"
+    assert output(sys.executable, LAUNCHER, "__complete", "versi", cwd=tmp_path) == told
+
+
+@kubectl.needed
+def test_kubectl_completes_by_it(tmp_path: Path) -> None:
+    """As its shells ask it: pkg/cmd/plugin/plugin_completion.go of k8s.io/kubectl."""
+    for name in ("kubectl-nodeport", "kubectl_complete-nodeport"):
+        script = tmp_path / name
+        script.write_text(f'#!/bin/sh\nexec {sys.executable} {ROOT}/bin/{name} "$@"\n')
+        script.chmod(0o755)
+    path = str(make.kubeconfig(tmp_path / "config", "arn:aws:dev", "kind"))
+    environ = {
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "HOME": str(tmp_path),
+        "KUBECONFIG": path,
+    }
+
+    def told(*words: str) -> str:
+        return kubectl.run(["__complete", "nodeport", *words], environ, tmp_path).stdout
+
+    assert told("versi") == "version\tPrint the version\n:4\n"
+    assert told("connect", "--context", "arn:") == "arn:aws:dev\tarn:aws:dev\n:4\n"
+    assert told("-n", "lab", "connect", "--context=k") == "kind\tkind\n:4\n"
+    assert told("connect", "-i", "") == ":0\n"
 
 
 def test_launcher_runs_through_a_link(tmp_path: Path) -> None:

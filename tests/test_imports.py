@@ -21,13 +21,13 @@ ROOT = Path(__file__).parent.parent
 # A library, and the modules (or rooms, with a trailing dot) that alone may import it.
 OWNERS = {
     "click": ("cli.",),
-    "kubernetes": ("kube.client",),
-    "urllib3": ("kube.client",),
+    "kubernetes": ("kube.client", "kube.login"),
+    "urllib3": ("kube.client", "kube.login"),
     "websocket": ("kube.client", "kube.streams"),
     "paramiko": ("address.probe",),
     "sshconf": ("ssh.block",),
     "filelock": ("ssh.whole_file",),
-    "yaml": ("kube.config", "cli.output"),
+    "yaml": ("kube.documents", "cli.output"),
     "questionary": ("cli.picker",),
     "prompt_toolkit": ("cli.picker",),
 }
@@ -47,7 +47,7 @@ ROOMS = {
         *("errors", "background", "interrupts"),
         *("ssh", "kube", "container", "address", "rule"),
     ),
-    "cli": ("errors", "ssh", "kube", "container", "address", "rule", "commands", ""),
+    "cli": ("errors", "background", "ssh", "kube", "container", "address", "rule", "commands", ""),
     "__main__": ("cli",),
 }
 
@@ -56,6 +56,11 @@ PURE = (
     "rule.",
     "container.script",
     "kube.request",
+    "kube.answer",
+    "kube.retry",
+    "kube.listing",
+    "kube.schema",
+    "kube.proxy",
     "kube.pod",
     "kube.target",
     "kube.selector",
@@ -74,11 +79,15 @@ PURE = (
     "ssh.reader",
     "ssh.shadow",
     "cli.render.connect",
+    "cli.render.hosts",
+    "cli.render.rules",
+    "cli.render.table",
 )
 
 # The edges that are built in cli and handed in.
 EDGES = (
     "kube.client",
+    "kube.login",
     "address.probe",
     "address.dial",
     "address.local",

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import click
 
+from kubectl_nodeport import __version__
 from kubectl_nodeport.cli import argv as pflag
 from kubectl_nodeport.cli import help, verbs
 from kubectl_nodeport.cli.render.terminal import safe, short
@@ -18,10 +19,9 @@ _INTERRUPTED = 130
 
 def run(argv: Sequence[str]) -> int:
     """Run one command line: 0 done, 1 failed with one ``error:`` line, 130 interrupted."""
-    verbosity = 0
+    verbosity = _verbosity(argv)
     try:
-        words = pflag.normalise(argv, program.commands)
-        verbosity = _verbosity(words)
+        words = pflag.normalise(argv, program)
         outcome = program.main(words, prog_name=help.PROGRAM, standalone_mode=False)
     except NodeportError as err:
         _report(err, verbosity)
@@ -48,19 +48,22 @@ def run(argv: Sequence[str]) -> int:
 
 def _usage(err: click.UsageError) -> str:
     """What is wrong with the command line, in kubectl's words where it has some."""
-    if isinstance(err, click.NoSuchOption):
-        return f"unknown flag: {err.option_name}"
     message = err.format_message().rstrip(".")
     return message[:1].lower() + message[1:]
 
 
-def _verbosity(words: Sequence[str]) -> int:
-    """-v's number, known before click has read the line: a usage error may want a traceback too."""
-    for at, word in enumerate(words):
-        follows = word == "-v" and at + 1 < len(words)
-        value = words[at + 1] if follows else word[2:] if word.startswith("-v") else ""
-        if value.isdecimal():
-            return int(value)
+def _verbosity(argv: Sequence[str]) -> int:
+    """-v's number, known before anything is read: a usage error may want a traceback too."""
+    for at, word in enumerate(argv):
+        name, equals, value = word.partition("=")
+        if name in ("-v", "--v"):
+            value = value if equals else "".join(argv[at + 1 : at + 2])
+        elif word.startswith("-v"):
+            value = word[2:]
+        else:
+            continue
+        if value.isascii() and value.isdecimal():
+            return int(value[:9])
     return 0
 
 
@@ -98,10 +101,13 @@ def _unexpected(err: Exception) -> NodeportError:
     find the address that answers from this machine, and write a Host entry.
     """,
 )
+@click.option("--version", is_flag=True, help="Print the version.")
 @click.pass_context
-def program(ctx: click.Context) -> None:
+def program(ctx: click.Context, version: bool) -> None:
     """Show the help where no verb is given."""
-    if ctx.invoked_subcommand is None:
+    if version:
+        click.echo(f"kubectl-nodeport {__version__}")
+    elif ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
 
 

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterable
 from typing import Any
 
 import click
 
+from kubectl_nodeport.cli.connection import connection_flags
+
 PROGRAM = "kubectl nodeport"
+
+_OPTIONS = (
+    f'Use "{PROGRAM} options" for a list of global command-line options (applies to all commands).'
+)
 
 
 class Command(click.Command):
@@ -20,17 +27,20 @@ class Command(click.Command):
 
     def get_help(self, ctx: click.Context) -> str:  # noqa: ARG002 - click's signature
         """The whole help text."""
-        options = [p for p in self.params if isinstance(p, click.Option) and not p.hidden]
-        described = "\n\n".join(
-            f"    {_spelling(option)}:\n\t{option.help}"
-            for option in sorted(options, key=_long_name)
-        )
+        everywhere = {name for option in global_options() for name in option.opts}
+        own = [
+            param
+            for param in self.params
+            if isinstance(param, click.Option) and everywhere.isdisjoint(param.opts)
+        ]
+        options = f"Options:\n{described(own)}\n\n" if own else ""
         examples = "\n".join(f"  {line}".rstrip() for line in self.examples.splitlines())
         return (
             f"{inspect.cleandoc(self.help or '')}\n\n"
             f"Examples:\n{examples}\n\n"
-            f"Options:\n{described}\n\n"
-            f"Usage:\n  {PROGRAM} {self.usage}"
+            f"{options}"
+            f"Usage:\n  {PROGRAM} {self.usage}\n\n"
+            f"{_OPTIONS}"
         )
 
 
@@ -39,16 +49,36 @@ class Program(click.Group):
 
     def get_help(self, ctx: click.Context) -> str:  # noqa: ARG002 - click's signature
         """The whole help text."""
-        width = max(len(name) for name in self.commands)
-        verbs = "\n".join(
-            f"  {name:<{width}}  {command.short_help}" for name, command in self.commands.items()
-        )
+        shown = {name: one for name, one in self.commands.items() if not one.hidden}
+        width = max(map(len, shown))
+        verbs = "\n".join(f"  {name:<{width}}  {one.short_help}" for name, one in shown.items())
         return (
             f"{inspect.cleandoc(self.help or '')}\n\n"
             f"Available Commands:\n{verbs}\n\n"
             f"Usage:\n  {PROGRAM} COMMAND [options]\n\n"
-            f'Use "{PROGRAM} COMMAND --help" for more information about a given command.'
+            f'Use "{PROGRAM} COMMAND --help" for more information about a given command.\n'
+            f"{_OPTIONS}"
         )
+
+
+def global_options() -> list[click.Option]:
+    """The flags that every verb takes."""
+
+    @click.command
+    @connection_flags
+    def any_verb(**_given: object) -> None:
+        """Stand for a verb."""
+
+    return [param for param in any_verb.params if isinstance(param, click.Option)]
+
+
+def described(options: Iterable[click.Option]) -> str:
+    """Flags as kubectl lists them, but for those that are hidden."""
+    return "\n\n".join(
+        f"    {_spelling(option)}:\n\t{option.help}"
+        for option in sorted(options, key=_long_name)
+        if not option.hidden
+    )
 
 
 def _long_name(option: click.Option) -> str:
@@ -60,6 +90,8 @@ def _spelling(option: click.Option) -> str:
     names = sorted(option.opts, key=len)
     if option.is_flag:
         return f"{', '.join(names)}=false"
+    if option.multiple:
+        return f"{', '.join(names)}=[]"
     default = option.default
     shown = str(default) if isinstance(default, int) else f"'{default}'"
     if not isinstance(default, (int, str)):  # click has a sentinel of its own for "no default"

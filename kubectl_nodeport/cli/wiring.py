@@ -7,8 +7,9 @@ import os
 import sys
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from kubectl_nodeport.address.candidates import Candidate
 from kubectl_nodeport.address.knock import knock
@@ -23,6 +24,10 @@ from kubectl_nodeport.kube.config import Flags, connection
 from kubectl_nodeport.kube.target import Target, parse
 from kubectl_nodeport.ssh.config_file import ConfigFile, user_config_path
 from kubectl_nodeport.ssh.known_hosts import HostKey
+
+if TYPE_CHECKING:
+    from kubectl_nodeport.commands.changes import Watch
+    from kubectl_nodeport.kube.client import Api
 
 # Progress is told once something takes long enough to be wondered about.
 _QUIET_S = 0.5
@@ -70,7 +75,6 @@ def _edges(flags: Flags, ssh_config: str | None, verbosity: int) -> Edges:
     from kubectl_nodeport.kube.streams import Exec
 
     api = Api(resolved, trace=tell if verbosity >= 6 else lambda _line: None)
-    threading.Thread(target=_warm_up, daemon=True).start()
     notes: list[str] = []
     path = Path(ssh_config) if ssh_config else user_config_path()
     return Edges(
@@ -90,11 +94,22 @@ def config_name(ssh_config: str | None) -> str:
     return ssh_config or "~/.ssh/config"
 
 
-def _warm_up() -> None:
-    """Load the ssh protocol while the API server is asked."""
+def warm_up() -> None:
+    """Load the ssh protocol while the API server is asked, for a command that will probe."""
+    threading.Thread(target=_load_probe, daemon=True).start()
+
+
+def _load_probe() -> None:
     from kubectl_nodeport.address.probe import warm_up
 
     warm_up()
+
+
+def watch(edges: Edges) -> Watch:
+    """What tells of changes in the cluster that the edges are for."""
+    from kubectl_nodeport.kube import watch
+
+    return partial(watch.watch, cast("Api", edges.api).stream)  # the real one, which _edges made
 
 
 def _resolver(status: Status) -> Resolve:

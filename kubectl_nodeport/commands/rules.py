@@ -118,7 +118,7 @@ def _as_sent(api: Api, wanted: Wanted, rule_id: str, created: Json) -> Exposed:
         and service.is_owned_by(created, binding.owner.uid)
     ):
         return replace(exposed, made_now=True)
-    delete_service(api, rule.namespace, service.name(created), service.uid(created))
+    delete_service(api, rule.namespace, rule.service_name, service.uid(created))
     raise NodeportError(
         f"the cluster changed the Service {rule.service_name} while it was made, so that it is "
         "no rule any more; it was removed again",

@@ -1,32 +1,39 @@
-"""The API server: plain JSON over the kubernetes package, its only importer.
+"""The API server: plain JSON over the kubernetes package.
 
 Its generated models cost half a second of start-up, so requests are made as JSON through its
-ApiClient; authentication, TLS and proxies stay the package's.
+ApiClient; who asks and by which way is in login.py.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
-import logging
+import http.client
+import itertools
 import socket
 import ssl
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import quote
+import time
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import urllib3
 import urllib3.exceptions
 import websocket
-from kubernetes.client.api_client import ApiClient
-from kubernetes.client.configuration import Configuration
 from kubernetes.client.exceptions import ApiException
-from kubernetes.config import ConfigException, load_kube_config_from_dict
-from kubernetes.stream import ws_client
 
-from kubectl_nodeport import __version__, background
-from kubectl_nodeport.errors import NodeportError
-from kubectl_nodeport.kube.request import Json, Request, UnreachableError, refusal
+from kubectl_nodeport import background
+from kubectl_nodeport.kube import retry
+from kubectl_nodeport.kube.answer import instead_of_object, object_of
+from kubectl_nodeport.kube.fitting import fits
+from kubectl_nodeport.kube.login import Login
+from kubectl_nodeport.kube.request import (
+    IS_IT_THE_SERVER,
+    ApiError,
+    Json,
+    Request,
+    UnreachableError,
+    refusal,
+)
 from kubectl_nodeport.limited_socket import LimitedSocket
 
 if TYPE_CHECKING:
@@ -36,14 +43,47 @@ if TYPE_CHECKING:
 _LARGEST_ANSWER = 16 << 20
 # A stream carries what a command prints, and its end; more than that is an attack.
 _LARGEST_STREAM = 8 << 20
+# One object of a watch; etcd takes 1.5 MB, which JSON makes longer.
+_LARGEST_LINE = 4 << 20
+_READ = 64 << 10
 
-_IMPERSONATION = (("as", "Impersonate-User"), ("as-uid", "Impersonate-Uid"))
+T = TypeVar("T")
+Headers = Sequence[tuple[str, str]]
+
+_FAULTS = (
+    *(TimeoutError, OSError, ApiException),
+    *(urllib3.exceptions.HTTPError, websocket.WebSocketException),
+)
+# The first that fits, so the special before the general.
+_PLAIN_WORDS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
+    ((ConnectionRefusedError,), "refused the connection"),
+    ((socket.gaierror,), "has a name that cannot be resolved"),
+    ((TimeoutError, urllib3.exceptions.TimeoutError), "did not answer in time"),
+    ((websocket.WebSocketTimeoutException,), "did not answer in time"),
+    ((http.client.RemoteDisconnected,), "broke off its answer"),
+    ((http.client.BadStatusLine, http.client.LineTooLong), "answered with what is no HTTP"),
+    ((urllib3.exceptions.DecodeError,), "sent an answer that cannot be unpacked"),
+    ((http.client.HTTPException, urllib3.exceptions.ProtocolError), "broke off its answer"),
+    ((websocket.WebSocketConnectionClosedException,), "broke off its answer"),
+    ((websocket.WebSocketException,), "answered with what is no websocket"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """One answer. Of a stream that was not refused, ``rest`` has the body, which is to come."""
+
+    status: int
+    headers: urllib3.HTTPHeaderDict
+    body: bytes
+    login: Headers
+    rest: urllib3.BaseHTTPResponse
 
 
 class Api:
     """Sends requests to the API server of one connection.
 
-    :param timeout_s: how long one request may take.
+    :param timeout_s: how long one request may take; the connection's own limit if None.
     :param trace: is told each request and the status of its answer, never a header.
     """
 
@@ -51,212 +91,171 @@ class Api:
         self,
         connection: Connection,
         *,
-        timeout_s: float = 30.0,
+        timeout_s: float | None = None,
         trace: Callable[[str], None] = lambda _line: None,
     ) -> None:
         self._connection = connection
-        self._timeout_s = timeout_s
+        self._timeout_s = connection.request_timeout_s if timeout_s is None else timeout_s
         self._trace = trace
-        self._configuration = _configuration(connection)
-        self._client = ApiClient(configuration=self._configuration)
-        self._client.user_agent = f"kubectl-nodeport/{__version__}"
-        self._impersonation = _impersonation(connection)
+        self._login = Login(connection)
 
     def send(self, request: Request) -> Json:
         """Send one request and return the object that the server answers with.
 
-        :raises ApiError: the server refused.
-        :raises UnreachableError: no whole answer came in time.
-        """
-        # The library's timeouts are for one read each; a server that drips would hold us for ever.
-        sending = background.start(lambda: self._send(request))
-        try:
-            status, body = sending(timeout=self._timeout_s)
-        except TimeoutError as err:
-            raise self._unreachable(err) from err
-        self._trace(f"{request} -> {status}")
-        if not 200 <= status < 300:
-            raise refusal(request, status, body, self._connection.context)
-        return self._object(body)
+        Where a busy server asks to come back later, it is sent again in time, as kubectl does.
 
-    def _send(self, request: Request) -> tuple[int, bytes]:
-        headers = urllib3.HTTPHeaderDict([*request.headers.items(), *self._authentication()])
+        :raises ApiError: the server refused.
+        :raises UnreachableError: no whole answer came in time, or one that is no object.
+        """
+        answer = self._ask(request)
+        found = object_of(answer.body)
+        if found is None:
+            told = instead_of_object(_without_secret(answer.body, answer.login))
+            raise self._unreachable(f"answered with {told}", hint=IS_IT_THE_SERVER)
+        if not fits(request, found):
+            told = f"another object than the one asked for to {request.purpose}"
+            raise self._unreachable(f"answered with {told}", hint=IS_IT_THE_SERVER)
+        return found
+
+    def stream(self, request: Request, *, silence_s: float) -> Generator[bytes, None, None]:
+        """Send one request and return an iterator over the lines of its answer, as they come.
+
+        It ends where the server ends it; a last line that is not whole is left out. Closing the
+        iterator closes the connection.
+
+        :param silence_s: the longest time in which nothing comes.
+        :raises ApiError: the server refused.
+        :raises UnreachableError: it did not answer; from the iterator: the answer broke off.
+        """
+        return self._lines(self._ask(request, silence_s).rest)
+
+    def _lines(self, response: urllib3.BaseHTTPResponse) -> Generator[bytes, None, None]:
+        rest = b""
         try:
-            response = self._client.call_api(
-                request.method,
-                self._configuration.host + request.path,
-                header_params=headers,
-                body=request.body,
-                _request_timeout=self._timeout_s,
-            )
-            body = response.response.read(_LARGEST_ANSWER)
-            response.response.release_conn()
-        except (urllib3.exceptions.HTTPError, ApiException, OSError) as err:
-            raise self._unreachable(err) from err
-        return response.status, body
+            while data := response.read1(_READ):
+                *lines, rest = (rest + data).split(b"\n")
+                yield from lines
+                if len(rest) > _LARGEST_LINE:
+                    raise self._unreachable(f"sent a line of more than {_LARGEST_LINE >> 20} MB")
+        except (urllib3.exceptions.HTTPError, OSError) as err:
+            raise self._unreachable(_what_happened(err)) from err
+        finally:
+            response.close()
+
+    def _ask(self, request: Request, silence_s: float | None = None) -> _Answer:
+        """Send it until its answer is final. ``silence_s``: the body is not waited for."""
+        ends = None if self._timeout_s is None else time.monotonic() + self._timeout_s
+        for attempt in itertools.count(1):
+            left_s = None if ends is None else max(ends - time.monotonic(), 0.01)
+            answer = self._within(left_s, partial(self._send, request, left_s, silence_s))
+            asked = answer.headers.get("Retry-After")
+            wait_s = retry.wait_s(request, answer.status, asked, attempt)
+            if wait_s is None or (ends is not None and time.monotonic() + wait_s >= ends):
+                break
+            self._trace(f"{request} -> {answer.status}, sent again after {wait_s:.0f} s")
+            time.sleep(wait_s)
+        if _is_success(answer.status):
+            self._trace(f"{request} -> {answer.status}")
+            return answer
+        location = answer.headers.get("Location", "")
+        raise self._refused(request, answer.status, answer.body, answer.login, location)
+
+    def _send(self, request: Request, timeout_s: float | None, silence_s: float | None) -> _Answer:
+        login = self._login.headers()
+        response = self._login.client.call_api(
+            request.method,
+            self._connection.server + request.path,
+            header_params=urllib3.HTTPHeaderDict([*request.headers.items(), *login]),
+            body=request.body,
+            _request_timeout=timeout_s if silence_s is None else (timeout_s, silence_s),
+        ).response
+        body = b""
+        if silence_s is None or not _is_success(response.status):
+            body = response.read(_LARGEST_ANSWER + 1)
+            if len(body) > _LARGEST_ANSWER:
+                response.close()  # its rest would be the answer to the next request
+                raise self._unreachable(f"answered with more than {_LARGEST_ANSWER >> 20} MB")
+            response.release_conn()
+        return _Answer(response.status, response.headers, body, login, response)
 
     def open_websocket(self, request: Request, subprotocol: str) -> websocket.WebSocket:
         """Open a streaming subresource (exec, portforward).
 
         :raises ApiError: the server refused; :raises UnreachableError: it did not answer.
         """
-        url = "ws" + self._configuration.host.removeprefix("http") + request.path
-        options: dict[str, Any] = {
-            "header": [f"{key}: {value}" for key, value in self._authentication()],
-            "subprotocols": [subprotocol],
-            "suppress_origin": True,
-            "timeout": self._timeout_s,
-            "redirect_limit": 0,  # whoever is named there must not get the credentials
-        }
-        if self._configuration.proxy:
-            options = ws_client.websocket_proxycare(options, self._configuration, url, None)
-        stream = websocket.WebSocket(sslopt=_tls_options(self._configuration))
-        try:
-            stream.connect(url, **options)
-        except websocket.WebSocketBadStatusException as err:
-            self._trace(f"{request} -> {err.status_code}")
-            body = err.resp_body or b""
-            raise refusal(request, err.status_code, body, self._connection.context) from err
-        except (websocket.WebSocketException, OSError) as err:
-            raise self._unreachable(err) from err
+        stream = self._within(self._timeout_s, partial(self._upgrade, request, subprotocol))
         self._trace(f"{request} -> 101")
-        # The library knows a socket by what it can do, not by its class.
-        limited = LimitedSocket(cast("socket.socket", stream.sock), _LARGEST_STREAM)
-        stream.sock = cast("socket.socket", limited)
         return stream
 
-    def _authentication(self) -> list[tuple[str, str]]:
-        headers = [("User-Agent", self._client.user_agent), *self._impersonation]
-        token = self._configuration.auth_settings().get("BearerToken")
-        if token:  # stripped, since a token file mostly ends in a newline
-            headers.append(("Authorization", str(token["value"]).strip()))
-        for name, value in headers:
-            if not (value.isascii() and value.isprintable()):
-                raise _no_login(self._connection, f"what it has for {name} is not one plain line")
-        return headers
-
-    def _object(self, body: bytes) -> Json:
+    def _upgrade(self, request: Request, subprotocol: str) -> websocket.WebSocket:
+        login = self._login.headers()
+        stream = websocket.WebSocket()
+        opened = LimitedSocket(self._login.open_socket(self._timeout_s), _LARGEST_STREAM)
         try:
-            answer = json.loads(body)
-        except (ValueError, RecursionError) as err:
-            raise self._unreachable(err) from err
-        if not isinstance(answer, dict):
-            raise self._unreachable(ValueError("the answer is no object"))
-        return answer
-
-    def _unreachable(self, err: Exception) -> UnreachableError:
-        context, server = self._connection.context, self._connection.server_shown
-        return UnreachableError(
-            f'the API server of context "{context}" at {server} {_what_happened(err)}',
-            hint="is the cluster running? kubectl version",
-        )
-
-
-def _configuration(connection: Connection) -> Configuration:
-    """What the kubernetes package makes of one context.
-
-    Its loader goes on anonymously when an exec plugin fails and only logs why
-    (https://github.com/kubernetes-client/python/issues/1409): that is made an error here.
-    """
-    name = "only"
-    document = {
-        "current-context": name,
-        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
-        "clusters": [{"name": name, "cluster": dict(connection.cluster)}],
-        "users": [{"name": name, "user": dict(connection.user)}],
-    }
-    configuration = Configuration()
-    with _captured_log() as log:
-        try:
-            load_kube_config_from_dict(
-                document, client_configuration=configuration, persist_config=False
+            stream.connect(
+                "ws" + self._connection.server.removeprefix("http") + request.path,
+                # The library knows a socket by what it can do, not by its class.
+                socket=cast("socket.socket", opened),
+                header=[f"{key}: {value}" for key, value in login],
+                subprotocols=[subprotocol],
+                suppress_origin=True,
+                timeout=self._timeout_s,
+                redirect_limit=0,  # whoever is named there must not get the credentials
             )
-        except (ConfigException, ValueError, TypeError) as err:
-            raise _no_login(connection, str(err)) from err
-        except OSError as err:
-            if err.filename in connection.user.values():  # tokenFile
-                raise _no_login(connection, str(err)) from err
-            # The package hands certificates to the TLS library as files.
-            raise NodeportError(
-                f'context "{connection.context}": its certificates cannot be written to a '
-                f"temporary file: {err.strerror or err}",
-                hint="is there a temporary folder with room, where TMPDIR says? df -h /tmp",
-            ) from err
-    token = str(configuration.api_key.get("BearerToken", "")).removeprefix("Bearer").strip()
-    login = token not in ("", "None") or configuration.cert_file
-    if connection.user.get("exec") and (log or not login):
-        raise _no_login(connection, log[-1] if log else "it gave neither token nor certificate")
-    if not configuration.verify_ssl:  # asked for in the kubeconfig: kubectl does not warn either
-        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-    # A refused or lost connection is told at once, as kubectl does.
-    configuration.retries = False
-    return configuration
+        except websocket.WebSocketBadStatusException as err:
+            raise self._refused(request, err.status_code, err.resp_body or b"", login) from err
+        except websocket.WebSocketException:
+            redirect = stream.handshake_response
+            if redirect is None:
+                raise
+            location = redirect.headers.get("location", "")
+            raise self._refused(request, redirect.status, b"", login, location) from None
+        return stream
+
+    def _within(self, timeout_s: float | None, work: Callable[[], T]) -> T:
+        """Do it in this time at most; what goes wrong is told in plain words."""
+        # The libraries' timeouts are for one read each; a server that drips would hold us for ever.
+        working = background.start(work)
+        try:
+            return working(timeout=timeout_s)
+        except _FAULTS as err:
+            raise self._unreachable(_what_happened(err)) from err
+
+    def _refused(
+        self, request: Request, status: int, body: bytes, login: Headers, location: str = ""
+    ) -> ApiError:
+        self._trace(f"{request} -> {status}")
+        told, context = _without_secret(body, login), self._connection.context
+        return refusal(request, status, told, context, location=location)
+
+    def _unreachable(
+        self, what: str, *, hint: str = "is the cluster running? kubectl version"
+    ) -> UnreachableError:
+        context, server = self._connection.context, self._connection.server_shown
+        message = f'the API server of context "{context}" at {server} {what}'
+        return UnreachableError(message, hint=hint)
 
 
-def _no_login(connection: Connection, reason: str) -> NodeportError:
-    plugin = connection.user.get("exec")
-    command = plugin.get("command") if isinstance(plugin, Mapping) else None
-    what = f"the credential plugin {command}" if command else "the user of the kubeconfig"
-    return NodeportError(
-        f'context "{connection.context}": {what} gives no login: {" ".join(reason.split())}',
-        hint="kubectl auth whoami should work first",
-    )
+def _is_success(status: int) -> bool:
+    return 200 <= status < 300
 
 
-@contextlib.contextmanager
-def _captured_log() -> Iterator[list[str]]:
-    """Collect what the package logs on the root logger, instead of printing it."""
-    lines: list[str] = []
-
-    class Collector(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            lines.append(record.getMessage())
-
-    collector = Collector()
-    root = logging.getLogger()
-    root.addHandler(collector)
-    try:
-        yield lines
-    finally:
-        root.removeHandler(collector)
-
-
-def _impersonation(connection: Connection) -> list[tuple[str, str]]:
-    """The headers for a kubeconfig user's ``as`` fields, which the package ignores.
-
-    https://kubernetes.io/docs/reference/access-authn-authz/authentication/#user-impersonation
-    """
-    user = connection.user
-    groups, extra = user.get("as-groups") or [], user.get("as-user-extra") or {}
-    if not isinstance(groups, list):
-        raise _no_login(connection, "as-groups is no list")
-    if not isinstance(extra, dict) or not all(isinstance(v, list) for v in extra.values()):
-        raise _no_login(connection, "as-user-extra does not map keys to lists")
-    headers = [(header, str(user[key])) for key, header in _IMPERSONATION if user.get(key)]
-    headers += [("Impersonate-Group", str(group)) for group in groups]
-    for key, values in extra.items():
-        name = f"Impersonate-Extra-{quote(str(key).lower(), safe='')}"
-        headers += [(name, str(value)) for value in values]
-    return headers
-
-
-def _tls_options(configuration: Configuration) -> dict[str, Any]:
-    if not configuration.verify_ssl:
-        options: dict[str, Any] = {"cert_reqs": ssl.CERT_NONE, "check_hostname": False}
-    else:
-        options = {"cert_reqs": ssl.CERT_REQUIRED}
-        if configuration.ssl_ca_cert:
-            options["ca_certs"] = configuration.ssl_ca_cert
-    optional = {
-        "certfile": configuration.cert_file,
-        "keyfile": configuration.key_file,
-        "server_hostname": configuration.tls_server_name,
-    }
-    return options | {key: value for key, value in optional.items() if value}
+def _without_secret(body: bytes, login: Headers) -> bytes:
+    """The body of a failure to be shown: some servers repeat the request in it."""
+    secret = dict(login).get("Authorization", "").rpartition(" ")[2]
+    return body.replace(secret.encode(), b"***") if secret else body
 
 
 def _what_happened(err: Exception) -> str:
     """The reason in the words of the innermost error, which says it best."""
+    causes = _causes(err)
+    told = next(filter(None, map(_plain_words, reversed(causes))), "")
+    if any(isinstance(cause, urllib3.exceptions.ProxyError) for cause in causes):
+        return f"is behind a proxy that {told or f'fails: {_last_words(causes)}'}"
+    return told or f"could not be asked: {_last_words(causes)}"
+
+
+def _causes(err: Exception) -> list[BaseException]:
     causes: list[BaseException] = [err]
     while len(causes) < 10:
         last = causes[-1]
@@ -266,18 +265,18 @@ def _what_happened(err: Exception) -> str:
         if following is None:
             break
         causes.append(following)
-    for cause in reversed(causes):
-        if isinstance(cause, ssl.SSLError):
-            reason = getattr(cause, "verify_message", "") or cause.reason or cause
-            return f"failed the TLS check: {reason}"
-        if isinstance(cause, ConnectionRefusedError):
-            return "refused the connection"
-        if isinstance(cause, socket.gaierror):
-            return "has a name that cannot be resolved"
-        if isinstance(cause, (TimeoutError, urllib3.exceptions.TimeoutError)):
-            return "did not answer in time"
-        if isinstance(cause, (ValueError, RecursionError, urllib3.exceptions.ProtocolError)):
-            return "broke off its answer"
+    return causes
+
+
+def _plain_words(cause: BaseException) -> str:
+    if isinstance(cause, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
+        return "broke off its answer"
+    if isinstance(cause, ssl.SSLError):
+        reason = getattr(cause, "verify_message", "") or cause.reason or str(cause)
+        return f"failed the TLS check: {reason.replace('_', ' ')}"
+    return next((words for kinds, words in _PLAIN_WORDS if isinstance(cause, kinds)), "")
+
+
+def _last_words(causes: Sequence[BaseException]) -> str:
     last = causes[-1]
-    strerror = last.strerror if isinstance(last, OSError) else None
-    return f"could not be asked: {strerror or last}"
+    return (last.strerror if isinstance(last, OSError) else None) or str(last)

@@ -1,47 +1,73 @@
-"""Which cluster, as whom: kubeconfig files merged and read the way kubectl does it.
+"""Which cluster, as whom: the kubeconfig and kubectl's connection flags, resolved as kubectl does.
 
-Where the loader of the ``kubernetes`` package differs from kubectl (the last file's
-``current-context`` wins there, a context's namespace is not applied, impersonation is ignored)
-kubectl's rule holds: https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/
+Read beside client-go's tools/clientcmd (client_config.go, overrides.go, validation.go), whose rules
+these are. Two things are stricter here, since a slip must not lead to another cluster or identity:
+kubectl falls back to http://localhost:8080 where no server is named, and asks for a name and a
+password where a context names a user that does not exist.
 """
 
 from __future__ import annotations
 
-import base64
 import binascii
 import difflib
 import hashlib
-import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from kubectl_nodeport.errors import NodeportError
+from kubectl_nodeport.kube import incluster, kubeconfig, schema
+from kubectl_nodeport.kube.kubeconfig import Kubeconfig
+from kubectl_nodeport.kube.usable import refuse_unusable
 
-# The fields that hold a path, relative to the folder of the file that they stand in.
-_CLUSTER_PATHS = ("certificate-authority",)
-_USER_PATHS = ("client-certificate", "client-key", "tokenFile")
+REQUEST_TIMEOUT_S = 30.0
+"""How long one request may take where no flag says; kubectl's own default is for ever."""
 
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True)
 class Flags:
-    """What the command line says about the connection; None where it says nothing."""
+    """What the command line says about the connection; as in kubectl, empty says nothing.
+
+    :param as_user_extra: ``key=value`` each.
+    :param request_timeout_s: seconds; 0 for no limit.
+    :param disable_compression: handed on to credential plugins; we never ask for compression.
+    :param cache_dir: taken for kubectl's sake; there is no discovery here that could be cached.
+    """
 
     kubeconfig: str | None = None
     context: str | None = None
     namespace: str | None = None
+    cluster: str | None = None
+    user: str | None = None
+    as_: str | None = None
+    as_group: tuple[str, ...] = ()
+    as_uid: str | None = None
+    as_user_extra: tuple[str, ...] = ()
+    token: str | None = field(default=None, repr=False)
+    server: str | None = None
+    request_timeout_s: float | None = None
+    certificate_authority: str | None = None
+    client_certificate: str | None = None
+    client_key: str | None = None
+    insecure_skip_tls_verify: bool | None = None
+    tls_server_name: str | None = None
+    disable_compression: bool | None = None
+    cache_dir: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """One context, resolved: a cluster, a user and a namespace, with all paths absolute.
+    """One context and the flags, resolved: a cluster, a user and a namespace; all paths absolute.
 
     ``cluster`` and ``user`` are kubeconfig's own objects. ``user`` may hold secrets: it is kept out
     of the repr, and never printed.
+
+    :param context: the context's name; where there is none, the cluster's, else the server's host.
+    :param request_timeout_s: how long one request may take; None for no limit.
     """
 
     context: str
@@ -51,14 +77,21 @@ class Connection:
     context_extensions: tuple[Mapping[str, Any], ...]
     namespace: str
     kubeconfig_paths: tuple[str, ...]
+    request_timeout_s: float | None = REQUEST_TIMEOUT_S
 
     def __repr__(self) -> str:
         return f"Connection({self.context!r}, {self.server_shown!r})"
 
     @property
     def server(self) -> str:
-        """The API server's URL, without a trailing slash."""
-        return str(self.cluster.get("server", "")).rstrip("/")
+        """The API server's URL, without a trailing slash; client-go's scheme for none is http."""
+        server = re.split("[?#]", str(self.cluster.get("server", "")))[0].rstrip("/")
+        return server if "://" in server or not server else f"http://{server}"
+
+    @property
+    def is_tls(self) -> bool:
+        """Whether the server is asked through TLS; without it no credentials are sent."""
+        return self.server.startswith("https://")
 
     @property
     def server_shown(self) -> str:
@@ -68,85 +101,179 @@ class Connection:
         return f"{scheme}://{host}" if rest else self.server
 
     @property
+    def authority(self) -> bytes:
+        """The PEM text of the cluster's CA certificate, empty where there is none.
+
+        :raises NodeportError: it cannot be read.
+        """
+        data = self.cluster.get("certificate-authority-data")
+        path = self.cluster.get("certificate-authority")
+        try:
+            if data:
+                return schema.decode(data).strip()
+            return Path(path).read_bytes().strip() if path else b""
+        except (OSError, binascii.Error) as err:
+            raise NodeportError(
+                f"the cluster's certificate authority cannot be read: {err}",
+                hint="kubectl config view --minify shows where the kubeconfig looks for it",
+            ) from err
+
+    @property
     def identity(self) -> str:
         """What tells this cluster from others: a hash of its CA certificate, else of its URL.
 
         The certificate comes first, since a local cluster may change its port at every start.
+
+        :raises NodeportError: the certificate cannot be read.
         """
-        authority = _authority(self.cluster)
+        authority = self.authority
         kind = "ca" if authority else "url"
         digest = hashlib.sha256(authority or self.server.encode()).hexdigest()
         return f"{kind}:{digest[:32]}"
 
 
-def _has_authority(cluster: Mapping[str, Any]) -> bool:
-    return bool(cluster.get("certificate-authority-data") or cluster.get("certificate-authority"))
+def connection(
+    flags: Flags,
+    environ: Mapping[str, str],
+    *,
+    service_account: Path = incluster.SERVICE_ACCOUNT,
+) -> Connection:
+    """Resolve the cluster and the user that kubectl would ask, and as whom.
 
-
-def _authority(cluster: Mapping[str, Any]) -> bytes:
-    data = cluster.get("certificate-authority-data")
-    try:
-        if isinstance(data, str) and data:
-            # Go's decoder passes over line breaks, so a folded value is good.
-            return base64.b64decode("".join(data.split()), validate=True).strip()
-        path = cluster.get("certificate-authority")
-        return Path(path).read_bytes().strip() if isinstance(path, str) and path else b""
-    except (OSError, binascii.Error) as err:
-        raise NodeportError(
-            f"the cluster's certificate authority cannot be read: {err}",
-            hint="kubectl config view --minify shows where the kubeconfig looks for it",
-        ) from err
-
-
-def connection(flags: Flags, environ: Mapping[str, str]) -> Connection:
-    """Resolve the context that kubectl would use.
-
+    :param service_account: the folder in which a pod finds its own account.
     :raises NodeportError: no kubeconfig, one that cannot be read, or no such context.
     """
-    paths = _paths(flags, environ)
-    merged = _Merged.of(paths)
-    name = flags.context or merged.current_context
-    if not name:
-        raise NodeportError(
-            "no context is set in the kubeconfig",
-            hint="choose one with --context, or: kubectl config use-context NAME",
-        )
-    if name not in merged.contexts:
-        raise NodeportError(f'context "{name}" does not exist', hint=_near(name, merged.contexts))
-    context = merged.contexts[name]
-    user_name = _text(context, "user")
-    if user_name and user_name not in merged.users:
-        raise NodeportError(
-            f'context "{name}" names the user "{user_name}", which does not exist',
-            hint="kubectl config get-users lists them",
-        )
-    cluster_name = _text(context, "cluster")
-    extensions = context.get("extensions") or ()
+    found = kubeconfig.load(flags.kubeconfig or None, environ)
+    name, context = _context(flags, found)
+    cluster_name, cluster = _cluster(flags, found, context, environ)
+    user = _user(flags, found, context, name)
+    inside = incluster.account(environ, service_account)
+    if not cluster.get("server"):
+        if inside is None or name or flags.cluster:
+            raise _no_server(found, name, cluster_name)
+        cluster_name = "in-cluster"
+        cluster = {**inside.cluster, **cluster}
+        user = {**({} if flags.token else inside.user), **user}
+    refuse_unusable(cluster_name, cluster, flags.user or context.get("user", ""), user)
+    of_pod = inside.namespace if inside else ""
     return Connection(
-        context=name,
+        context=name or cluster_name or _host(cluster["server"]),
         cluster_name=cluster_name,
-        cluster=_cluster(merged, name, cluster_name),
-        user=merged.users.get(user_name, {}),
-        context_extensions=tuple(e for e in extensions if isinstance(e, Mapping)),
-        namespace=_namespace(flags.namespace or _text(context, "namespace") or "default"),
-        kubeconfig_paths=tuple(str(path) for path in merged.paths),
+        cluster=cluster,
+        user=user,
+        context_extensions=tuple(context.get("extensions", ())),
+        namespace=_namespace(flags.namespace or context.get("namespace") or of_pod or "default"),
+        kubeconfig_paths=tuple(str(path) for path in found.paths),
+        request_timeout_s=_timeout(flags.request_timeout_s),
     )
 
 
-def _cluster(merged: _Merged, context: str, name: str) -> Mapping[str, Any]:
-    cluster = merged.clusters.get(name, {})
-    if not _text(cluster, "server"):
+def _host(server: str) -> str:
+    """Host and port of a URL, with or without a scheme."""
+    return server.rpartition("://")[2].partition("/")[0].rpartition("@")[2]
+
+
+def _context(flags: Flags, found: Kubeconfig) -> tuple[str, Mapping[str, Any]]:
+    name = flags.context or found.current_context
+    if name and name not in found.contexts:
+        raise NodeportError(f'context "{name}" does not exist', hint=_near(name, found, "contexts"))
+    return name, found.contexts.get(name, {})
+
+
+def _cluster(
+    flags: Flags, found: Kubeconfig, context: Mapping[str, Any], environ: Mapping[str, str]
+) -> tuple[str, Mapping[str, Any]]:
+    name = flags.cluster or context.get("cluster", "")
+    if flags.cluster and name not in found.clusters:
+        raise NodeportError(f'cluster "{name}" does not exist', hint=_near(name, found, "clusters"))
+    # Not documented, and meant for old programs, but kubectl still reads it.
+    default = {"server": environ["KUBERNETES_MASTER"]} if environ.get("KUBERNETES_MASTER") else {}
+    cluster = {**default, **found.clusters.get(name, {})}
+    if flags.insecure_skip_tls_verify or flags.certificate_authority:
+        # One given on the command line takes the place of all that the file says on trust.
+        for trust in _TRUST:
+            cluster.pop(trust, None)
+    if flags.server:
+        cluster.pop("tls-server-name", None)  # it was another server's
+    given = {
+        "server": flags.server,
+        "tls-server-name": flags.tls_server_name,
+        "certificate-authority": _absolute(flags.certificate_authority),
+        "insecure-skip-tls-verify": flags.insecure_skip_tls_verify,
+        "disable-compression": flags.disable_compression,
+    }
+    return name, {**cluster, **{key: value for key, value in given.items() if value}}
+
+
+_TRUST = ("insecure-skip-tls-verify", "certificate-authority", "certificate-authority-data")
+
+
+def _user(
+    flags: Flags, found: Kubeconfig, context: Mapping[str, Any], context_name: str
+) -> Mapping[str, Any]:
+    name = flags.user or context.get("user", "")
+    if flags.user and name not in found.users:
+        raise NodeportError(f'user "{name}" does not exist', hint=_near(name, found, "users"))
+    if name and name not in found.users and not (flags.token or flags.client_certificate):
         raise NodeportError(
-            f'context "{context}" names the cluster "{name}", which has no server',
-            hint="kubectl config view --minify shows the context",
+            f'context "{context_name}" names the user "{name}", which does not exist',
+            hint="kubectl config get-users lists them",
         )
-    if cluster.get("insecure-skip-tls-verify") and _has_authority(cluster):
-        # As kubectl: unverified, the certificate says nothing, least of all which cluster this is.
-        raise NodeportError(
-            f'the cluster "{name}" has both a certificate authority and insecure-skip-tls-verify',
-            hint="kubectl config view --minify shows both; remove one",
+    user = dict(found.users.get(name, {}))
+    given: dict[str, Any] = {
+        "token": flags.token,
+        "client-certificate": _absolute(flags.client_certificate),
+        "client-key": _absolute(flags.client_key),
+        "as": flags.as_,
+        "as-uid": flags.as_uid,
+        "as-groups": list(flags.as_group),
+        "as-user-extra": {**user.get("as-user-extra", {}), **_extra(flags.as_user_extra)},
+    }
+    return {**user, **{key: value for key, value in given.items() if value}}
+
+
+def _absolute(path: str | None) -> str | None:
+    return str(Path(path).absolute()) if path else None
+
+
+def _extra(pairs: tuple[str, ...]) -> dict[str, list[str]]:
+    extra: dict[str, list[str]] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise NodeportError(
+                f"--as-user-extra {pair} is not a key and its value",
+                hint="give it as key=value, once for each value",
+            )
+        extra.setdefault(key, []).append(value)
+    return extra
+
+
+def _no_server(found: Kubeconfig, context: str, cluster: str) -> NodeportError:
+    if context or cluster:
+        what = f'context "{context}" names the cluster "{cluster}", which'
+        return NodeportError(
+            f"""{what if context else f'the cluster "{cluster}"'} has no server""",
+            hint="kubectl config view shows the clusters",
         )
-    return cluster
+    if not found.paths:
+        sought = ", ".join(map(str, found.sought)) or "KUBECONFIG names no file"
+        return NodeportError(
+            f"no kubeconfig: {sought}{' does not exist' if found.sought else ''}",
+            hint="set KUBECONFIG, or give --kubeconfig FILE; "
+            "a local cluster writes one when it starts",
+        )
+    return NodeportError(
+        "no context is set in the kubeconfig",
+        hint="choose one with --context, or: kubectl config use-context NAME",
+    )
+
+
+def _near(name: str, found: Kubeconfig, section: str) -> str:
+    near = difflib.get_close_matches(name, getattr(found, section), n=3)
+    if near:
+        return f"did you mean: {', '.join(near)}"
+    return f"kubectl config get-{section} lists them"
 
 
 def _namespace(name: str) -> str:
@@ -158,132 +285,5 @@ def _namespace(name: str) -> str:
     return name
 
 
-def _near(name: str, contexts: Mapping[str, Any]) -> str:
-    near = difflib.get_close_matches(name, contexts, n=3)
-    if near:
-        return f"did you mean: {', '.join(near)}"
-    return "kubectl config get-contexts lists them"
-
-
-def _paths(flags: Flags, environ: Mapping[str, str]) -> list[Path]:
-    """The files to merge, by the rules of client-go's ClientConfigLoadingRules."""
-    if flags.kubeconfig:
-        path = Path(flags.kubeconfig)
-        if not _exists(path):
-            raise NodeportError(
-                f"--kubeconfig {flags.kubeconfig}: no such file",
-                hint="give the path of a kubeconfig file",
-            )
-        return [path]
-    listed = [part for part in environ.get("KUBECONFIG", "").split(os.pathsep) if part]
-    paths = [Path(part) for part in dict.fromkeys(listed)] or [_home(environ) / ".kube" / "config"]
-    existing = [path for path in paths if _exists(path)]
-    if not existing:
-        raise NodeportError(
-            f"no kubeconfig: {', '.join(map(str, paths))} does not exist",
-            hint="set KUBECONFIG, or give --kubeconfig FILE; "
-            "a local cluster writes one when it starts",
-        )
-    return existing
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError as err:  # a folder on the way that is closed to us, a name that is too long
-        raise NodeportError(
-            f"the kubeconfig {str(path)[:200]} cannot be read: {err.strerror}",
-            hint="set KUBECONFIG, or give --kubeconfig FILE",
-        ) from err
-
-
-def _home(environ: Mapping[str, str]) -> Path:
-    """The home folder as client-go finds it: $HOME, unlike ssh's, which is passwd's."""
-    home = environ.get("HOME") or environ.get("USERPROFILE")
-    return Path(home) if home else Path.home()
-
-
-@dataclass(frozen=True, slots=True)
-class _Merged:
-    """The named objects of all files; where two files name one, the first file wins."""
-
-    current_context: str
-    contexts: dict[str, Mapping[str, Any]]
-    clusters: dict[str, Mapping[str, Any]]
-    users: dict[str, Mapping[str, Any]]
-    paths: list[Path]
-
-    @classmethod
-    def of(cls, paths: list[Path]) -> _Merged:
-        merged = cls("", {}, {}, {}, [path.absolute() for path in paths])
-        current = ""
-        for path in merged.paths:
-            document = _read(path)
-            current = current or _text(document, "current-context")
-            for into, section, item, relative in (
-                (merged.contexts, "contexts", "context", ()),
-                (merged.clusters, "clusters", "cluster", _CLUSTER_PATHS),
-                (merged.users, "users", "user", _USER_PATHS),
-            ):
-                for name, value in _named(document, section, item, path):
-                    into.setdefault(name, _absolute(value, relative, path.parent))
-        return cls(current, merged.contexts, merged.clusters, merged.users, merged.paths)
-
-
-def _read(path: Path) -> Mapping[str, Any]:
-    import yaml  # late: completion and help need no kubeconfig
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        with path.open(encoding="utf-8") as file:
-            document = yaml.load(file, Loader=loader)  # noqa: S506 - a safe loader, see above
-    except (OSError, UnicodeDecodeError) as err:
-        reason = getattr(err, "strerror", None) or "it is not UTF-8 text"
-        raise NodeportError(
-            f"the kubeconfig {path} cannot be read: {reason}",
-            hint=f"ls -l {path} shows its owner and mode",
-        ) from err
-    except (yaml.YAMLError, ValueError, RecursionError) as err:  # ValueError: 2024-99-99
-        where = getattr(err, "problem_mark", None)
-        line = f", line {where.line + 1}" if where else ""
-        raise NodeportError(
-            f"the kubeconfig {path}{line} is not valid YAML",
-            hint="kubectl config view says what is wrong",
-        ) from err
-    return document if isinstance(document, Mapping) else {}
-
-
-def _named(
-    document: Mapping[str, Any], section: str, item: str, path: Path
-) -> list[tuple[str, Mapping[str, Any]]]:
-    entries = document.get(section) or []
-    if not isinstance(entries, list):
-        raise NodeportError(
-            f"the kubeconfig {path} has no list under {section}:",
-            hint="kubectl config view says what is wrong",
-        )
-    named = []
-    for entry in entries:
-        if isinstance(entry, Mapping) and entry.get("name"):
-            value = entry.get(item)
-            named.append((str(entry["name"]), value if isinstance(value, Mapping) else {}))
-    return named
-
-
-def _absolute(
-    value: Mapping[str, Any], relative: tuple[str, ...], folder: Path
-) -> Mapping[str, Any]:
-    changed: dict[str, Any] = {
-        key: str(folder / str(value[key])) for key in relative if value.get(key)
-    }
-    plugin = value.get("exec")
-    command = plugin.get("command") if isinstance(plugin, Mapping) else None
-    # client-go: a command with a separator in it is a path, relative to the file's folder.
-    if isinstance(plugin, Mapping) and isinstance(command, str) and os.sep in command:
-        changed["exec"] = {**plugin, "command": str(folder / command)}
-    return {**value, **changed}
-
-
-def _text(mapping: Mapping[str, Any], key: str) -> str:
-    value = mapping.get(key)
-    return value if isinstance(value, str) else ""
+def _timeout(seconds: float | None) -> float | None:
+    return REQUEST_TIMEOUT_S if seconds is None else seconds or None

@@ -2,34 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from kubectl_nodeport.errors import NodeportError
-from kubectl_nodeport.kube.request import Json, Request
+from kubectl_nodeport.kube.request import ApiError, Json, Request
 
+# As many as kubectl asks for at once.
 _PAGE = 500
 _MOST_PAGES = 40
+_GONE = 410
 
 
 def everything(send: Callable[[Request], Json], request: Request) -> list[Mapping[str, Any]]:
     """All objects of a collection.
 
+    A list is a picture of one moment, which the server keeps for some minutes. Where that was too
+    short, the list is begun anew, once.
+    https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks
+
     :raises NodeportError: there are more than can be looked through.
     """
-    found: list[Mapping[str, Any]] = []
+    try:
+        return list(_pages(send, request))
+    except ApiError as err:
+        if err.status != _GONE:
+            raise
+    return list(_pages(send, request))
+
+
+def _pages(send: Callable[[Request], Json], request: Request) -> Iterator[Mapping[str, Any]]:
     query = (*request.query, ("limit", str(_PAGE)))
     more: tuple[tuple[str, str], ...] = ()
     for _ in range(_MOST_PAGES):
         page = send(replace(request, query=(*query, *more)))
         items = page.get("items")
-        found += [i for i in items if isinstance(i, Mapping)] if isinstance(items, list) else []
+        yield from (i for i in items if isinstance(i, Mapping)) if isinstance(items, list) else ()
         metadata = page.get("metadata")
         token = metadata.get("continue") if isinstance(metadata, Mapping) else None
-        if not token:
-            return found
-        more = (("continue", str(token)),)
+        if not token or not isinstance(token, str):
+            return
+        more = (("continue", token),)
     raise NodeportError(
         f"there are more than {_MOST_PAGES * _PAGE} {request.resource} to look through",
         hint="use another namespace",

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 from kubectl_nodeport.errors import NodeportError
-
-Json = dict[str, Any]
+from kubectl_nodeport.kube.answer import Json as Json
+from kubectl_nodeport.kube.answer import shown, status_of
 
 _METHODS = {
     "get": "GET",
     "list": "GET",
+    "watch": "GET",
     "create": "POST",
     "patch": "PATCH",
     "delete": "DELETE",
@@ -23,7 +21,13 @@ _METHODS = {
 
 # RBAC's refusal, in the API server's fixed wording:
 # https://github.com/kubernetes/kubernetes/blob/v1.34.4/staging/src/k8s.io/apiserver/pkg/endpoints/handlers/responsewriters/errors.go
-_CANNOT = re.compile(r'cannot (?P<verb>[a-z]+) resource "(?P<resource>[a-z./]+)"')
+_CANNOT = re.compile(
+    r'cannot (?P<verb>[a-z]+) resource "(?P<resource>[a-z0-9.-]+)(?P<subresource>/[a-z0-9./-]+)?"'
+    r'(?: in API group "(?P<group>[a-z0-9.-]*)")?'
+)
+
+# A hint where an answer is none that an API server gives.
+IS_IT_THE_SERVER = "is that the API server, and no proxy or login page before it? kubectl version"
 
 # For a collection of which names are all that is wanted: the server leaves the rest out.
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
@@ -61,7 +65,8 @@ class Request:
             parts += ["namespaces", self.namespace]
         parts += [part for part in (self.resource, self.name, self.subresource) if part]
         path = "/".join(quote(part, safe="") for part in parts)
-        return f"{path}?{urlencode(self.query)}" if self.query else path
+        query = (*self.query, ("watch", "true")) if self.verb == "watch" else self.query
+        return f"{path}?{urlencode(query)}" if query else path
 
     @property
     def headers(self) -> dict[str, str]:
@@ -119,10 +124,14 @@ _BY_STATUS: dict[int, type[ApiError]] = {
 }
 
 
-def refusal(request: Request, status: int, body: bytes | str, context: str) -> ApiError:
-    """Turn an answer that is not 2xx into the error that a person can act on."""
-    detail = _status_object(body)
-    message = str(detail.get("message") or "").strip() or f"HTTP status {status}"
+def refusal(
+    request: Request, status: int, body: bytes | str, context: str, *, location: str = ""
+) -> ApiError:
+    """Turn an answer that is not 2xx into the error that a person can act on.
+
+    :param location: where the answer sends us instead.
+    """
+    detail = status_of(body)
     reason = str(detail.get("reason") or "")
     if status == 401:
         return ApiError(
@@ -131,32 +140,52 @@ def refusal(request: Request, status: int, body: bytes | str, context: str) -> A
             status=status,
             reason=reason,
         )
+    words = str(detail.get("message") or "").strip()
+    message = words or _without_words(status, body, location)
     missing = _CANNOT.search(message) if status == 403 else None
     if missing:
-        right = f"{missing['verb']} {missing['resource']}"
-        where = f" -n {request.namespace}" if request.namespace else ""
-        # can-i reads the second half of pods/exec as a pod's name.
-        asked = right.replace("/", " --subresource=")
-        return ForbiddenError(
-            f"the right to {right}{where} is missing, needed to {request.purpose}",
-            hint=f"ask for it, and check with: kubectl auth can-i {asked}{where}",
-            status=status,
-            reason=reason,
-        )
+        return _missing_right(request, missing, reason)
     error = _BY_STATUS.get(status, ApiError)
     return error(
         f"the API server refused to {request.purpose}: {message}",
-        hint="kubectl get --raw /readyz says whether the server is well"
-        if status >= 500
-        else "the server's own words above say what to change",
+        hint=_hint(status, said_why=bool(words)),
         status=status,
         reason=reason,
     )
 
 
-def _status_object(body: bytes | str) -> Mapping[str, Any]:
-    try:
-        detail = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    return detail if isinstance(detail, Mapping) else {}
+def _missing_right(request: Request, missing: re.Match[str], reason: str) -> ForbiddenError:
+    group, subresource = missing["group"], missing["subresource"] or ""
+    resource = f"{missing['resource']}.{group}" if group else missing["resource"]
+    where = f" -n {request.namespace}" if request.namespace else ""
+    # can-i reads the second half of pods/exec as a pod's name.
+    asked = f"{missing['verb']} {resource}{subresource.replace('/', ' --subresource=', 1)}"
+    return ForbiddenError(
+        f"the right to {missing['verb']} {resource}{subresource}{where} is missing, "
+        f"needed to {request.purpose}",
+        hint=f"ask for it, and check with: kubectl auth can-i {asked}{where}",
+        status=403,
+        reason=reason,
+    )
+
+
+def _without_words(status: int, body: bytes | str, location: str) -> str:
+    """An answer that holds no Status, which says all the same who may have sent it."""
+    if location and 300 <= status < 400:
+        try:
+            there = urlsplit(location).hostname
+        except ValueError:
+            there = None
+        # Whoever is named there must not get the credentials.
+        where = f" to {there}" if there else ""
+        return f"HTTP status {status}, a redirect{where} that is not followed"
+    told = shown(body)
+    return f"HTTP status {status}" + (f" with {told}" if told else "")
+
+
+def _hint(status: int, *, said_why: bool) -> str:
+    if status >= 500:
+        return "kubectl get --raw /readyz says whether the server is well"
+    if status == 429:
+        return "it is busy: try again later, and see: kubectl get --raw /readyz"
+    return "the server's own words above say what to change" if said_why else IS_IT_THE_SERVER

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
 import pytest
+import yaml
 
 from kubectl_nodeport import __version__
 from kubectl_nodeport.cli.app import program, run
+from kubectl_nodeport.cli.help import global_options
 from kubectl_nodeport.errors import NodeportError
 from tests.kube import make
-from tests.kube.server import Answer, Received, serving
+from tests.kube.server import Answer, Received, certificate, serving, tls_for
 
+USE_OPTIONS = (
+    'Use "kubectl nodeport options" for a list of global command-line options (applies to all '
+    "commands)."
+)
 Captured = pytest.CaptureFixture[str]
 
 
@@ -35,7 +42,7 @@ def failing() -> Iterator[list[BaseException]]:
     def body(verbosity: int) -> None:  # noqa: ARG001
         raise errors[0]
 
-    option = click.Option(["-v", "verbosity"], type=int, default=0)
+    option = click.Option(["-v", "--v", "verbosity"], type=int, default=0)
     program.add_command(click.Command("fail", callback=body, params=[option]))
     yield errors
     del program.commands["fail"]
@@ -58,7 +65,7 @@ def told(capsys: Captured) -> list[str]:
         (["connect", "a", "-v", "²"], "is not a valid integer", "connect --help"),
         (["connect", "--dry-run", "client", "dev"], "unexpected extra argument", "connect --help"),
         (["connect", "dev", "--nope"], "unknown flag", "connect --help"),
-        (["connect", "dev", "-z"], "unknown flag", "connect --help"),
+        (["connect", "dev", "-z"], "unknown shorthand flag: 'z' in -z", "connect --help"),
         (["connect", "dev", "--port", "0"], "'--port'", "connect --help"),
         (
             ["connect", "dev", "--port=Ssh"],
@@ -69,9 +76,12 @@ def told(capsys: Captured) -> list[str]:
         (["connect", "dev", "--dry-run=server"], "'server' is not one of", "--help"),
         (["connect", "dev", "--timeout", "soon"], "'soon' is not a duration", "--help"),
         (["connect", "dev", "-i", "/nowhere/id"], "no such file: /nowhere/id", "--help"),
+        (["connect", "dev", "-z", "-v", "0" * 5000], "unknown shorthand flag: 'z'", "--help"),
         (["connect", "dev", "-v=x"], "'x' is not a valid integer", "--help"),
-        (["connect", "dev", "-n"], "requires an argument", "--help"),
-        (["nope"], "No such command 'nope'", "kubectl nodeport --help"),
+        (["connect", "dev", "-n"], "flag needs an argument: 'n' in -n", "connect --help"),
+        (["nope"], 'unknown command "nope" for "kubectl nodeport"', "kubectl nodeport --help"),
+        (["conect", "dev"], 'unknown command "conect"', "did you mean: connect"),
+        (["connect", "dev", "--help=x"], 'invalid argument "x" for "-h, --help"', "connect --help"),
         (["--nope"], "unknown flag", "kubectl nodeport --help"),
         (["connect", "cm/x"], '"cm" is not a kind that can be a target', "The kinds are pod, "),
         (["connect", "me@dev", "--ssh-user", "you"], "two users are given", "give one: me@dev"),
@@ -97,30 +107,78 @@ def test_no_verb_and_help_are_the_same(capsys: Captured) -> None:
     for flag in ("-h", "--help"):
         assert run([flag]) == 0
         assert capsys.readouterr().out == plain
-    assert plain.endswith('Use "kubectl nodeport COMMAND --help" for more information about a given command.\n')  # fmt: skip  # noqa: E501
-    for name in program.commands:
-        assert re.search(rf"^  {name}  +\S", plain, re.MULTILINE)
+    assert plain.splitlines()[-2:] == [
+        'Use "kubectl nodeport COMMAND --help" for more information about a given command.',
+        USE_OPTIONS,
+    ]
+    for name, command in program.commands.items():
+        listed = re.search(rf"^  {name}  +\S", plain, re.MULTILINE) is not None
+        assert listed is not command.hidden
 
 
-def test_version(capsys: Captured) -> None:
-    assert run(["version"]) == 0
+@pytest.mark.parametrize("argv", [["help"], ["-n", "x"], ["--context=x", "--help"], ["--"]])
+def test_flags_alone_show_the_help(argv: list[str], capsys: Captured) -> None:
+    assert run(argv) == 0
+    assert capsys.readouterr().out.startswith("Reach a pod by ssh")
+
+
+@pytest.mark.parametrize("argv", [["help", "connect"], ["-h", "connect"], ["connect", "x", "-h"]])
+def test_help_of_a_verb(argv: list[str], capsys: Captured) -> None:
+    assert run(argv) == 0
+    assert capsys.readouterr().out.startswith("Make a pod reachable by ssh under an alias")
+
+
+@pytest.mark.parametrize(
+    "argv", [["version"], ["--version"], ["-n", "x", "--version"], ["version", "-o", "text"]]
+)
+def test_version(argv: list[str], capsys: Captured) -> None:
+    assert run(argv) == 0
     assert capsys.readouterr() == (f"kubectl-nodeport {__version__}\n", "")
+
+
+@pytest.mark.parametrize(("chosen", "read"), [("json", json.loads), ("yaml", yaml.safe_load)])
+def test_version_for_a_script(chosen: str, read: Callable[[str], object], capsys: Captured) -> None:
+    assert run(["version", "-o", chosen]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert read(out) == {
+        "apiVersion": "kubectl-nodeport/v1",
+        "kind": "Version",
+        "version": __version__,
+    }
+
+
+def test_options_lists_what_every_verb_takes(capsys: Captured) -> None:
+    everywhere = {name for option in global_options() for name in option.opts}
+    assert {"-n", "--namespace", "--context", "--kubeconfig", "-v"} <= everywhere
+    for name, command in program.commands.items():
+        own = {word for param in command.params for word in param.opts}
+        assert everywhere <= own, f"{name} lacks connection flags"
+    assert run(["options"]) == 0
+    out = capsys.readouterr().out
+    first, *_ = out.partition("\n\n")
+    assert first == "The following options can be passed to any command:"
+    spelled = re.findall(r"^    (-.*):\n\t(\S.*)$", out, re.MULTILINE)
+    assert "-n, --namespace=''" in [name for name, _ in spelled]
+    assert len(spelled) == len(global_options())
 
 
 def test_help_is_laid_out_as_kubectls(capsys: Captured) -> None:
     assert run(["connect", "--help"]) == 0
     text = capsys.readouterr().out
+    text, _, last = text.removesuffix("\n").rpartition("\n\n")
+    assert last == USE_OPTIONS
     first, examples, options, usage = re.split(r"\n\n(?:Examples|Options|Usage):\n", text)
     assert first.startswith("Make a pod reachable by ssh under an alias of its own.\n\n")
     assert examples.startswith("  # Make the pod dev")
     assert all(line == "" or line.startswith("  ") for line in examples.splitlines())
-    assert usage == "  kubectl nodeport connect [USER@]TARGET [options]\n"
+    assert usage == "  kubectl nodeport connect [USER@]TARGET [options]"
     spelled = re.findall(r"^    (-.*):\n\t(\S.*)$", options, re.MULTILINE)
     assert len(spelled) == len(options.split("\n\n")), "each option in two lines"
     names = [name for name, _ in spelled]
-    assert "-n, --namespace=''" in names
+    assert "-c, --container=''" in names
     assert "--dry-run='none'" in names
-    assert "-v=0" in names
+    assert not any("--context" in name for name in names), "these are under options"
     assert "--timeout='60s'" in names
     long_names = [name.partition("=")[0].split(", ")[-1].lstrip("-") for name in names]
     assert long_names == sorted(long_names), "as kubectl sorts them"
@@ -166,7 +224,8 @@ def test_unexpected_failure_is_no_traceback(
 
 
 @pytest.mark.parametrize("argv", [["fail", "-v=9"], ["fail", "-v", "9"], ["-v=9", "fail"],
-                                  ["fail", "-v9"], ["fail", "-v=10"]])  # fmt: skip
+                                  ["fail", "-v9"], ["fail", "-v=10"],
+                                  ["fail", "--v=9"], ["--v", "9", "fail"]])  # fmt: skip
 def test_traceback_with_v_9(
     argv: list[str], failing: list[BaseException], capsys: Captured
 ) -> None:
@@ -217,7 +276,7 @@ class TestAgainstAServer:
             tmp_path / "kubeconfig",
             "kind-dev",
             current="kind-dev",
-            cluster={"server": server_url},
+            cluster={"server": server_url, "insecure-skip-tls-verify": True},
             user={"token": "t0p-s3cret"},
         )
         config = str(tmp_path / "ssh_config")
@@ -249,16 +308,15 @@ class TestAgainstAServer:
         assert len(told(capsys)) == 2
 
     def test_token_is_in_no_output_even_with_v_9(self, tmp_path: Path, capsys: Captured) -> None:
-        with serving(lambda _r: Answer("nonsense")) as server:
-            assert self.connect(f"http://127.0.0.1:{server.port}", tmp_path, "-v=9") == 1
+        tls = tls_for(certificate(tmp_path, "server"))
+        with serving(lambda _r: Answer("nonsense"), tls) as server:
+            assert self.connect(f"https://127.0.0.1:{server.port}", tmp_path, "-v=9") == 1
             assert server.received[0].all("Authorization") == ["Bearer t0p-s3cret"]
         out, err = capsys.readouterr()
         assert "Traceback" in err
         assert "t0p-s3cret" not in out + err
 
-    def test_names_that_no_pod_has_are_not_told(
-        self, tmp_path: Path, capsys: Captured
-    ) -> None:
+    def test_names_that_no_pod_has_are_not_told(self, tmp_path: Path, capsys: Captured) -> None:
         def answer(received: Received) -> Answer:
             if "/pods/dev" in received.path:
                 return Answer({"message": "not found", "reason": "NotFound"}, 404)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -37,13 +38,19 @@ class Cluster:
     def __init__(self) -> None:
         self.services = [WEB]
         self.pods = [make.pod("dev")]
+        self.events = ""
         self.asked: list[str] = []
 
     def __call__(self, received: Received) -> Answer:
         url = urlsplit(received.path)
         self.asked.append(url.path)
-        assert parse_qs(url.query)["limit"] == ["500"]
-        return Answer({"items": self.services if url.path.endswith("services") else self.pods})
+        query = parse_qs(url.query)
+        if "watch" in query:
+            assert query["resourceVersion"] == ["7"]
+            return Answer(self.events)
+        assert query["limit"] == ["500"]
+        items = self.services if url.path.endswith("services") else self.pods
+        return Answer({"metadata": {"resourceVersion": "7"}, "items": items})
 
 
 @pytest.fixture
@@ -133,6 +140,56 @@ class TestRules:
         error, hint = capsys.readouterr().err.splitlines()
         assert error == "error: pod/dev is named, which can be in one namespace only"
         assert hint == "hint: leave out -A: kubectl nodeport get pod/dev -n default"
+
+
+@pytest.mark.usefixtures("_server")
+class TestWatch:
+    """With an end that comes from the server: the right to watch is taken away."""
+
+    REFUSAL: ClassVar[Json] = {
+        "type": "ERROR",
+        "object": {"kind": "Status", "code": 403, "message": "enough", "reason": "Forbidden"},
+    }
+
+    @pytest.fixture(autouse=True)
+    def _events(self, cluster: Cluster) -> None:
+        changed = {**WEB, "metadata": {"name": "other", "namespace": "default"}}
+        events = [{"type": "ADDED", "object": changed}, {"type": "DELETED", "object": WEB}]
+        cluster.events = "".join(json.dumps(one) + "\n" for one in [*events, self.REFUSAL])
+
+    def watched(self, capsys: Captured, *words: str) -> str:
+        assert run(["get", "-w", "--ssh-config", "/nowhere/config", *words]) == 1
+        out, err = capsys.readouterr()
+        assert err.splitlines()[0] == "error: the API server refused to watch the rules: enough"
+        return out
+
+    def test_table(self, capsys: Captured) -> None:
+        assert self.watched(capsys).splitlines() == [
+            "NAME          POD   PORT   ADDRESS        NODEPORT   HOST     AGE",
+            "web (other)   dev   8080   192.168.5.82   30080      <none>   <unknown>",
+            "other (other)   dev   8080   192.168.5.82   30080      <none>   <unknown>",
+            "web (other)     dev   8080   192.168.5.82   30080      <none>   <unknown>",
+        ]
+
+    def test_names(self, capsys: Captured) -> None:
+        names = ["service/web", "service/other", "service/web"]
+        assert self.watched(capsys, "-o", "name").splitlines() == names
+
+    def test_a_document_for_each(self, capsys: Captured) -> None:
+        found = list(yaml.safe_load_all(self.watched(capsys, "-o", "yaml")))
+        assert [one["kind"] for one in found] == ["Rule"] * 3
+        assert [one["status"]["service"] for one in found] == ["web", "other", "web"]
+        text = self.watched(capsys, "-o", "json")
+        assert json.loads("[" + text.strip().replace("\n}\n{", "\n},\n{") + "]") == found
+
+    def test_nothing_at_first(self, capsys: Captured, cluster: Cluster) -> None:
+        cluster.services = []
+        out = self.watched(capsys)
+        assert [line.split()[0] for line in out.splitlines()] == ["NAME", "other"]
+
+    def test_hosts(self, capsys: Captured) -> None:
+        assert run(["get", "hosts", "-w"]) == 1
+        assert "error: hosts are not watched" in capsys.readouterr().err
 
 
 class TestHosts:

@@ -19,7 +19,39 @@ from kubectl_nodeport.kube.config import Flags
             "try kubectl --kubeconfig '/my kube' --context b version, "
             "or kubectl --kubeconfig '/my kube' --context b auth whoami",
         ),
+        (
+            "kubectl version",
+            Flags(server="https://me:pw@h:1/x"),
+            "kubectl --server https://h:1/x version",
+        ),
         ("kubectl version", Flags(context="x; reboot"), "kubectl --context 'x; reboot' version"),
+        (
+            "kubectl auth whoami",
+            Flags(
+                context="b",
+                cluster="c",
+                user="u",
+                as_="system:serviceaccount:lab:dev",
+                as_group=("a", "b c"),
+                as_uid="7",
+                as_user_extra=("scopes=view",),
+                server="https://x:6443",
+                tls_server_name="y",
+                certificate_authority="ca.pem",
+                client_certificate="me.pem",
+                client_key="me.key",
+                insecure_skip_tls_verify=True,
+            ),
+            "kubectl --context b --cluster c --user u --server https://x:6443 "
+            "--certificate-authority ca.pem --tls-server-name y --client-certificate me.pem "
+            "--client-key me.key --as system:serviceaccount:lab:dev --as-uid 7 --as-group a "
+            "--as-group 'b c' --as-user-extra scopes=view --insecure-skip-tls-verify auth whoami",
+        ),
+        (
+            "kubectl get pods -n x",
+            Flags(token="s3cret", namespace="lab", request_timeout_s=1, cache_dir="/c"),
+            "kubectl get pods -n x",
+        ),
         (
             "say it: kubectl nodeport connect USER@dev",
             Flags(context="b"),

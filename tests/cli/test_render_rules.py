@@ -276,6 +276,14 @@ def test_columns_align_whatever_is_in_them(rows: list[tuple[str, ...]]) -> None:
         assert line[sum(starts) :] == row[2]
 
 
+def test_more_rows_below_others() -> None:
+    first, columns = rules.more([RULE], (), NOW)
+    assert first == rules.table([RULE], NOW)
+    below, same = rules.more([replace(RULE, name="web")], columns, NOW)
+    assert below == first.splitlines()[1].replace("ssh", "web")
+    assert same == columns
+
+
 def test_cell() -> None:
     assert cell("") == cell(" \n ") == "<none>"
     assert cell("a\x1b[2J\nb\u202e") == "a?[2J b?"

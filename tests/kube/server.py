@@ -54,16 +54,38 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Raw:
+    """These bytes, whatever they are, then the end; ``hang``: hold the connection instead."""
+
+    data: bytes
+    hang: bool = False
+
+
+@dataclass(frozen=True)
+class Chunks:
+    """An answer of unknown length, chunk by chunk; ``then``: "end" it, "cut" or "hang".
+
+    ``pause_s``: before each chunk.
+    """
+
+    parts: tuple[bytes, ...]
+    then: str = "end"
+    pause_s: float = 0.0
+
+
+@dataclass(frozen=True)
 class Frames:
     """A websocket: (channel, data) messages, then the end.
 
     ``endless``: the last message again and again; ``close``: a close frame's payload instead of
-    just hanging up; ``hang``: say nothing more and hold the connection.
+    just hanging up; ``tail``: bytes that are no whole frame; ``hang``: say nothing more and hold
+    the connection.
     """
 
     messages: tuple[tuple[int, bytes], ...] = ()
     endless: bool = False
     close: bytes | None = None
+    tail: bytes = b""
     hang: bool = False
 
 
@@ -74,6 +96,12 @@ DRIP = object()
 """Answer with one byte at a time, for ever."""
 
 Behaviour = Callable[[Received], object]
+
+
+def in_turn(*answers: object) -> Behaviour:
+    """One answer for each request, the last one again and again."""
+    left = list(answers)
+    return lambda _received: left.pop(0) if len(left) > 1 else left[0]
 
 
 class Server(ThreadingHTTPServer):
@@ -87,11 +115,18 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.behaviour = behaviour
         self.received: list[Received] = []
+        self.connections = 0
         self.ended = threading.Event()
 
     @property
     def port(self) -> int:
         return int(self.server_address[1])
+
+    def get_request(self) -> tuple[Any, Any]:
+        """Accept a connection, and count it."""
+        accepted = super().get_request()
+        self.connections += 1
+        return accepted
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that hangs up is part of several tests."""
@@ -125,6 +160,16 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(answer)
         elif isinstance(answer, Frames):
             self._websocket(answer)
+        elif isinstance(answer, Raw):
+            self._raw(answer.data, hang=answer.hang)
+        elif isinstance(answer, Chunks):
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            for part in answer.parts:
+                self.wfile.flush()
+                self.api.ended.wait(answer.pause_s)
+                self.wfile.write(b"%x\r\n%b\r\n" % (len(part), part))
+            end = b"0\r\n\r\n" if answer.then == "end" else b""
+            self._raw(end, hang=answer.then == "hang")
         elif answer is SILENCE:
             self.api.ended.wait(30)
         elif answer is DRIP:
@@ -137,6 +182,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
     do_GET = do_POST = do_PATCH = do_DELETE = _serve  # noqa: N815 - the base class looks for these
+
+    def _raw(self, data: bytes, *, hang: bool) -> None:
+        self.wfile.write(data)
+        self.wfile.flush()
+        if hang:
+            self.api.ended.wait(30)
+        self.close_connection = True
 
     def _answer(self, answer: Answer) -> None:
         self.send_response(answer.status)
@@ -167,9 +219,7 @@ class _Handler(BaseHTTPRequestHandler):
         if frames.close is not None:
             self.wfile.write(frame(8, frames.close))
             self.wfile.flush()
-        if frames.hang:
-            self.api.ended.wait(30)
-        self.close_connection = True
+        self._raw(frames.tail, hang=frames.hang)
 
 
 def frame(opcode: int, data: bytes) -> bytes:

@@ -3,13 +3,15 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.config import Connection, Flags, connection
 from tests.kube import make
+
+V1BETA1 = "client.authentication.k8s.io/v1beta1"
 
 
 def resolve(home: Path, *files: Path, flags: Flags | None = None, **environ: str) -> Connection:
@@ -76,23 +78,31 @@ def test_paths_are_relative_to_their_own_file(tmp_path: Path) -> None:
             "client-certificate": "me.pem",
             "client-key": "/keys/me.key",
             "tokenFile": "sub/token",
-            "exec": {"command": "./login", "args": ["./kept"]},
+            "exec": {
+                "apiVersion": "client.authentication.k8s.io/v1beta1",
+                "command": "./login",
+                "args": ["./kept"],
+            },
         },
     )
-    found = resolve(tmp_path, file)
     folder = tmp_path / "deep"
+    for name in ("ca.pem", "me.pem"):
+        (folder / name).touch()
+    key = tmp_path / "me.key"
+    key.touch()
+    file.write_text(file.read_text().replace("/keys/me.key", str(key)))
+    found = resolve(tmp_path, file)
     assert found.cluster["certificate-authority"] == str(folder / "ca.pem")
     assert found.user["client-certificate"] == str(folder / "me.pem")
-    assert found.user["client-key"] == "/keys/me.key"
+    assert found.user["client-key"] == str(key)
     assert found.user["tokenFile"] == str(folder / "sub/token")
     assert found.user["exec"]["command"] == str(folder / "login")
     assert found.user["exec"]["args"] == ["./kept"]
 
 
 def test_plain_plugin_name_is_looked_up_on_path(tmp_path: Path) -> None:
-    file = make.kubeconfig(
-        tmp_path / "one", "dev", current="dev", user={"exec": {"command": "aws"}}
-    )
+    plugin = {"apiVersion": "client.authentication.k8s.io/v1beta1", "command": "aws"}
+    file = make.kubeconfig(tmp_path / "one", "dev", current="dev", user={"exec": plugin})
     assert resolve(tmp_path, file).user["exec"]["command"] == "aws"
 
 
@@ -105,18 +115,23 @@ def test_secrets_stay_out_of_the_repr(tmp_path: Path) -> None:
     ("content", "message", "hint"),
     [
         (b"", "no context is set in the kubeconfig", "--context"),
-        (b"[1, 2]", "no context is set", "--context"),
-        (b"\xff\xfe\x00binary", "cannot be read: it is not UTF-8 text", "ls -l"),
+        (b"[1, 2]", "one cannot be used: the file is not a map", "config view"),
+        (b"\xff\xfe\x00binary", "cannot be read: it is not UTF-8 text", "file "),
         (b"a: 1\nb: ]\nc: 3\n", "one, line 2 is not valid YAML", "config view"),
         (b"\x00\x01", "is not valid YAML", "config view"),
-        (b"a: 2024-99-99", "is not valid YAML", "config view"),
+        (b"current-context: 2024-99-99", 'context "2024-99-99" does not exist', "get-contexts"),
+        (b"current-context: 2024", "current-context is not text", "config view"),
+        (b"kind: List", "its apiVersion and kind are not v1 and Config", "config view"),
         (b"[" * 5000, "is not valid YAML", "config view"),
-        (b"contexts: {dev: 1}", "has no list under contexts:", "config view"),
-        (b"clusters: text\ncurrent-context: x", "has no list under clusters:", "config view"),
-        (b"users: 7", "has no list under users:", "config view"),
+        (b"contexts: {dev: 1}", "one cannot be used: contexts is not a list", "config view"),
+        (b"clusters: text\ncurrent-context: x", "clusters is not a list", "config view"),
+        (b"users: 7", "users is not a list", "config view"),
         (b"current-context: dev", 'context "dev" does not exist', "get-contexts"),
-        (b"current-context: [dev]", "no context is set", "--context"),
-        (b"contexts: [1, {name: 2}, null]\ncurrent-context: dev", '"dev" does not exist', ""),
+        (b"current-context: [dev]", "current-context is not text", "config view"),
+        (b"contexts: [{name: a}, 1]", "contexts[1] is not a map", "config view"),
+        (b"contexts: [{name: a}, {name: a}]", "contexts[1] has the name of another", ""),
+        (b"users: [{user: {token: 7}}]", "users[0].user.token is not text", "config view"),
+        (b"contexts: [null, {}, {name: a, context: null}]", "contexts[1] has the name", ""),
     ],
 )
 def test_bad_file_is_an_error_in_plain_words(
@@ -249,3 +264,109 @@ def test_authority_that_is_not_verified_is_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(NodeportError, match="both a certificate authority and insecure"):
         connection(Flags(kubeconfig=str(path)), {})
+
+
+class TestFlags:
+    """What flags change; beside kubectl's own requests in test_flags_kubectl.py."""
+
+    CA: ClassVar = {"certificate-authority-data": "Q0E=", "tls-server-name": "k8s.test"}
+
+    @pytest.fixture
+    def file(self, tmp_path: Path) -> Path:
+        user = {"token": "t", "as": "old", "as-user-extra": {"k": ["a"], "l": ["b"]}}
+        return make.kubeconfig(
+            tmp_path / "one", "dev", "other", current="dev", cluster=self.CA, user=user
+        )
+
+    def test_other_server_of_the_same_authority_is_the_same_cluster(
+        self, file: Path, tmp_path: Path
+    ) -> None:
+        plain = resolve(tmp_path, file)
+        found = resolve(tmp_path, file, flags=Flags(server="https://b:2/"))
+        assert (found.server, found.context) == ("https://b:2", "dev")
+        assert found.identity == plain.identity
+        assert found.identity.startswith("ca:")
+        assert "tls-server-name" not in found.cluster
+
+    def test_unverified_server_is_known_by_its_url_alone(self, file: Path, tmp_path: Path) -> None:
+        found = resolve(tmp_path, file, flags=Flags(insecure_skip_tls_verify=True))
+        assert found.identity == identity({"server": found.server})
+
+    def test_other_authority_is_another_cluster(
+        self, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "ca.pem").write_text("other")
+        found = resolve(tmp_path, file, flags=Flags(certificate_authority="ca.pem"))
+        assert found.cluster["certificate-authority"] == str(tmp_path / "ca.pem")
+        assert found.identity != resolve(tmp_path, file).identity
+
+    def test_other_cluster_and_user(self, file: Path, tmp_path: Path) -> None:
+        found = resolve(tmp_path, file, flags=Flags(cluster="other", user="other"))
+        assert (found.context, found.cluster_name) == ("dev", "other")
+        assert found.server == "https://one.other:6443"
+
+    @pytest.mark.parametrize(
+        ("flags", "message", "hint"),
+        [
+            (Flags(cluster="othr"), 'cluster "othr" does not exist', "did you mean: other"),
+            (Flags(cluster="x"), 'cluster "x" does not exist', "kubectl config get-clusters"),
+            (Flags(user="othr"), 'user "othr" does not exist', "did you mean: other"),
+            (Flags(user="x"), 'user "x" does not exist', "kubectl config get-users"),
+            (Flags(as_user_extra=("k",)), "--as-user-extra k is not a key", "key=value"),
+            (Flags(server="https://h:port"), "neither an http or https URL", "config view"),
+            (Flags(server="ftp://h"), "neither an http or https URL", "config view"),
+        ],
+    )
+    def test_errors(
+        self, flags: Flags, message: str, hint: str, file: Path, tmp_path: Path
+    ) -> None:
+        told = failure(tmp_path, file, flags=flags)
+        assert message in told.message
+        assert hint in told.hint
+
+    def test_acting_as_somebody(self, file: Path, tmp_path: Path) -> None:
+        flags = Flags(
+            as_="jane", as_uid="7", as_group=("g", "h"), as_user_extra=("k=v=w", "k=x", "m=")
+        )
+        assert resolve(tmp_path, file, flags=flags).user == {
+            "token": "t",
+            "as": "jane",
+            "as-uid": "7",
+            "as-groups": ["g", "h"],
+            "as-user-extra": {"k": ["v=w", "x"], "l": ["b"], "m": [""]},
+        }
+
+    @pytest.mark.parametrize(("given", "limit"), [(None, 30.0), (0.0, None), (1.5, 1.5)])
+    def test_request_timeout(
+        self, given: float | None, limit: float | None, file: Path, tmp_path: Path
+    ) -> None:
+        found = resolve(tmp_path, file, flags=Flags(request_timeout_s=given))
+        assert found.request_timeout_s == limit
+
+    @pytest.mark.parametrize(
+        ("flags", "context"),
+        [
+            (Flags(server="https://me:pw@h:1/path"), "h:1"),
+            (Flags(server="h:1"), "h:1"),
+        ],
+    )
+    def test_without_any_kubeconfig(self, flags: Flags, context: str, tmp_path: Path) -> None:
+        found = resolve(tmp_path, flags=flags)
+        assert found.context == context
+        assert found.kubeconfig_paths == ()
+
+    def test_login_in_place_of_a_user_that_is_missing(self, tmp_path: Path) -> None:
+        path = tmp_path / "one"
+        path.write_text(
+            "current-context: dev\ncontexts: [{name: dev, context: {cluster: c, user: gone}}]\n"
+            "clusters: [{name: c, cluster: {server: 'https://x'}}]"
+        )
+        assert resolve(tmp_path, path, flags=Flags(token="t")).user == {"token": "t"}
+
+    def test_empty_flags_say_nothing(self, file: Path, tmp_path: Path) -> None:
+        flags = Flags(kubeconfig="", context="", cluster="", user="", server="", token="", as_="")
+        assert resolve(tmp_path, file, flags=flags) == resolve(tmp_path, file)
+
+    def test_token_stays_out_of_the_repr(self) -> None:
+        assert "s3cret" not in repr(Flags(token="s3cret"))

@@ -34,6 +34,19 @@ CREATE_AS = replace(LIST, verb="create", query=(("fieldManager", "me"),), body={
             replace(LIST, query=(("labelSelector", "a/b=c,d="),)),
             "GET /api/v1/namespaces/lab/services?labelSelector=a%2Fb%3Dc%2Cd%3D",
         ),
+        (replace(LIST, verb="watch"), "GET /api/v1/namespaces/lab/services?watch=true"),
+        (
+            replace(LIST, verb="watch", query=(("resourceVersion", "7"),)),
+            "GET /api/v1/namespaces/lab/services?resourceVersion=7&watch=true",
+        ),
+        (
+            Request("get", "deployments", "", name="x", namespace="lab", group="apps/v1"),
+            "GET /apis/apps/v1/namespaces/lab/deployments/x",
+        ),
+        (
+            Request("create", "selfsubjectaccessreviews", "", group="authorization.k8s.io/v1"),
+            "POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+        ),
         (
             replace(DEV, verb="delete", name="../x?y#z"),
             "DELETE /api/v1/namespaces/lab/pods/..%2Fx%3Fy%23z",
@@ -110,6 +123,27 @@ RBAC = [
         "kubectl auth can-i get nodes",
     ),
     (
+        Request("get", "deployments", "find pods", name="x", namespace="lab", group="apps/v1"),
+        'deployments.apps "x" is forbidden: User "jane" cannot get resource "deployments" '
+        'in API group "apps" in the namespace "lab"',
+        "the right to get deployments.apps -n lab is missing, needed to find pods",
+        "kubectl auth can-i get deployments.apps -n lab",
+    ),
+    (
+        Request("get", "deployments", "scale", name="x", namespace="lab", group="apps/v1"),
+        'deployments.apps "x" is forbidden: User "jane" cannot get resource "deployments/scale" '
+        'in API group "apps" in the namespace "lab"',
+        "the right to get deployments.apps/scale -n lab is missing, needed to scale",
+        "kubectl auth can-i get deployments.apps --subresource=scale -n lab",
+    ),
+    (
+        Request("watch", "services", "watch the rules"),
+        'services is forbidden: User "jane" cannot watch resource "services" in API group "" '
+        "at the cluster scope",
+        "the right to watch services is missing, needed to watch the rules",
+        "kubectl auth can-i watch services",
+    ),
+    (
         NODE,
         'users "boss" is forbidden: User "jane" cannot impersonate resource "users" '
         'in API group "" at the cluster scope',
@@ -162,7 +196,7 @@ def test_servers_words_are_kept(code: int, reason: str, message: str, kind: type
     assert type(err) is kind
     assert err.message == f"the API server refused to expose port 22 of pod dev: {message}"
     assert (err.status, err.reason) == (code, reason)
-    assert ("readyz" in err.hint) == (code >= 500)
+    assert ("readyz" in err.hint) == (code == 429 or code >= 500)
 
 
 def test_401_asks_for_a_login() -> None:
@@ -188,3 +222,36 @@ def test_answer_that_is_no_status_is_an_error_too(body: bytes | str, code: int) 
 def test_command_is_quoted_in_the_path_and_left_out_of_the_log() -> None:
     assert EXEC_DEV.path.endswith("/pods/dev/exec?command=sh&command=-c%0Ax%26y")
     assert str(EXEC_DEV) == "GET /api/v1/namespaces/lab/pods/dev/exec"
+
+
+@pytest.mark.parametrize(
+    ("status_", "location", "message"),
+    [
+        (302, "https://sso.example.com/?state=x", "a redirect to sso.example.com that is not"),
+        (307, "/elsewhere", "HTTP status 307, a redirect that is not"),
+        (301, "http://[", "HTTP status 301, a redirect that is not"),
+        (302, "", "HTTP status 302"),
+        (500, "https://sso.example.com/", "HTTP status 500"),
+    ],
+)
+def test_redirect_is_told_without_what_its_query_holds(
+    status_: int, location: str, message: str
+) -> None:
+    err = refusal(DEV, status_, b"", "ctx", location=location)
+    assert err.message.removesuffix(" followed").endswith(message)
+
+
+@pytest.mark.parametrize(
+    ("code", "body", "hint"),
+    [
+        (400, status(400, "BadRequest", "bad field"), "the server's own words above say"),
+        (404, b"<html><title>Not here</title>", "no proxy or login page before it?"),
+        (403, b"", "no proxy or login page before it?"),
+        (302, b"", "no proxy or login page before it?"),
+        (200, b"{}", "no proxy or login page before it?"),
+        (429, b"", "try again later, and see: kubectl get --raw /readyz"),
+        (502, b"<html>", "kubectl get --raw /readyz says"),
+    ],
+)
+def test_hint_fits_who_answered(code: int, body: bytes, hint: str) -> None:
+    assert hint in refusal(CREATE, code, body, "ctx").hint

@@ -1,8 +1,11 @@
 """The verbs, in the order in which the help lists them."""
 
+from kubectl_nodeport.cli.verbs.completion import completion
 from kubectl_nodeport.cli.verbs.connect import connect
+from kubectl_nodeport.cli.verbs.delete import delete
 from kubectl_nodeport.cli.verbs.expose import expose
 from kubectl_nodeport.cli.verbs.get import get
+from kubectl_nodeport.cli.verbs.options import options
 from kubectl_nodeport.cli.verbs.version import version
 
-ALL = (connect, expose, get, version)
+ALL = (connect, expose, get, delete, completion, version, options)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from kubectl_nodeport.cli import argv, flags, help, output
+from kubectl_nodeport.cli import argv, flags, help, offers, output
 from kubectl_nodeport.cli.connection import connection_flags
 
 
@@ -42,11 +42,12 @@ from kubectl_nodeport.cli.connection import connection_flags
     its pods, the one that kubectl exec takes. Without it, a terminal shows a list to choose from.
     """,
 )
-@click.argument("target", metavar="[USER@]TARGET", required=False)
+@click.argument("target", metavar="[USER@]TARGET", required=False, shell_complete=offers.targets)
 @click.option("-l", "--selector", help="Choose the pod by its labels, instead of by its name.")
 @click.option(
     "--port",
     type=flags.Port(),
+    shell_complete=offers.ports,
     help="The port of the ssh server in the pod, by number or name; ssh, else 22, if empty.",
 )
 @click.option(
@@ -54,13 +55,27 @@ from kubectl_nodeport.cli.connection import connection_flags
     type=click.IntRange(1, 65535),
     help="The NodePort that the rule has to have; a free one if empty.",
 )
-@click.option("-c", "--container", help="The container with the ssh server.")
-@click.option("--name", default="ssh", help="The name of the rule: 1 to 20 lower-case letters.")
+@click.option(
+    "-c",
+    "--container",
+    shell_complete=offers.containers,
+    help="The container with the ssh server.",
+)
+@click.option(
+    "--name",
+    default="ssh",
+    shell_complete=offers.rules,
+    help="The name of the rule: 1 to 20 lower-case letters.",
+)
 @click.option("--ssh-user", help="Whom to log in as; the container's own user if empty.")
 @click.option(
     "-i", "--identity", type=flags.FilePath(exists=True), help="The private key to offer."
 )
-@click.option("--host", help="The alias to write; POD.NAMESPACE.CONTEXT if empty.")
+@click.option(
+    "--host",
+    shell_complete=offers.hosts,
+    help="The alias to write; POD.NAMESPACE.CONTEXT if empty.",
+)
 @click.option(
     "--ssh-config",
     type=flags.FilePath(exists=False),
@@ -91,6 +106,7 @@ def connect(target: str, **options: Any) -> None:  # fmt: skip
 
     named = wiring.target(target, options)
     with wiring.world(options) as edges:
+        wiring.warm_up()
         request = ConnectRequest(
             target=named or picker.ask_target(edges, options["ssh_user"]),
             rule_name=options["name"],

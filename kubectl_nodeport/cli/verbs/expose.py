@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from kubectl_nodeport.cli import argv, flags, help, output
+from kubectl_nodeport.cli import argv, flags, help, offers, output
 from kubectl_nodeport.cli.connection import connection_flags
 from kubectl_nodeport.errors import NodeportError
 
@@ -38,12 +38,17 @@ from kubectl_nodeport.errors import NodeportError
     ports, until "kubectl nodeport delete svc/NAME" gives it its former type back.
     """,
 )
-@click.argument("target", required=False)
+@click.argument("target", required=False, shell_complete=offers.targets)
 @click.option("-l", "--selector", help="Choose the pod by its labels, instead of by its name.")
-@click.option("--name", help="The name of the rule: 1 to 20 lower-case letters; ssh if empty.")
+@click.option(
+    "--name",
+    shell_complete=offers.rules,
+    help="The name of the rule: 1 to 20 lower-case letters; ssh if empty.",
+)
 @click.option(
     "--port",
     type=flags.Port(),
+    shell_complete=offers.ports,
     help="The container port, by number or name; the one named like the rule if empty.",
 )
 @click.option(

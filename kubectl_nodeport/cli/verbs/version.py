@@ -5,20 +5,44 @@ from __future__ import annotations
 import click
 
 from kubectl_nodeport import __version__
-from kubectl_nodeport.cli import help
+from kubectl_nodeport.cli import help, output
+from kubectl_nodeport.cli.connection import connection_flags
 
 
 @click.command(
     "version",
     cls=help.Command,
     short_help="Print the version",
-    usage="version",
+    usage="version [options]",
     examples="""
     # Print the version of this plugin
     kubectl nodeport version
+
+    # The same for a script
+    kubectl nodeport version -o json
     """,
-    help="Print the version of this plugin.",
+    help="Print the version of this plugin. No cluster is asked.",
 )
-def version() -> None:
+@click.option(
+    "-o",
+    "--output",
+    "chosen",
+    type=click.Choice(["text", "json", "yaml"]),
+    default="text",
+    help="Output format: text, json or yaml.",
+)
+@connection_flags
+def version(chosen: str, **_options: object) -> None:
     """Print the version."""
-    click.echo(f"kubectl-nodeport {__version__}")
+    document = {
+        "apiVersion": "kubectl-nodeport/v1",
+        "kind": "Version",
+        "version": __version__,
+    }
+    output.write(
+        chosen,
+        text=lambda: f"kubectl-nodeport {__version__}",
+        document=lambda: document,
+        names=list,
+        hint="kubectl nodeport --version",
+    )
