@@ -21,7 +21,7 @@ ROOT = Path(__file__).parent.parent
 # A library, and the modules (or rooms, with a trailing dot) that alone may import it.
 OWNERS = {
     "click": ("cli.",),
-    "kubernetes": ("kube.client", "kube.login"),
+    "kubernetes": ("kube.package",),
     "urllib3": ("kube.client", "kube.login"),
     "websocket": ("kube.client", "kube.streams"),
     "paramiko": ("address.probe",),
@@ -267,7 +267,7 @@ def test_checker_sees_a_violation(rule: object, module: str, source: str, tmp_pa
         "__init__.py": "",
         "cli/app.py": "import click\nfrom kubectl_nodeport.commands import y",
         "commands/y.py": "from pathlib import PurePath",
-        "kube/client.py": "import kubernetes",
+        "kube/package.py": "import kubernetes",
         "ssh/entry.py": "from kubectl_nodeport.ssh.config_file import x",
         "ssh/config_file.py": "import os",
         "address/probe.py": "",
@@ -307,3 +307,17 @@ def test_help_and_version_load_no_heavy_library(words: tuple[str, ...]) -> None:
     loaded = loaded_by(*words)
     assert "click" in loaded
     assert loaded & heavy == set()
+
+
+def test_of_the_kubernetes_package_no_more_is_loaded_than_needed() -> None:
+    """What its own __init__ would import beside the client costs every command its start."""
+    code = (
+        "import sys, kubectl_nodeport.kube.client\n"
+        "print(*(m for m in sys.modules if m.startswith('kubernetes.')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    parts = {name.split(".")[1] for name in done.stdout.split()}
+    assert "client" in parts
+    assert parts & {"config", "dynamic", "leaderelection", "stream", "watch"} == set()

@@ -98,7 +98,7 @@ def rules(ctx: click.Context, _param: click.Parameter, typed: str) -> list[Compl
     from kubectl_nodeport.kube.request import Request
     from kubectl_nodeport.rule import service
 
-    query = (("labelSelector", f"app.kubernetes.io/managed-by={service.MANAGER}"),)
+    query = (("labelSelector", f"{service.MANAGED_BY}={service.MANAGER}"),)
     asked = Request("list", "services", _PURPOSE, query=query, names_only=True)
     kind, name = _target(ctx)
     wanted = f"{kind.name}/{name}" if kind else ""

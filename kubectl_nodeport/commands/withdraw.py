@@ -17,6 +17,10 @@ FIELD_MANAGER = ("fieldManager", service.MANAGER)
 # The kubelet writes to a pod of its own accord: what it wrote is no conflict for long.
 _TRIES = 4
 
+# The API server's words where a name belongs to an object of another uid; it has other conflicts.
+# https://github.com/kubernetes/kubernetes/blob/v1.34.4/staging/src/k8s.io/apiserver/pkg/storage/interfaces.go
+_ANOTHERS = "UID in precondition"
+
 
 def undo(api: Api, exposed: Exposed, pod: Pod, failure: BaseException) -> None:
     """Withdraw a rule because of a failure that came after it was made.
@@ -130,8 +134,11 @@ def delete_service(api: Api, namespace: str, name: str, uid: str) -> None:
     )
     try:
         api.send(request)
-    except (NotFoundError, ConflictError):
+    except NotFoundError:
         return
+    except ConflictError as err:
+        if _ANOTHERS not in err.message:
+            raise
 
 
 def patch_pod(api: Api, pod: Pod, metadata: Json, purpose: str) -> None:

@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import urllib3
 import urllib3.exceptions
 import websocket
-from kubernetes.client.exceptions import ApiException
 
 from kubectl_nodeport import background
 from kubectl_nodeport.kube import retry
 from kubectl_nodeport.kube.answer import instead_of_object, object_of
 from kubectl_nodeport.kube.fitting import fits
 from kubectl_nodeport.kube.login import Login
+from kubectl_nodeport.kube.package import ApiException
 from kubectl_nodeport.kube.request import (
     IS_IT_THE_SERVER,
     ApiError,

@@ -23,13 +23,12 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, unquote, urlsplit
 
 import urllib3
-from kubernetes.client.api_client import ApiClient
-from kubernetes.client.configuration import Configuration
 from urllib3.util.ssl_ import create_urllib3_context
 
 from kubectl_nodeport import __version__
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube import oidc, schema
+from kubectl_nodeport.kube.package import ApiClient, Configuration
 from kubectl_nodeport.kube.plugin import Credential, Plugin
 from kubectl_nodeport.kube.proxy import proxy_of
 

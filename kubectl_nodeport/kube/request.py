@@ -52,6 +52,14 @@ class Request:
     names_only: bool = False
     group: str = ""
 
+    def __post_init__(self) -> None:
+        """Refuse what would be done to every object there is.
+
+        :raises ValueError: a delete or patch without a name.
+        """
+        if self.verb in ("delete", "patch") and not self.name:
+            raise ValueError(f"{self.verb} {self.resource} without a name")
+
     @property
     def method(self) -> str:
         """The HTTP method."""
@@ -145,7 +153,8 @@ def refusal(
     missing = _CANNOT.search(message) if status == 403 else None
     if missing:
         return _missing_right(request, missing, reason)
-    error = _BY_STATUS.get(status, ApiError)
+    # A page of a proxy says 404 of an address, an API server's Status says it of an object.
+    error = _BY_STATUS.get(status, ApiError) if detail or status != 404 else ApiError
     return error(
         f"the API server refused to {request.purpose}: {message}",
         hint=_hint(status, said_why=bool(words)),

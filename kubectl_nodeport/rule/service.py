@@ -16,7 +16,7 @@ from kubectl_nodeport.rule.binding import Binding
 from kubectl_nodeport.rule.rule import Exposed, Rule
 
 MANAGER = "kubectl-nodeport"
-_MANAGED_BY = "app.kubernetes.io/managed-by"
+MANAGED_BY = "app.kubernetes.io/managed-by"
 # Names this very Service, so that a manifest copied to another name is not taken for ours.
 _SELF = "kubectl-nodeport/service"
 _ID = "kubectl-nodeport/id"
@@ -64,7 +64,7 @@ def manifest(rule: Rule, binding: Binding, rule_id: str, node_port: int | None) 
         "metadata": {
             "name": rule.service_name,
             "namespace": rule.namespace,
-            "labels": {_MANAGED_BY: MANAGER},
+            "labels": {MANAGED_BY: MANAGER},
             "annotations": {
                 _SELF: f"{rule.namespace}/{rule.service_name}",
                 _ID: rule_id,
@@ -96,7 +96,7 @@ def is_ours(service: Mapping[str, Any]) -> bool:
     labels, annotations = (_mapping(metadata.get(k)) for k in ("labels", "annotations"))
     itself = f"{metadata.get('namespace')}/{metadata.get('name')}"
     return (
-        labels.get(_MANAGED_BY) == MANAGER
+        labels.get(MANAGED_BY) == MANAGER
         and annotations.get(_SELF) == itself
         and bool(annotations.get(_ID))
     )

@@ -10,6 +10,9 @@ import yaml
 from kubectl_nodeport.kube.config import Connection
 from kubectl_nodeport.kube.request import Json
 
+BARE_POD: Json = {"kind": "Pod", "metadata": {"name": "dev"}}
+"""What the client takes for an answer to a get of the pod dev."""
+
 UID = "0c3f4f0e-52c7-4a4e-8a58-9a53a2c6f7d1"
 
 

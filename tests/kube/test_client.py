@@ -65,14 +65,14 @@ def failure(client: Api, request: Request = GET) -> NodeportError:
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    with serving(lambda _r: Answer({"kind": "Pod"})) as running:
+    with serving(lambda _r: Answer(make.BARE_POD)) as running:
         yield running
 
 
 def test_get_is_sent_as_is(server: Server) -> None:
     trace: list[str] = []
     client = api(server, {"token": TOKEN}, trace=trace)
-    assert client.send(GET) == {"kind": "Pod"}
+    assert client.send(GET) == make.BARE_POD
     (sent,) = server.received
     assert (sent.method, sent.path) == ("GET", "/api/v1/namespaces/lab/pods/dev")
     assert sent.all("Authorization") == [], "the server is asked without TLS"
@@ -117,8 +117,12 @@ STATUS = {
         (Answer("not json"), UnreachableError, 'answered with text, "not json"'),
         (Answer("[]"), UnreachableError, "answered with JSON that is no object"),
         (Answer(""), UnreachableError, "answered with nothing"),
+        (
+            Answer({"kind": "Status", "status": "Success"}),
+            *(UnreachableError, "answered with another object than the one asked for to read the"),
+        ),
         (Answer(b"[" * 100_000), UnreachableError, "answered with damaged JSON"),
-        (Answer({"kind": "Pod"}, announced=5000), UnreachableError, "broke off its answer"),
+        (Answer(make.BARE_POD, announced=5000), UnreachableError, "broke off its answer"),
         (None, UnreachableError, "broke off its answer"),
     ],
 )
@@ -133,7 +137,7 @@ def test_bad_answers(answer: Answer | None, kind: type[NodeportError], message: 
 
 
 def test_redirect_is_not_followed() -> None:
-    with serving(lambda _r: Answer({"kind": "Pod"})) as other:
+    with serving(lambda _r: Answer(make.BARE_POD)) as other:
         there = f"http://127.0.0.1:{other.port}/"
         with serving(lambda _r: Answer("", 302, (("Location", there),))) as running:
             assert "HTTP status 302" in failure(api(running, {"token": TOKEN})).message
@@ -181,16 +185,19 @@ def test_answer_that_stops_half_way_is_left_after_the_timeout() -> None:
 
 class TestTls:
     def test_authority_as_data_or_file(self, pair: Pair) -> None:
-        with serving(lambda _r: Answer({}), tls_for(pair)) as running:
+        with serving(lambda _r: Answer(make.BARE_POD), tls_for(pair)) as running:
             url = f"https://127.0.0.1:{running.port}"
             data = {"certificate-authority-data": pair.certificate_data}
-            assert api(url, {"token": TOKEN}, data).send(GET) == {}
-            assert api(url, LOGIN, {"certificate-authority": str(pair.certificate)}).send(GET) == {}
+            assert api(url, {"token": TOKEN}, data).send(GET) == make.BARE_POD
+            assert (
+                api(url, LOGIN, {"certificate-authority": str(pair.certificate)}).send(GET)
+                == make.BARE_POD
+            )
             assert len(running.received) == 2
 
     def test_unknown_authority(self, pair: Pair, tmp_path: Path) -> None:
         other = certificate(tmp_path, "other")
-        with serving(lambda _r: Answer({}), tls_for(pair)) as running:
+        with serving(lambda _r: Answer(make.BARE_POD), tls_for(pair)) as running:
             url = f"https://127.0.0.1:{running.port}"
             cluster = {"certificate-authority-data": other.certificate_data}
             told = failure(api(url, {"token": TOKEN}, cluster))
@@ -200,29 +207,29 @@ class TestTls:
         assert "certificate" in told.message
 
     def test_unknown_authority_may_be_waved_through(self, pair: Pair) -> None:
-        with serving(lambda _r: Answer({}), tls_for(pair)) as running:
+        with serving(lambda _r: Answer(make.BARE_POD), tls_for(pair)) as running:
             url = f"https://127.0.0.1:{running.port}"
-            assert api(url, LOGIN, {"insecure-skip-tls-verify": True}).send(GET) == {}
+            assert api(url, LOGIN, {"insecure-skip-tls-verify": True}).send(GET) == make.BARE_POD
 
     def test_name_to_check(self, pair: Pair) -> None:
-        with serving(lambda _r: Answer({}), tls_for(pair)) as running:
+        with serving(lambda _r: Answer(make.BARE_POD), tls_for(pair)) as running:
             url = f"https://127.0.0.1:{running.port}"
             cluster = {"certificate-authority-data": pair.certificate_data}
-            assert api(url, LOGIN, {**cluster, "tls-server-name": "api"}).send(GET) == {}
+            assert api(url, LOGIN, {**cluster, "tls-server-name": "api"}).send(GET) == make.BARE_POD
             told = failure(api(url, LOGIN, {**cluster, "tls-server-name": "elsewhere"}))
         assert "failed the TLS check" in told.message
 
     def test_client_certificate(self, pair: Pair, tmp_path: Path) -> None:
         me = certificate(tmp_path, "jane")
         user = {"client-certificate-data": me.certificate_data, "client-key-data": me.key_data}
-        with serving(lambda _r: Answer({}), tls_for(pair, clients=me)) as running:
+        with serving(lambda _r: Answer(make.BARE_POD), tls_for(pair, clients=me)) as running:
             url = f"https://127.0.0.1:{running.port}"
             cluster = {"certificate-authority-data": pair.certificate_data}
             api(url, user, cluster).send(GET)
             assert [r.certificate for r in running.received] == ["jane"]
 
     def test_plain_http_where_tls_is_spoken(self) -> None:
-        with serving(lambda _r: Answer({})) as running:
+        with serving(lambda _r: Answer(make.BARE_POD)) as running:
             told = failure(api(f"https://127.0.0.1:{running.port}", LOGIN))
         assert "failed the TLS check" in told.message
 
@@ -235,7 +242,7 @@ class TestTls:
         ],
     )
     def test_bad_client_certificate(self, user: Json, pair: Pair) -> None:
-        with serving(lambda _r: Answer({}), tls_for(pair)) as running:
+        with serving(lambda _r: Answer(make.BARE_POD), tls_for(pair)) as running:
             with pytest.raises(NodeportError) as caught:
                 api(
                     f"https://127.0.0.1:{running.port}",

@@ -105,7 +105,7 @@ FAULTS = {
     ),
     "404": Fault(status(404, "NotFound", 'pods "dev" not found'), NotFoundError, "not found"),
     "404 text": Fault(
-        Answer("404 page not found\n", 404), NotFoundError, 'with text, "404 page not found"'
+        Answer("404 page not found\n", 404), ApiError, 'with text, "404 page not found"'
     ),
     "409": Fault(status(409, "Conflict", "was modified"), ConflictError, "{}: was modified"),
     "410": Fault(status(410, "Expired", "too old"), ApiError, "refused to {}: too old"),
@@ -252,7 +252,7 @@ def standing(answer: object, pair: Pair) -> Iterator[str]:
         with babbling(b"220 mail.example.com ESMTP\r\n" * 9 if answer is GARBAGE else b"") as port:
             yield f"https://127.0.0.1:{port}"
     elif answer is ELSEWHERE:
-        with serving(lambda _r: Answer({"kind": "Pod"}), tls_for(pair)) as other:
+        with serving(lambda _r: Answer(make.BARE_POD), tls_for(pair)) as other:
             there = f"https://127.0.0.1:{other.port}/?{TOKEN}"
             with serving(lambda _r: Answer("", 302, (("Location", there),)), tls) as server:
                 yield f"https://127.0.0.1:{server.port}"

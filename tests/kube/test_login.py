@@ -35,7 +35,7 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> tuple[Pair, Pair]:
 
 @pytest.fixture
 def server(pki: tuple[Pair, Pair]) -> Iterator[Server]:
-    with serving(lambda _r: Answer({"kind": "Pod"}), tls_for(pki[0], clients=pki[1])) as running:
+    with serving(lambda _r: Answer(make.BARE_POD), tls_for(pki[0], clients=pki[1])) as running:
         yield running
 
 
@@ -137,7 +137,7 @@ def test_nobody_is_an_error(user: Json, server: Server, pki: tuple[Pair, Pair]) 
 def test_without_tls_nothing_is_shown() -> None:
     """As kubectl: no token, and a plugin is not even run; acting as somebody stays."""
     user = {"token": TOKEN, "exec": {"command": "/nowhere"}, "as": "jane"}
-    with serving(lambda _r: Answer({})) as running:
+    with serving(lambda _r: Answer(make.BARE_POD)) as running:
         Api(make.connection(f"http://127.0.0.1:{running.port}", user=user)).send(GET)
         (sent,) = running.received
     assert sent.all("Authorization") == []
@@ -342,7 +342,8 @@ def test_everything_goes_through_the_proxy(scheme: str, pki: tuple[Pair, Pair]) 
     """Requests and websockets; the name of the server is known to the proxy alone."""
     success = (3, b'{"status":"Success"}')
     with serving(
-        lambda r: Frames((success,)) if r.headers["Upgrade"] else Answer({}), tls_for(pki[0])
+        lambda r: Frames((success,)) if r.headers["Upgrade"] else Answer(make.BARE_POD),
+        tls_for(pki[0]),
     ) as running:
         start = proxies.connect_proxy if scheme == "http" else proxies.socks_proxy
         with start(running.port) as proxy:
@@ -357,7 +358,7 @@ def test_everything_goes_through_the_proxy(scheme: str, pki: tuple[Pair, Pair]) 
 
 def test_proxy_gets_its_own_login_and_the_server_does_not(pki: tuple[Pair, Pair]) -> None:
     with (
-        serving(lambda _r: Answer({}), tls_for(pki[0])) as running,
+        serving(lambda _r: Answer(make.BARE_POD), tls_for(pki[0])) as running,
         proxies.connect_proxy(running.port) as proxy,
     ):
         cluster = {**WHOEVER, "proxy-url": f"http://me:p%40w@127.0.0.1:{proxy.port}"}

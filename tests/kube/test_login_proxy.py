@@ -23,7 +23,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
 
 
 def answer(request: Received) -> object:
-    return Frames(((1, b"hello"), SUCCESS)) if request.headers["Upgrade"] else Answer({"a": 1})
+    return Frames(((1, b"hello"), SUCCESS)) if request.headers["Upgrade"] else Answer(make.BARE_POD)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def api(pair: Pair, proxy: str | None, server: str = "https://k8s.test:6443") ->
 
 
 def ask_both_ways(client: Api) -> None:
-    assert client.send(GET) == {"a": 1}
+    assert client.send(GET) == make.BARE_POD
     assert Exec(client).run("lab", "dev", "main", ("true",)).stdout == b"hello"
 
 

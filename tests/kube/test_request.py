@@ -67,8 +67,9 @@ def test_headers() -> None:
         "Accept": "application/json",
         "Content-Type": "application/json",
     }
-    assert Request("delete", "services", "", body={}).headers["Content-Type"] == "application/json"
-    patch = Request("patch", "pods", "", body={})
+    delete = Request("delete", "services", "", name="web", body={})
+    assert delete.headers["Content-Type"] == "application/json"
+    patch = Request("patch", "pods", "", name="dev", body={})
     assert patch.headers["Content-Type"] == "application/merge-patch+json"
     names = Request("list", "pods", "", names_only=True).headers["Accept"]
     assert names.startswith("application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,")
@@ -255,3 +256,25 @@ def test_redirect_is_told_without_what_its_query_holds(
 )
 def test_hint_fits_who_answered(code: int, body: bytes, hint: str) -> None:
     assert hint in refusal(CREATE, code, body, "ctx").hint
+
+
+@pytest.mark.parametrize("verb", ["delete", "patch"])
+def test_what_would_be_done_to_all_objects_is_refused(verb: str) -> None:
+    with pytest.raises(ValueError, match=f"{verb} services without a name"):
+        Request(verb, "services", "", namespace="lab")
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b'{"message": "pods \\"dev\\" not found", "reason": "NotFound"}', NotFoundError),
+        (b'{"kind": "Status"}', NotFoundError),
+        (b"404 page not found", ApiError),
+        (b"<html><title>404 Not Found</title>", ApiError),
+        (b"", ApiError),
+    ],
+)
+def test_only_an_api_server_knows_that_an_object_is_not_there(
+    body: bytes, kind: type[ApiError]
+) -> None:
+    assert type(refusal(Request("get", "pods", "", name="dev"), 404, body, "dev")) is kind

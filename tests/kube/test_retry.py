@@ -21,7 +21,8 @@ GET = Request("get", "pods", "read the pod", name="dev", namespace="lab")
 CREATE = Request("create", "services", "expose the pod", namespace="lab", body={"a": 1})
 PATCH = Request("patch", "pods", "label the pod", name="dev", namespace="lab", body={})
 DELETE = Request("delete", "services", "remove the rule", name="x", namespace="lab")
-POD = Answer({"kind": "Pod"})
+FOUND = {"kind": "Pod", "metadata": {"name": "dev"}}
+POD = Answer(FOUND)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +77,7 @@ def test_server_is_given_the_time_it_asks_for(status: int) -> None:
     trace: list[str] = []
     with serving(in_turn(later(status, 0), later(status, 1), POD)) as server:
         begun = time.monotonic()
-        assert client(server, trace).send(GET) == {"kind": "Pod"}
+        assert client(server, trace).send(GET) == FOUND
         assert 1.0 <= time.monotonic() - begun < 2.0
         assert len(server.received) == 3
         assert server.connections == 1

@@ -31,6 +31,7 @@ from tests.kube.server import (
 )
 
 GET = Request("get", "pods", "read the pod", name="dev", namespace="lab")
+FOUND = {"kind": "Pod", "metadata": {"name": "dev"}}
 WATCH = Request("watch", "services", "watch the rules", namespace="lab")
 
 
@@ -162,13 +163,13 @@ def test_interrupt_ends_it_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("failure", [None, Answer({"message": "gone"}, 404), Answer("no JSON")])
 def test_requests_share_a_connection(failure: Answer | None) -> None:
-    pod = Answer({"kind": "Pod"})
+    pod = Answer(FOUND)
     answers = [pod, failure or pod, pod, pod]
     with serving(in_turn(*answers)) as server:
         api = client(server)
         for answer in answers:
             if answer is pod:
-                assert api.send(GET) == {"kind": "Pod"}
+                assert api.send(GET) == FOUND
             else:
                 with pytest.raises(NodeportError):
                     api.send(GET)
@@ -176,34 +177,35 @@ def test_requests_share_a_connection(failure: Answer | None) -> None:
 
 
 def test_requests_go_on_beside_a_stream() -> None:
-    answers = in_turn(Chunks((b"one\n", b"two\n"), "hang"), Answer({"kind": "Pod"}))
+    answers = in_turn(Chunks((b"one\n", b"two\n"), "hang"), Answer(FOUND))
     with serving(answers) as server:
         api = client(server)
         found = api.stream(WATCH, silence_s=5)
         assert next(found) == b"one"
-        assert [api.send(GET), api.send(GET)] == [{"kind": "Pod"}] * 2
+        assert [api.send(GET), api.send(GET)] == [FOUND] * 2
         assert next(found) == b"two"
         assert server.connections == 2
 
 
 def test_rest_of_a_huge_answer_is_not_taken_for_the_next_one() -> None:
     huge = Answer(b'{"a": "' + b"x" * (17 << 20) + b'"}')
-    with serving(in_turn(huge, Answer({"kind": "Pod"}))) as server:
+    with serving(in_turn(huge, Answer(FOUND))) as server:
         api = client(server)
         with pytest.raises(UnreachableError, match="answered with more than 16 MB"):
             api.send(GET)
-        assert api.send(GET) == {"kind": "Pod"}
+        assert api.send(GET) == FOUND
         assert server.connections == 2
 
 
 def test_object_that_holds_the_token_stays_as_it_is(tmp_path: Path) -> None:
     """Only what is shown of a failure is changed."""
     pair = certificate(tmp_path, "api")
-    with serving(lambda _r: Answer({"data": "a t0ken b"}), tls_for(pair)) as server:
+    found = {**FOUND, "data": "a t0ken b"}
+    with serving(lambda _r: Answer(found), tls_for(pair)) as server:
         connection = make.connection(
             f"https://127.0.0.1:{server.port}",
             cluster={"certificate-authority-data": pair.certificate_data},
             user={"token": "t0ken"},
         )
-        assert Api(connection).send(GET) == {"data": "a t0ken b"}
+        assert Api(connection).send(GET) == found
         assert server.received[0].all("Authorization") == ["Bearer t0ken"]
