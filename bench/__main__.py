@@ -54,6 +54,7 @@ def main() -> int:
                 *_far_away(cluster, ns),
                 *_new(cluster, ns),
                 *_requests(cluster, ns),
+                *_start(cluster, ns),
             ]
     rows += scale.rows(tools)
     print(f"profile {PROFILE}; where there are several runs, their median")
@@ -169,6 +170,34 @@ def _requests(cluster: Cluster, ns: Namespace) -> list[Row]:
             timed(cluster, f"kubectl nodeport {words} -n {ns} --kubeconfig {kubeconfig}")
             rows.append(Row(name, len(relay.requests()), budget, "API requests"))
     return rows
+
+
+def _start(cluster: Cluster, ns: Namespace) -> list[Row]:
+    """What needs no cluster, as a share of kubectl's own start, in turns; and pods' names."""
+    lines = {
+        "--help": "kubectl-nodeport --help",
+        "version": "kubectl-nodeport version",
+        "completion of verbs": "kubectl-nodeport __complete ''",
+    }
+    own: list[float] = []
+    taken: dict[str, list[float]] = {name: [] for name in lines}
+    for _ in range(RUNS):
+        own.append(timed(cluster, "kubectl version --client"))
+        for name, line in lines.items():
+            taken[name].append(timed(cluster, line))
+    rows = [
+        Row(
+            name,
+            statistics.median(times) / statistics.median(own),
+            2,
+            "x kubectl version --client",
+            RUNS,
+        )
+        for name, times in taken.items()
+    ]
+    asked = f"kubectl-nodeport __complete connect -n {ns} ''"
+    pods = statistics.median(timed(cluster, asked) for _ in range(RUNS))
+    return [*rows, Row("completion of pods' names", pods, 0.4, "s", RUNS)]
 
 
 if __name__ == "__main__":
