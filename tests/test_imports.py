@@ -56,6 +56,7 @@ PURE = (
     "rule.",
     "container.script",
     "kube.request",
+    "kube.fitting",
     "kube.answer",
     "kube.retry",
     "kube.listing",

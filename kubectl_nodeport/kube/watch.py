@@ -12,7 +12,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from kubectl_nodeport.kube.answer import instead_of_object, object_of
-from kubectl_nodeport.kube.request import ApiError, Request, UnreachableError, refusal
+from kubectl_nodeport.kube.request import (
+    IS_IT_THE_SERVER,
+    ApiError,
+    Request,
+    UnreachableError,
+    refusal,
+)
 
 _KINDS = ("ADDED", "MODIFIED", "DELETED")
 _BOOKMARK = "BOOKMARK"
@@ -26,6 +32,9 @@ _SILENCE_S = 90.0
 _SHORT_S = 1.0
 _LONGEST_WAIT_S = 30.0
 _MOST_FAILURES = 10
+
+Clock = Callable[[], float]
+Sleep = Callable[[float], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +60,16 @@ def watch(
     request: Request,
     version: str,
     *,
-    clock: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
+    clock: Clock = time.monotonic,
+    sleep: Sleep = time.sleep,
 ) -> Iterator[Event]:
     """What happens to the objects of a collection after ``version``, without end.
 
-    Where the server ends the watch it goes on from what came last, and so it does after a lost
-    connection; it gives up after some minutes without one.
+    Where the server ends it, or the connection is lost, it goes on from what came last; it gives
+    up after some minutes without a connection.
 
-    :param request: what is watched, with the verb ``watch``.
     :param version: the resourceVersion of the list before it; "" tells of all objects first.
-    :raises ApiError: the server refuses; with status 410 the version is too old, and the caller
-        has to list again.
+    :raises ApiError: the server refuses; 410: the version is too old, the caller lists again.
     :raises UnreachableError: it does not answer, or what answers is no API server.
     """
     was_open, failures = False, 0
@@ -84,7 +91,7 @@ def watch(
         if failures == _MOST_FAILURES:
             raise failure or _ends_at_once(request)
         if is_short or failure:
-            sleep(_wait_s(failures))
+            sleep(min(2.0 ** max(failures - 1, 0), _LONGEST_WAIT_S))
 
 
 class _WrongAnswerError(UnreachableError):
@@ -127,10 +134,6 @@ def _may_pass(err: ApiError | UnreachableError) -> bool:
     return not isinstance(err, _WrongAnswerError)
 
 
-def _wait_s(failures: int) -> float:
-    return min(2.0 ** max(failures - 1, 0), _LONGEST_WAIT_S)
-
-
 def _version(found: Mapping[str, Any]) -> str:
     metadata = found.get("metadata")
     version = metadata.get("resourceVersion") if isinstance(metadata, Mapping) else None
@@ -143,7 +146,7 @@ def _no_event(request: Request, line: bytes) -> UnreachableError:
     told = told if object_of(line) is None else "an object that is no event"
     return _WrongAnswerError(
         f"asked to {request.purpose}, the API server answered with {told}",
-        hint="is that the API server, and no proxy or login page before it? kubectl version",
+        hint=IS_IT_THE_SERVER,
     )
 
 
