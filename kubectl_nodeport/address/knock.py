@@ -18,8 +18,11 @@ from kubectl_nodeport.address.candidates import Candidate
 from kubectl_nodeport.address.dial import DialError, Stop, StoppedError, connect, look_up
 
 _AT_ONCE = 4
-# kube-proxy opens a new port within moments, and until then refuses.
-_PAUSE_S = 0.05
+# Between the starts: the first is the most promising, and the last seldom needed.
+_STAGGER_S = 0.25
+# kube-proxy opens a new port within moments, and until then refuses. An ssh server behind it takes
+# offence at many connections that say nothing, so the pause grows.
+_FIRST_PAUSE_S, _LAST_PAUSE_S = 0.05, 2.0
 # A forwarder on this machine finds within that time that the node refuses it.
 _HANGS_UP_S = 0.2
 
@@ -29,25 +32,24 @@ def knock(candidates: Sequence[Candidate], port: int, timeout_s: float) -> Candi
 
     :param timeout_s: for all of them together; a refusal is asked again until then.
     """
-    stop = Stop()
+    stop, asking = Stop(), threading.BoundedSemaphore(_AT_ONCE)
     answers: queue.SimpleQueue[Candidate] = queue.SimpleQueue()
-    deadline = time.monotonic() + timeout_s
+    began = time.monotonic()
 
-    def ask(candidate: Candidate) -> None:
-        while time.monotonic() < deadline and not stop.is_set:
-            if _accepts(candidate, port, stop):
-                answers.put(candidate)
-                return
-            stop.wait([], 0, _PAUSE_S)
+    def ask(candidate: Candidate, begins_s: float) -> None:
+        pause_s = max(0.0, began + begins_s - time.monotonic())
+        following_s = _FIRST_PAUSE_S
+        while not stop.wait([], 0, pause_s) and time.monotonic() - began < timeout_s:
+            with asking:
+                if not stop.is_set and _accepts(candidate, port, stop):
+                    answers.put(candidate)
+                    return
+            pause_s, following_s = following_s, min(2 * following_s, _LAST_PAUSE_S)
 
-    threads = [
-        threading.Thread(target=ask, args=(candidate,), daemon=True)
-        for candidate in candidates[:_AT_ONCE]
-    ]
-    for thread in threads:
-        thread.start()
+    for at, candidate in enumerate(candidates):
+        threading.Thread(target=ask, args=(candidate, at * _STAGGER_S), daemon=True).start()
     try:
-        return answers.get(timeout=timeout_s) if threads else None
+        return answers.get(timeout=timeout_s) if candidates else None
     except queue.Empty:
         return None
     finally:

@@ -41,6 +41,16 @@ class Duration(click.ParamType[float]):
         return seconds
 
 
+class Number(click.IntRange):
+    """A whole number in ASCII digits; Python's own reading takes those of other scripts too."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read the text; click reports what fails."""
+        if isinstance(value, str) and not value.isascii():
+            self.fail(f"{value!r} is not a valid integer", param, ctx)
+        return int(super().convert(value, param, ctx))
+
+
 class Port(click.ParamType["int | str"]):
     """A port by its number, 1 to 65535, or by the name that the pod's manifest gives it."""
 

@@ -12,8 +12,10 @@ from collections.abc import Iterator
 
 from kubectl_nodeport.kube.config import Flags
 
-# A command to type, not the name of this program.
-_KUBECTL = re.compile(r"\bkubectl (?!nodeport\b)(?=[a-z])")
+# A command to type: kubectl's own, or a verb of ours with something behind it.
+_KUBECTL = re.compile(
+    r"\bkubectl (?:nodeport (?:connect|expose|get|delete) (?=[a-z-])|(?!nodeport\b)(?=[a-z]))"
+)
 
 # A name and a password may stand in a URL.
 _PASSWORD = re.compile("//[^/]*@")
@@ -27,6 +29,11 @@ def with_flags(hint: str, flags: Flags) -> str:
     return _KUBECTL.sub(lambda found: found[0] + words, hint)
 
 
+def without_password(url: str) -> str:
+    """A URL without the user name and password that may stand in it."""
+    return _PASSWORD.sub("//", url)
+
+
 def _given(flags: Flags) -> Iterator[tuple[str, str]]:
     """The flags with a value, but for the token and what changes neither cluster nor user.
 
@@ -37,7 +44,7 @@ def _given(flags: Flags) -> Iterator[tuple[str, str]]:
         ("--context", flags.context),
         ("--cluster", flags.cluster),
         ("--user", flags.user),
-        ("--server", _PASSWORD.sub("//", flags.server or "")),
+        ("--server", without_password(flags.server or "")),
         ("--certificate-authority", flags.certificate_authority),
         ("--tls-server-name", flags.tls_server_name),
         ("--client-certificate", flags.client_certificate),

@@ -41,8 +41,11 @@ def contexts(ctx: click.Context, _param: click.Parameter, typed: str) -> list[Co
 
 def clusters(ctx: click.Context, _param: click.Parameter, typed: str) -> list[CompletionItem]:
     """The kubeconfig's clusters, each with its server."""
+    from kubectl_nodeport.cli import hints
+
     found = _kubeconfig(ctx).clusters.items()
-    return _starting(typed, {name: str(one.get("server") or "") for name, one in found})
+    shown = {name: hints.without_password(str(one.get("server") or "")) for name, one in found}
+    return _starting(typed, shown)
 
 
 def users(ctx: click.Context, _param: click.Parameter, typed: str) -> list[CompletionItem]:

@@ -57,7 +57,8 @@ __kubectl_nodeport_files() {
 __kubectl_nodeport_add() {
     local word="${1:__kubectl_nodeport_stays}"
     if [[ -n $__kubectl_nodeport_quote ]]; then
-        COMPREPLY+=("$word")
+        # Nothing here can end the quote that is open, or be run inside it: that is not offered.
+        [[ $word == *[\"\'\$\`\\!]* ]] || COMPREPLY+=("$word")
         return
     fi
     if [[ $word == *[!a-zA-Z0-9_@%+=:,./~-]* ]]; then

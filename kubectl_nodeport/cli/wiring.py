@@ -41,14 +41,17 @@ def world(options: Mapping[str, Any]) -> Iterator[Edges]:
     :raises NodeportError: as the command does, its hint naming the cluster that was asked.
     """
     flags = flags_of(options)
+    notes: list[str] = []
     try:
         made = _edges(flags, options.get("ssh_config"), options["verbosity"])
+        notes = made.notes
         yield made
     except NodeportError as err:
         err.hint = hints.with_flags(err.hint, flags)
         raise
-    for note in dict.fromkeys(made.notes):
-        tell(f"note: {note}")
+    finally:  # what was done before a failure is told too
+        for note in dict.fromkeys(notes):
+            tell(f"note: {note}")
 
 
 def target(text: str | None, options: Mapping[str, Any]) -> Target | None:
@@ -85,6 +88,7 @@ def _edges(flags: Flags, ssh_config: str | None, verbosity: int) -> Edges:
         knock=knock,
         hosts=ConfigFile(path, warn=notes.append),
         local=local_facts(),
+        tell=lambda line: tell(f"note: {line}"),
         notes=notes,
     )
 

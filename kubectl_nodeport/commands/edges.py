@@ -61,7 +61,11 @@ class Hosts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Edges:
-    """The world of one run. ``notes`` collects what is worth telling and is no error."""
+    """The world of one run.
+
+    ``notes`` collects what is worth telling and is no error, for the end of the run; ``tell`` says
+    at once what has to be known before something is done.
+    """
 
     connection: Connection
     api: Api
@@ -71,3 +75,4 @@ class Edges:
     hosts: Hosts
     local: LocalFacts
     notes: list[str] = field(default_factory=list)
+    tell: Callable[[str], None] = lambda _line: None

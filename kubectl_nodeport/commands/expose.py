@@ -20,12 +20,13 @@ from kubectl_nodeport.commands.standing import (
     wanted_rule,
 )
 from kubectl_nodeport.errors import NodeportError
-from kubectl_nodeport.kube.pod import Pod
+from kubectl_nodeport.kube.pod import ContainerPort, Pod
 from kubectl_nodeport.kube.target import Target
 from kubectl_nodeport.rule.listed import Listed, of_rule
-from kubectl_nodeport.rule.rule import check_name
+from kubectl_nodeport.rule.rule import Exposed, check_name, is_rule_name
 
-_SSH_PORT = 22
+_SSH, _SSH_PORT = "ssh", 22
+_SILENT = "nothing answers there yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class ExposeRequest:
     """
 
     target: Target
-    rule_name: str = "ssh"
+    rule_name: str | None = None
     port: int | str | None = None
     node_port: int | None = None
     protocol: str = "TCP"
@@ -66,28 +67,31 @@ def expose(request: ExposeRequest, edges: Edges) -> Opened:
 
     :raises NodeportError: a step failed; what this run had made in the cluster is removed.
     """
-    check_name(request.rule_name)
-    found = find(edges, request.target, held=held_by(edges, request.rule_name))
+    if request.rule_name is not None:
+        check_name(request.rule_name)
+    found = find(edges, request.target, held=held_by(edges, request.rule_name or _SSH))
     if found.note:
         edges.notes.append(found.note)
     pod = found.pod
-    port = _port(pod, request)
-    draft = RuleDraft(request.rule_name, port, request.protocol, request.node_port)
+    name, port = _name_and_port(pod, request)
+    draft = RuleDraft(name, port, request.protocol, request.node_port)
     wanted = wanted_rule(edges, found, draft)
     reading = background.start(partial(read_node, edges, pod))
     standing = find_rule(edges.api, wanted)
     edges.notes.extend(standing.notes)
     node = reading()
+
+    def told(exposed: Exposed, change: str) -> Opened:
+        listed = of_rule(exposed, pods=(pod.name,))
+        opened = Opened((listed,), change, dry_run=request.dry_run)
+        ordered = ordered_candidates(edges, pod, node, exposed.ip_families)
+        return with_addresses(edges, opened, ordered, request.timeout_s)
+
     if request.dry_run:
-        change = "unchanged" if standing.exposed else "created"
-        exposed = standing.exposed or planned(wanted, standing)
-    else:
-        with rule_for(edges, wanted, standing) as exposed:
-            change = "created" if exposed.made_now else "unchanged"
-    listed = of_rule(exposed, pods=(pod.name,))
-    opened = Opened((listed,), change, dry_run=request.dry_run)
-    ordered = ordered_candidates(edges, pod, node, exposed.ip_families)
-    return with_addresses(edges, opened, ordered, request.timeout_s)
+        expected = standing.exposed or planned(wanted, standing)
+        return told(expected, "unchanged" if standing.exposed else "created")
+    with rule_for(edges, wanted, standing) as exposed:
+        return told(exposed, "created" if exposed.made_now else "unchanged")
 
 
 def with_addresses(
@@ -105,24 +109,48 @@ def with_addresses(
     answers = {port: answer for port, answer in replies.items() if answer is not None}
     best = ordered[0].address if ordered else ""
     listed = [
-        replace(one, address=answers[one.node_port].address if one.node_port in answers else best)
+        replace(one, address=answers[one.node_port].address)
+        if one.node_port in answers
+        else replace(one, address=best, problem=_SILENT if one.node_port in asked else "")
         for one in opened.listed
     ]
     return replace(opened, listed=tuple(listed), answering=frozenset(answers) if asked else None)
 
 
-def _port(pod: Pod, request: ExposeRequest) -> int:
-    """The container port: as asked for, else the one that has the rule's name, else ssh's own."""
-    if request.port is not None:
-        return port_number(pod, request.port, request.protocol)
+def _name_and_port(pod: Pod, request: ExposeRequest) -> tuple[str, int]:
+    """The rule's name and its container port; what was left out is as the pod's manifest says.
+
+    :raises NodeportError: it does not say.
+    """
     declared = [p for c in pod.containers for p in c.ports if p.protocol == request.protocol]
-    for port in declared:
-        if port.name == request.rule_name:
-            return port.number
-    if request.rule_name == "ssh":
-        return _SSH_PORT
+    name, port = request.rule_name, request.port
+    if port is not None:
+        number = port_number(pod, port, request.protocol)
+    elif name is not None:
+        number = next((p.number for p in declared if p.name == name), 0)
+        number = number or (_SSH_PORT if name == _SSH else 0)
+    else:
+        number = declared[0].number if len(declared) == 1 else 0
+        number = number or (_SSH_PORT if not declared else 0)
+    if not number:
+        raise _which_port(pod, request, declared)
+    if name is None:
+        names = [p.name for p in declared if p.number == number and is_rule_name(p.name)]
+        name = names[0] if names else _SSH if number == _SSH_PORT else None
+    if name is None:
+        raise NodeportError(
+            f"what is the rule for port {number} of pod {pod.name} to be called?",
+            hint=f"name it: --name web --port {number}; 1 to 20 lower-case letters",
+        )
+    return name, number
+
+
+def _which_port(
+    pod: Pod, request: ExposeRequest, declared: Sequence[ContainerPort]
+) -> NodeportError:
     listed = ", ".join(f"{p.number}" + (f" ({p.name})" if p.name else "") for p in declared)
-    raise NodeportError(
-        f'which port of pod {pod.name} is the rule "{request.rule_name}" to open?',
+    rule = "the rule" if request.rule_name is None else f'the rule "{request.rule_name}"'
+    return NodeportError(
+        f"which port of pod {pod.name} is {rule} to open?",
         hint="say it with --port" + (f"; the pod declares {listed}" if listed else ""),
     )

@@ -77,7 +77,7 @@ def _services(edges: Edges) -> list[Service]:
 
 def _opened(services: Sequence[Service]) -> list[str]:
     """A note for each Service that was changed, not made: it is named itself to be changed back."""
-    names = [service.name(one) for one in services if service_type.former_type(one)]
+    names = [service.name(one) for one in services if service_type.is_opened(one)]
     return [
         f"svc/{name} stays open; kubectl nodeport delete svc/{name} gives it its former type back"
         for name in names
@@ -89,7 +89,12 @@ def _rule(document: Service) -> Rule:
     rows = listed(Seen([document]))
     # A rule whose node port was taken away is still one to delete.
     metadata = document["metadata"]
-    bare = Listed(service.name(document), metadata["namespace"], service=service.name(document))
+    bare = Listed(
+        service.rule_name(document),
+        metadata["namespace"],
+        service.target(document),
+        service=service.name(document),
+    )
     return Rule(rows[0] if rows else bare, document)
 
 
@@ -172,7 +177,9 @@ def _without_service(
     """
     pod = _pod(target, edges) if target.kind == "pod" and not target.selector else None
     rows = _near_rows(target, services, pod)
-    if pod is not None and orphaned(pod, name):
+    # A Service that still selects by the label is somebody's, even if its marks of ours are gone.
+    is_used = any(service.pod_label(name) in service.selector(one) for one in services)
+    if pod is not None and not is_used and orphaned(pod, name):
         return Rule(Listed(name, pod.namespace, str(target), (pod.name,)), None)
     for row in rows:
         if name in (row.name, row.service):

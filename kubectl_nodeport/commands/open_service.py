@@ -19,11 +19,13 @@ from kubectl_nodeport.commands.withdraw import FIELD_MANAGER
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.pod import Pod
 from kubectl_nodeport.kube.request import (
+    ApiError,
     ConflictError,
     ForbiddenError,
     InvalidError,
     Json,
     Request,
+    UnreachableError,
 )
 from kubectl_nodeport.kube.workload import KINDS
 from kubectl_nodeport.rule import service as services
@@ -82,7 +84,9 @@ def open_service(request: OpenRequest, edges: Edges) -> Opened:
         opened = Opened(listed, "changed", dry_run=True, became="ClusterIP becomes NodePort")
         return with_addresses(edges, opened, ordered, request.timeout_s)
     with interrupts.deferred():
-        after = _patched(edges, before, lambda now: _open(edges, now, request))
+        after = _patched(
+            edges, before, lambda now: _open(edges, now, request), service_type.is_opened
+        )
     opened = Opened(_listed(after, {}), "changed", became="ClusterIP became NodePort")
     return with_addresses(edges, opened, ordered, request.timeout_s)
 
@@ -105,20 +109,54 @@ def close_service(name: str, edges: Edges, *, dry_run: bool = False) -> Closed:
     kind = service_type.former_type(before) if now == "NodePort" else now
     if not dry_run:
         with interrupts.deferred():
-            _patched(edges, before, lambda found: _send(edges, name, service_type.closing(found)))
+            _patched(
+                edges,
+                before,
+                lambda found: _send(edges, name, service_type.closing(found)),
+                lambda found: (
+                    (service_type.former_type(found), service_type.kind(found)) == ("", kind)
+                ),
+            )
     return Closed(name, namespace, kind, dry_run)
 
 
-def _patched(edges: Edges, found: Json, patch: Callable[[Json], Json]) -> Json:
-    """Patch the Service as it was read; once more if somebody changed it meanwhile."""
+def _patched(
+    edges: Edges,
+    found: Json,
+    patch: Callable[[Json], Json],
+    is_done: Callable[[Json], bool],
+) -> Json:
+    """Patch the Service as it was read; once more if somebody changed it meanwhile.
+
+    An answer that was lost, or a conflict with our own change, is made out by another look.
+
+    :raises NodeportError: it is not changed, or it cannot be known whether it is.
+    """
     try:
         return patch(found)
-    except ConflictError:
-        again = read(edges, KINDS["service"], services.name(found))
+    except (ApiError, UnreachableError) as err:
+        is_conflict = isinstance(err, ConflictError)
+        if isinstance(err, ApiError) and err.status < 500 and not is_conflict:
+            raise
+        again = _again(edges, services.name(found), err)
+        if is_done(again) and not is_done(found):
+            return again
         # Its annotation may be gone: then it is not ours to change back any more.
-        if any(read_now(again) != read_now(found) for read_now in _WHAT_DECIDES):
+        if not is_conflict or any(now(again) != now(found) for now in _WHAT_DECIDES):
             raise
         return patch(again)
+
+
+def _again(edges: Edges, name: str, failure: NodeportError) -> Json:
+    try:
+        return read(edges, KINDS["service"], name)
+    except NodeportError as err:
+        namespace = edges.connection.namespace
+        raise NodeportError(
+            f"{failure.message}; whether the type of svc/{name} was changed is not known",
+            hint=f"kubectl get service {name} -n {namespace}; "
+            f"kubectl nodeport delete svc/{name} -n {namespace} gives it its former type back",
+        ) from err
 
 
 def _open(edges: Edges, found: Json, request: OpenRequest) -> Json:
@@ -223,8 +261,8 @@ def _warn(found: Service, edges: Edges, request: OpenRequest) -> None:
     if not services.selector(found):
         edges.notes.append(f"svc/{name} has no selector: its endpoints are made by hand")
     listed = ", ".join(map(str, service_type.ports(found)))
-    are = "would be" if request.dry_run else "is"
-    edges.notes.append(f"every port of svc/{name} {are} open on every node: {listed}")
+    are = "would be" if request.dry_run else "becomes"
+    edges.tell(f"every port of svc/{name} {are} open on every node: {listed}")
 
 
 def _candidates(edges: Edges, found: Service) -> tuple[Candidate, ...]:

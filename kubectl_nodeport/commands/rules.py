@@ -118,10 +118,16 @@ def _as_sent(api: Api, wanted: Wanted, rule_id: str, created: Json) -> Exposed:
         and service.is_owned_by(created, binding.owner.uid)
     ):
         return replace(exposed, made_now=True)
-    delete_service(api, rule.namespace, rule.service_name, service.uid(created))
+    changed = f"the cluster changed the Service {rule.service_name} while it was made"
+    try:
+        delete_service(api, rule.namespace, rule.service_name, service.uid(created))
+    except NodeportError as err:
+        raise NodeportError(
+            f"{changed}, and it is left behind in namespace {rule.namespace}: {err.message}",
+            hint=f"kubectl delete service {rule.service_name} -n {rule.namespace}",
+        ) from err
     raise NodeportError(
-        f"the cluster changed the Service {rule.service_name} while it was made, so that it is "
-        "no rule any more; it was removed again",
+        f"{changed}, so that it is no rule any more; it was removed again",
         hint="ask which admission policy changes Services of type NodePort there",
     )
 
@@ -130,6 +136,11 @@ def _join(api: Api, wanted: Wanted, found: Mapping[str, Any], notes: list[str]) 
     """Use a rule of ours that its pod is not tied to (yet): tie it to that rule's own id."""
     exposed = checked(found, wanted)
     _tie(api, wanted, exposed, found, notes)
+    follows = wanted.binding.follows
+    if not service.is_by_our_label(found, wanted.rule, wanted.pod):
+        alone = reaches_alone(api, service.selector(found), wanted.pod, follows=follows)
+        if alone is False:
+            raise shared(wanted)
     return exposed
 
 
@@ -208,7 +219,13 @@ def _made_meanwhile(api: Api, wanted: Wanted) -> Json:
     found = get_service(api, rule)
     if found is not None and not service.is_rule(found, rule):
         raise _not_ours(rule)
-    if found is None or not service.is_owned_by(found, wanted.binding.owner.uid):
+    binding, pod = wanted.binding, wanted.pod
+    if binding.selector is None:
+        as_wanted = service.is_by_our_label(found or {}, rule, pod)
+        as_wanted = as_wanted or service.selects(found or {}, pod)  # by its own labels
+    else:
+        as_wanted = service.selector(found or {}) == dict(binding.selector)
+    if not as_wanted or found is None or not service.is_owned_by(found, binding.owner.uid):
         raise NodeportError(
             f"{rule.of} or its rule was replaced while it was looked at", hint="run it again"
         )
@@ -223,12 +240,14 @@ def _tie(
     address = pod.host_ips[0] if pod.host_ips else ""
     value = annotation.value(rule.name, rule.port, address, exposed.node_port)
     metadata: Json = {"uid": pod.uid, "annotations": {annotation.key(rule.name): value}}
-    if wanted.binding.selector is None:
+    if service.is_by_our_label(found, rule, pod):
         metadata["labels"] = service.selector(found)
+    elif pod.labels.get(service.pod_label(rule.name), "").startswith(f"{pod.uid}."):
+        metadata["labels"] = {service.pod_label(rule.name): None}  # an earlier rule's
     try:
         patch_pod(api, pod, metadata, "give the pod the rule's label")
     except ForbiddenError as refused:
-        if wanted.binding.selector is None:
+        if service.is_by_our_label(found, rule, pod):
             _select_by_own_labels(api, wanted, found, refused)
         notes.append("without the right to patch pods the pod does not carry the rule's annotation")
 

@@ -10,11 +10,12 @@ from typing import Any
 from kubectl_nodeport.commands.edges import Api, Edges
 from kubectl_nodeport.commands.find import Found
 from kubectl_nodeport.errors import NodeportError
-from kubectl_nodeport.kube.listing import everything
+from kubectl_nodeport.kube.listing import everything, first
 from kubectl_nodeport.kube.pod import Pod
 from kubectl_nodeport.kube.request import ForbiddenError, Request
+from kubectl_nodeport.kube.selector import of_labels
 from kubectl_nodeport.kube.workload import Workload
-from kubectl_nodeport.rule import service
+from kubectl_nodeport.rule import annotation, service
 from kubectl_nodeport.rule.binding import Binding, bind, is_followed
 from kubectl_nodeport.rule.rule import Exposed, Rule
 
@@ -92,14 +93,16 @@ def find_rule(api: Api, wanted: Wanted) -> Standing:
         ),
     )
     _refuse_outgrown(services, wanted)
+    _refuse_another_owners(services, wanted)
     ours = next((found for found in services if service.is_rule(found, rule)), None)
     if ours is None:
         return _made_by_others(api, services, wanted)
-    if not service.is_owned_by(ours, binding.owner.uid):
+    if not (service.is_owned_by(ours, binding.owner.uid) and service.node_ports(ours)):
         return Standing(stale=ours)
     exposed = checked(ours, wanted)
     if not service.selects(ours, pod):
-        return Standing(untied=ours) if binding.selector is None else Standing(stale=ours)
+        is_tied_by_us = binding.selector is None and service.is_by_our_label(ours, rule, pod)
+        return Standing(untied=ours) if is_tied_by_us else Standing(stale=ours)
     alone = reaches_alone(api, service.selector(ours), pod, follows=binding.follows)
     if alone is False:
         if binding.selector is not None:
@@ -151,24 +154,24 @@ def reaches_alone(
 
     :param follows: the Service passes over pods that are on their way out.
     """
-    labels = ",".join(f"{key}={value}" for key, value in sorted(selector.items()))
-    query = [("labelSelector", labels), ("limit", "2")]
-    if follows:
-        living = "status.phase!=Succeeded,status.phase!=Failed"
-        query = [("labelSelector", labels), ("fieldSelector", living), ("limit", "10")]
+    labels = of_labels(selector)
+    if not labels:
+        return None
+    living = (("fieldSelector", "status.phase!=Succeeded,status.phase!=Failed"),)
     request = Request(
         "list",
         "pods",
         "prove that the rule reaches this pod alone",
         namespace=pod.namespace,
-        query=tuple(query),
+        query=(("labelSelector", labels), *(living if follows else ())),
         names_only=True,
     )
     try:
-        items = api.send(request).get("items")
+        # Those on their way out are seen only here, and there may be more than a few of them.
+        items = everything(api.send, request) if follows else first(api.send, request, 2)
     except ForbiddenError:
         return None
-    pods = [Pod.of(item) for item in items if isinstance(item, dict)] if items else []
+    pods = [Pod.of(item) for item in items]
     return [found.uid for found in pods if not (follows and found.deleting)] == [pod.uid]
 
 
@@ -205,6 +208,24 @@ def _refuse_outgrown(services: list[Service], wanted: Wanted) -> None:
     )
 
 
+def _refuse_another_owners(services: list[Service], wanted: Wanted) -> None:
+    """The pod carries the annotation of a rule of this name that somebody else made, and it stands.
+
+    An annotation whose Service is gone blocks nothing.
+    """
+    rule, pod = wanted.rule, wanted.pod
+    told = {one.name: one.node_port for one in annotation.read(pod.annotations)}
+    for other in services:
+        exposed = service.exposed(other, rule, pod)
+        holds = told.get(rule.name) in service.node_ports(other)
+        if holds and not service.is_ours(other) and exposed is None and service.selects(other, pod):
+            raise NodeportError(
+                f'pod {pod.name} has a rule "{rule.name}" already, which service '
+                f"{service.name(other)} is and kubectl nodeport did not make",
+                hint="give the rule another name with --name",
+            )
+
+
 def _made_by_others(api: Api, services: list[Service], wanted: Wanted) -> Standing:
     rule, pod = wanted.rule, wanted.pod
     found = (
@@ -233,5 +254,6 @@ def _may_serve(candidate: Service, wanted: Wanted) -> bool:
     if exposed is None or wanted.node_port not in (None, exposed.node_port):
         return False
     if service.is_ours(candidate):
-        return service.rule_name(candidate) == wanted.rule.name
+        is_pods = service.target(candidate).startswith("pod/")
+        return service.rule_name(candidate) == wanted.rule.name and not is_pods
     return service.is_plain_node_port(candidate)

@@ -23,6 +23,7 @@ import websocket
 from kubectl_nodeport import background
 from kubectl_nodeport.kube import retry
 from kubectl_nodeport.kube.answer import instead_of_object, object_of
+from kubectl_nodeport.kube.config import REQUEST_TIMEOUT_S
 from kubectl_nodeport.kube.fitting import fits
 from kubectl_nodeport.kube.login import Login
 from kubectl_nodeport.kube.package import ApiException
@@ -46,6 +47,7 @@ _LARGEST_STREAM = 8 << 20
 # One object of a watch; etcd takes 1.5 MB, which JSON makes longer.
 _LARGEST_LINE = 4 << 20
 _READ = 64 << 10
+_READS = ("get", "list", "watch")
 
 T = TypeVar("T")
 Headers = Sequence[tuple[str, str]]
@@ -144,7 +146,11 @@ class Api:
 
     def _ask(self, request: Request, silence_s: float | None = None) -> _Answer:
         """Send it until its answer is final. ``silence_s``: the body is not waited for."""
-        ends = None if self._timeout_s is None else time.monotonic() + self._timeout_s
+        limit_s = self._timeout_s
+        if limit_s is None and request.verb not in _READS:
+            # Ctrl-C waits until a change is whole, so a change has to end by itself.
+            limit_s = REQUEST_TIMEOUT_S
+        ends = None if limit_s is None else time.monotonic() + limit_s
         for attempt in itertools.count(1):
             left_s = None if ends is None else max(ends - time.monotonic(), 0.01)
             answer = self._within(left_s, partial(self._send, request, left_s, silence_s))
@@ -203,7 +209,9 @@ class Api:
                 redirect_limit=0,  # whoever is named there must not get the credentials
             )
         except websocket.WebSocketBadStatusException as err:
-            raise self._refused(request, err.status_code, err.resp_body or b"", login) from err
+            # Its text holds the whole answer, in which a proxy may send our own headers back.
+            refused = self._refused(request, err.status_code, err.resp_body or b"", login)
+            raise refused from None
         except websocket.WebSocketException:
             redirect = stream.handshake_response
             if redirect is None:

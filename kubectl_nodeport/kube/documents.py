@@ -51,10 +51,11 @@ def parse(content: bytes) -> object:
 
     try:
         return next(iter(yaml.load_all(text, Loader=_loader())), None)
-    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as err:
-        # TypeError: a map as a key; ValueError: a number with too many digits
+    except (yaml.YAMLError, ValueError, TypeError, AttributeError, RecursionError) as err:
+        # TypeError: a map as a key; ValueError: a number with too many digits; AttributeError: a
+        # tag on a value that cannot have it. The library's own words may quote a secret.
         where = getattr(err, "problem_mark", None)
-        raise NotYamlError(f", line {where.line + 1}" if where else "") from err
+        raise NotYamlError(f", line {where.line + 1}" if where else "") from None
 
 
 @functools.cache

@@ -19,6 +19,8 @@ from kubectl_nodeport.kube import documents, schema
 # The fields that hold a path, relative to the folder of the file that they stand in.
 _CLUSTER_PATHS = ("certificate-authority",)
 _USER_PATHS = ("client-certificate", "client-key", "tokenFile")
+# Thousands of contexts fit; /dev/zero does not.
+_LARGEST = 16 << 20
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -119,7 +121,14 @@ def _read(path: Path) -> Mapping[str, Any]:
     :raises FileNotFoundError: there is none.
     """
     try:
-        document = documents.parse(path.read_bytes())
+        with path.open("rb") as file:
+            content = file.read(_LARGEST + 1)
+        if len(content) > _LARGEST:
+            raise NodeportError(
+                f"the kubeconfig {str(path)[:200]} has more than {_LARGEST >> 20} MB",
+                hint="set KUBECONFIG, or give --kubeconfig FILE",
+            )
+        document = documents.parse(content)
     except FileNotFoundError:
         raise
     except OSError as err:

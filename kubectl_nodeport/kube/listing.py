@@ -32,13 +32,23 @@ def everything(send: Callable[[Request], Json], request: Request) -> list[Mappin
     return list(_pages(send, request))
 
 
+def first(send: Callable[[Request], Json], request: Request, most: int) -> list[Mapping[str, Any]]:
+    """The first objects of a collection, in one request; ``most`` of them at most."""
+    page = send(replace(request, query=(*request.query, ("limit", str(most)))))
+    return _items(page)
+
+
+def _items(page: Json) -> list[Mapping[str, Any]]:
+    items = page.get("items")
+    return [item for item in items if isinstance(item, Mapping)] if isinstance(items, list) else []
+
+
 def _pages(send: Callable[[Request], Json], request: Request) -> Iterator[Mapping[str, Any]]:
     query = (*request.query, ("limit", str(_PAGE)))
     more: tuple[tuple[str, str], ...] = ()
     for _ in range(_MOST_PAGES):
         page = send(replace(request, query=(*query, *more)))
-        items = page.get("items")
-        yield from (i for i in items if isinstance(i, Mapping)) if isinstance(items, list) else ()
+        yield from _items(page)
         metadata = page.get("metadata")
         token = metadata.get("continue") if isinstance(metadata, Mapping) else None
         if not token or not isinstance(token, str):

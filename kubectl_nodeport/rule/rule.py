@@ -23,12 +23,17 @@ PREFERENCES = 2
 PROTOCOLS = ("TCP", "UDP", "SCTP")
 
 
+def is_rule_name(name: str) -> bool:
+    """Whether a rule can have the name."""
+    return _RULE_NAME.fullmatch(name) is not None
+
+
 def check_name(name: str) -> None:
     """Refuse what is no name for a rule.
 
     :raises NodeportError: saying what a name is made of.
     """
-    if not _RULE_NAME.fullmatch(name):
+    if not is_rule_name(name):
         raise NodeportError(
             f'"{name}" is not a name for a rule',
             hint="a rule's name is made of 1 to 20 lower-case letters, like ssh",

@@ -104,7 +104,11 @@ def is_ours(service: Mapping[str, Any]) -> bool:
 
 def is_rule(service: Mapping[str, Any], rule: Rule) -> bool:
     """Whether the Service is this rule of this target's name (of this pod or of one before it)."""
-    return (target(service), rule_name(service)) == (rule.target, rule.name)
+    return (name(service), target(service), rule_name(service)) == (
+        rule.service_name,
+        rule.target,
+        rule.name,
+    )
 
 
 def target(service: Mapping[str, Any]) -> str:
@@ -132,6 +136,24 @@ def selector(service: Mapping[str, Any]) -> dict[str, str]:
     """The Service's selector; empty where it has none."""
     found = _mapping(_mapping(service.get("spec")).get("selector"))
     return {str(k): str(v) for k, v in found.items()}
+
+
+def is_by_our_label(service: Mapping[str, Any], rule: Rule, pod: Pod) -> bool:
+    """Whether it selects by the label that this rule gives this pod, and by nothing else.
+
+    A selector is text that anybody with the right to edit Services can write: only our own label
+    is ever put onto a pod because of it.
+    """
+    value = pod_label_value(pod.uid, rule_id(service))
+    return selector(service) == {pod_label(rule.name): value}
+
+
+def node_ports(service: Mapping[str, Any]) -> frozenset[int]:
+    """Its node ports; a rule whose type somebody changed has none."""
+    ports = _mapping(service.get("spec")).get("ports")
+    listed = map(_mapping, ports if isinstance(ports, list) else [])
+    found = (port.get("nodePort") for port in listed)
+    return frozenset(port for port in found if type(port) is int and port > 0)
 
 
 def selects(service: Mapping[str, Any], pod: Pod) -> bool:

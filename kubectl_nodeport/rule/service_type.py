@@ -73,10 +73,22 @@ def kind(service: Mapping[str, Any]) -> str:
 
 
 def former_type(service: Mapping[str, Any]) -> str:
-    """The type that it had before this program changed it; "" where it did not."""
+    """The type that it had before this program changed it; "" where it did not.
+
+    The annotation names this very Service, so that a manifest copied to another name is not taken
+    for one that was changed.
+    """
     annotations = _mapping(_mapping(service.get("metadata")).get("annotations"))
-    found = annotations.get(FORMER_TYPE)
-    return "ClusterIP" if found == "ClusterIP" else ""
+    return "ClusterIP" if annotations.get(FORMER_TYPE) == _former("ClusterIP", service) else ""
+
+
+def is_opened(service: Mapping[str, Any]) -> bool:
+    """Whether it is a NodePort because this program made it one."""
+    return kind(service) == "NodePort" and bool(former_type(service))
+
+
+def _former(kind: str, service: Mapping[str, Any]) -> str:
+    return f"{kind} {_namespace(service)}/{services.name(service)}"
 
 
 def check_can_open(service: Mapping[str, Any]) -> None:
@@ -131,7 +143,7 @@ def opening(service: Mapping[str, Any], node_ports: Mapping[int, int]) -> Json:
     patch: Json = {
         "metadata": {
             "resourceVersion": _version(service),
-            "annotations": {FORMER_TYPE: kind(service)},
+            "annotations": {FORMER_TYPE: _former(kind(service), service)},
         },
         "spec": {"type": "NodePort"},
     }

@@ -27,6 +27,36 @@ def test_nobody_answers_until_the_time_is_up() -> None:
     assert 0.25 < time.monotonic() - began < 2.0
 
 
+def test_the_last_of_many_is_asked_too() -> None:
+    port = free_port()
+    silent = [Candidate(f"127.0.0.{number}", "x") for number in range(10, 16)]
+    with listening("127.0.0.1", port):
+        assert knock([*silent, ONE], port, 5.0) == ONE
+
+
+def test_server_that_hangs_up_is_not_pestered() -> None:
+    port, stop = free_port(), threading.Event()
+    accepted: list[socket.socket] = []
+    with listening("127.0.0.1", port) as server:
+        server.settimeout(0.1)
+
+        def hang_up() -> None:
+            while not stop.is_set():
+                try:
+                    sock, _ = server.accept()
+                except OSError:
+                    continue
+                sock.close()
+                accepted.append(sock)
+
+        thread = threading.Thread(target=hang_up, daemon=True)
+        thread.start()
+        assert knock([ONE], port, 3.0) is None
+        stop.set()
+        thread.join(timeout=5)
+    assert 2 <= len(accepted) <= 7
+
+
 def test_nobody_to_ask() -> None:
     assert knock([], free_port(), 0.3) is None
 

@@ -7,6 +7,7 @@ from typing import Any
 import click
 import pytest
 
+from kubectl_nodeport.cli.app import run
 from kubectl_nodeport.cli.flags import Duration, FilePath
 
 
@@ -57,3 +58,12 @@ def test_key_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     os.symlink("nowhere", "dangling")  # noqa: PTH211 - relative to the folder we are in
     with pytest.raises(click.BadParameter):
         convert(FilePath(exists=True), "dangling")
+
+
+@pytest.mark.parametrize("verb", ["expose", "connect"])
+@pytest.mark.parametrize("text", ["\u0663\u0661\u0660\u0660\u0660", "0", "65536", "x", ""])
+def test_node_port_is_a_port_in_ascii(
+    verb: str, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([verb, "dev", f"--node-port={text}"]) == 1
+    assert "--node-port" in capsys.readouterr().err

@@ -24,6 +24,16 @@ from kubectl_nodeport.kube.config import Flags
             Flags(server="https://me:pw@h:1/x"),
             "kubectl --server https://h:1/x version",
         ),
+        (
+            "delete it first: kubectl nodeport delete dev --name ssh -n lab",
+            Flags(context="b"),
+            "delete it first: kubectl nodeport delete --context b dev --name ssh -n lab",
+        ),
+        (
+            "kubectl nodeport looks through no more",
+            Flags(context="b"),
+            "kubectl nodeport looks through no more",
+        ),
         ("kubectl version", Flags(context="x; reboot"), "kubectl --context 'x; reboot' version"),
         (
             "kubectl auth whoami",

@@ -152,6 +152,21 @@ def test_zsh_loads_it_from_a_file(home: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize("shell", ALL)
+@pytest.mark.parametrize("quote", ["", '"', "'"])
+@pytest.mark.parametrize("name", ["zz$(touch evil)", "zz`touch evil`", "zz'; touch evil; '", 'zz";touch evil;"'])  # fmt: skip  # noqa: E501
+def test_nothing_that_is_offered_is_run(shell: str, quote: str, name: str, home: Path) -> None:
+    """Names are a kubeconfig's, which may come from anybody."""
+    make.kubeconfig(home / "foreign", name, "zzz", current=name)
+    start = f"get --kubeconfig {home}/foreign --context {quote}zz"
+    typed(shell, f"{start}\t\x15kubectl-nodeport version", home)
+    text = bash(home, start) if shell == "bash" else []
+    assert shell != "bash" or "zzz" in [word.strip() for word in text]
+    if quote:
+        assert not any(set(word) & set("\"'$`\\!") for word in text)
+    assert not (home / "evil").exists()
+
+
+@pytest.mark.parametrize("shell", ALL)
 def test_nothing_that_is_typed_is_run(shell: str, home: Path) -> None:
     """The line is taken back before Enter; ~ and * are not for the program to see either."""
     keys = 'connect $(touch evil) `touch evil` "$(touch evil)" w\t\x15kubectl-nodeport version'

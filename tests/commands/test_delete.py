@@ -353,7 +353,9 @@ class TestServices:
         assert "kubectl-nodeport/ssh" not in traces_on(made)
 
     def test_former_type_comes_back(self) -> None:
-        document = plain("mysql", {"app": "mysql"}, **{"kubectl-nodeport/former-type": "ClusterIP"})
+        document = plain(
+            "mysql", {"app": "mysql"}, **{"kubectl-nodeport/former-type": "ClusterIP default/mysql"}
+        )
         made = world(document)
         done = run(made, "svc/mysql")
         assert done.closed is not None
@@ -363,7 +365,9 @@ class TestServices:
         assert found["spec"]["type"] == "ClusterIP"
 
     def test_all_of_the_namespace_tells_of_services_that_are_open(self) -> None:
-        document = plain("mysql", {"app": "mysql"}, **{"kubectl-nodeport/former-type": "ClusterIP"})
+        document = plain(
+            "mysql", {"app": "mysql"}, **{"kubectl-nodeport/former-type": "ClusterIP default/mysql"}
+        )
         made = world(document)
         run(made, None, all=True)
         assert made.api.services() == ["mysql"]
@@ -482,3 +486,39 @@ def test_dry_run_changes_nothing() -> None:
     done = run(made, "dev", "ssh", dry_run=True)
     assert (gone(done), done.dry_run) == (["pod/dev ssh"], True)
     assert (made.api.objects, made.api.writes()) == (before, [])
+
+
+class TestRulesThatOthersChanged:
+    def test_rule_whose_type_was_changed_goes_all_the_same(self) -> None:
+        made = world(rules=("ssh",))
+        found = made.api.get("services", "nodeport-dev-ssh")
+        assert found is not None
+        found["spec"]["type"] = "ClusterIP"
+        for port in found["spec"]["ports"]:
+            del port["nodePort"]
+        assert gone(run(made, "dev", "ssh")) == ["pod/dev ssh"]
+        assert made.api.services() == []
+
+    def test_service_that_is_not_ours_any_more_keeps_its_pod(self) -> None:
+        made = world(rules=("ssh",))
+        found = made.api.get("services", "nodeport-dev-ssh")
+        assert found is not None
+        del found["metadata"]["labels"]
+        told = refused(made, "dev", "ssh")
+        assert "ssh" in told.message
+        assert traces_on(made)
+
+    def test_marks_of_ours_on_a_service_of_another_name(self) -> None:
+        made = world(rules=("ssh",))
+        ours = made.api.get("services", "nodeport-dev-ssh")
+        assert ours is not None
+        forged = {**ours, "metadata": {**ours["metadata"], "name": "prod-db", "uid": "uid-db"}}
+        forged["metadata"]["annotations"] = {
+            **ours["metadata"]["annotations"],
+            "kubectl-nodeport/service": "default/prod-db",
+        }
+        forged["metadata"]["ownerReferences"] = []
+        made.api.add(forged)
+        del made.api.objects["services", "default", "nodeport-dev-ssh"]
+        expose(ExposeRequest(Target("dev"), "ssh", 25), made.edges)
+        assert sorted(made.api.services()) == ["nodeport-dev-ssh", "prod-db"]

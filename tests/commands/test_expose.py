@@ -29,13 +29,13 @@ def world(*objects: Json) -> World:
     return World(api=FakeApi(*(objects or (pod(),)), NODE))
 
 
-def run(made: World, name: str = "ssh", **asked: Any) -> Opened:
+def run(made: World, name: str | None = "ssh", **asked: Any) -> Opened:
     made.api.log.clear()
     made.notes.clear()
     return expose(ExposeRequest(Target("dev"), name, **asked), made.edges)
 
 
-def refused(made: World, name: str = "ssh", **asked: Any) -> NodeportError:
+def refused(made: World, name: str | None = "ssh", **asked: Any) -> NodeportError:
     with pytest.raises(NodeportError) as caught:
         run(made, name, **asked)
     return caught.value
@@ -95,6 +95,7 @@ def test_nothing_answers_yet() -> None:
     opened = run(made)
     assert opened.listed[0].address == "127.0.0.1", "the most promising"
     assert opened.answering == frozenset()
+    assert opened.listed[0].problem == "nothing answers there yet"
     assert made.api.services() == ["nodeport-dev-ssh"], "the rule stands"
 
 
@@ -121,6 +122,44 @@ def test_udp_is_not_asked() -> None:
 )
 def test_which_port(name: str, port: int | str | None, expected: int) -> None:
     assert run(world(), name, port=port).listed[0].port == expected
+
+
+ONE = [{"containerPort": 8080, "name": "http"}]
+
+
+@pytest.mark.parametrize(
+    ("declared", "asked", "name", "port"),
+    [
+        (ONE, {}, "http", 8080),
+        (ONE, {"port": 8080}, "http", 8080),
+        (ONE, {"port": "http"}, "http", 8080),
+        (ONE, {"port": 22}, "ssh", 22),
+        ([], {}, "ssh", 22),
+        ([], {"port": 22}, "ssh", 22),
+        (PORTS, {"protocol": "UDP"}, "dns", 53),
+        (PORTS, {}, "smtp", 25),
+    ],
+)
+def test_name_that_was_left_out(
+    declared: list[Json], asked: dict[str, Any], name: str, port: int
+) -> None:
+    containers = [{"name": "main", "image": "debian", "ports": declared}]
+    (one,) = run(world(pod(containers=containers)), None, **asked).listed
+    assert (one.name, one.port) == (name, port)
+
+
+@pytest.mark.parametrize(
+    ("declared", "asked", "message"),
+    [
+        ([], {"port": 8080}, "what is the rule for port 8080 of pod dev to be called?"),
+        ([{"containerPort": 80, "name": "http-web"}], {}, "what is the rule for port 80 of pod"),
+        ([*ONE, {"containerPort": 81}], {}, "which port of pod dev is the rule to open?"),
+    ],
+)
+def test_no_name_can_be_made_out(declared: list[Json], asked: dict[str, Any], message: str) -> None:
+    made = world(pod(containers=[{"name": "main", "image": "debian", "ports": declared}]))
+    assert message in refused(made, None, **asked).message
+    assert made.api.writes() == []
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from kubectl_nodeport.commands.connect import Connected, ConnectRequest, connect
 from kubectl_nodeport.errors import NodeportError
-from kubectl_nodeport.kube.request import Json
+from kubectl_nodeport.kube.request import Json, Request
 from kubectl_nodeport.kube.target import Target
 from tests.commands.fake_api import FakeApi
 from tests.commands.world import NODE, World, inside
@@ -102,6 +102,30 @@ class TestDeployment:
         leaving["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
         made.api.add(pod("api-2", "uid-2"))
         assert run(made).pod.name == "api-2"
+
+    def test_many_on_their_way_out_hide_no_second_pod(self) -> None:
+        gone = {"deletionTimestamp": "2026-01-01T00:00:00Z"}
+        ending = [pod(f"api-{n}", f"uid-0{n}", **gone) for n in range(12)]
+        made = world(deployment(), pod("api-x", "uid-x"), *ending)
+        run(made)
+        made.api.add(pod("api-z", "uid-z"))
+        with pytest.raises(NodeportError) as caught:
+            run(made)
+        assert "more pods than api-" in caught.value.message
+
+    def test_other_run_made_the_rule_and_a_second_pod_came(self) -> None:
+        made, other = world(deployment(), pod("api-1", "uid-1")), world(deployment(), pod("api-1", "uid-1"))  # fmt: skip  # noqa: E501
+        run(other)
+
+        def come_first(request: Request) -> None:
+            if request.verb == "create":
+                made.api.objects.update(other.api.objects)
+                made.api.add(pod("api-2", "uid-2"))
+
+        made.api.before = come_first
+        with pytest.raises(NodeportError) as caught:
+            run(made)
+        assert "more pods than api-1 have the labels" in caught.value.message
 
     def test_scaled_up_is_told(self) -> None:
         made = world(deployment(), pod("api-1", "uid-1"))

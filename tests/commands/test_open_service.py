@@ -63,7 +63,7 @@ class TestOpen:
         after = stored(made)
         (port,) = after["spec"]["ports"]
         assert port.pop("nodePort") == opened.listed[0].node_port
-        assert after["metadata"].pop("annotations") == {FORMER: "ClusterIP"}
+        assert after["metadata"].pop("annotations") == {FORMER: "ClusterIP default/mysql"}
         assert after["spec"].pop("type") == "NodePort"
         before["spec"].pop("type")
         for document in (before, after):
@@ -117,7 +117,9 @@ class TestOpen:
         ]
         assert opened.listed[1].node_port == 30053
         assert made.knock.ports == [30053], "UDP cannot be asked"
-        assert any("every port of svc/mysql is open" in note for note in made.notes)
+        assert made.said == [
+            "every port of svc/mysql becomes open on every node: 53/UDP (dns), 53 (dns-tcp)"
+        ]
 
     def test_which_port_gets_the_node_port(self) -> None:
         ports = ({"name": "a", "port": 1}, {"name": "b", "port": 2})
@@ -165,7 +167,7 @@ class TestOpen:
         opened = run(made, dry_run=True)
         assert stored(made) == before
         assert (opened.change, opened.dry_run) == ("changed", True)
-        assert "every port of svc/mysql would be open on every node: 3306" in made.notes
+        assert made.said == ["every port of svc/mysql would be open on every node: 3306"]
         assert opened.listed[0].node_port == run(made).listed[0].node_port
 
     def test_somebody_changes_it_meanwhile(self) -> None:
@@ -294,7 +296,37 @@ class TestClose:
         made.api.before = come_first
         with pytest.raises(NodeportError):
             close_service("mysql", made.edges)
-        assert stored(made)["spec"]["type"] == "NodePort"
+        assert stored(made)["spec"]["type"] == "NodePort", "it is not ours to change any more"
+
+    @pytest.mark.parametrize("closing", [False, True])
+    @pytest.mark.parametrize("blind", [False, True])
+    def test_answer_that_is_lost_is_made_out_by_another_look(
+        self, closing: bool, blind: bool
+    ) -> None:
+        made = world(mysql())
+        if closing:
+            run(made)
+
+        def cut(request: Request) -> None:
+            if request.verb == "patch":
+                made.api.after = lambda _request: None
+                if blind:
+                    made.api.before = cut_all
+                raise unreachable()
+
+        def cut_all(_request: Request) -> None:
+            raise unreachable()
+
+        made.api.after = cut
+        if blind:
+            with pytest.raises(NodeportError) as caught:
+                close_service("mysql", made.edges) if closing else run(made)
+            assert "whether the type of svc/mysql was changed is not known" in caught.value.message
+            assert "kubectl nodeport delete svc/mysql" in caught.value.hint
+            return
+        kind = close_service("mysql", made.edges).kind if closing else run(made).change
+        assert kind == ("ClusterIP" if closing else "changed")
+        assert stored(made)["spec"]["type"] == ("ClusterIP" if closing else "NodePort")
 
     def test_dry_run(self) -> None:
         made = world(mysql())
@@ -303,7 +335,9 @@ class TestClose:
         assert close_service("mysql", made.edges, dry_run=True).kind == "ClusterIP"
         assert stored(made) == before
 
-    @pytest.mark.parametrize("value", ["", "LoadBalancer", "x\ny"])
+    @pytest.mark.parametrize(
+        "value", ["", "ClusterIP", "LoadBalancer default/mysql", "ClusterIP lab/mysql", "x\ny"]
+    )
     def test_annotation_that_is_not_of_our_making(self, value: str) -> None:
         document = mysql(type="NodePort")
         document["metadata"]["annotations"] = {FORMER: value}

@@ -636,3 +636,80 @@ def test_odd_lists_are_read_as_empty(page: Json) -> None:
             return page
 
     assert expose(Odd(make.pod("dev"))).made_now
+
+
+class TestWhatOthersChanged:
+    """Services and pods can be edited by anybody with the right to."""
+
+    def changed(self, **spec: object) -> FakeApi:
+        """The rule stands, and its Service's spec was changed by hand."""
+        api = FakeApi(make.pod("dev"))
+        expose(api)
+        found = api.get("services", NAME)
+        assert found is not None
+        found["spec"] |= spec
+        api.log.clear()
+        return api
+
+    @pytest.mark.parametrize(
+        "selector",
+        [
+            {"app": "payments", "tier": "prod"},
+            {LABEL: f"{make.UID}.0123456789abcdef", "app": "payments"},
+            {LABEL: "x"},
+            {},
+        ],
+    )
+    def test_selector_that_was_changed_labels_no_pod(self, selector: dict[str, str]) -> None:
+        api = self.changed(selector=selector)
+        again = expose(api)
+        carrier = api.get("pods", "dev")
+        assert carrier is not None
+        labels = dict(carrier["metadata"]["labels"])
+        assert labels.pop(LABEL) == f"{make.UID}.{again.id}"
+        assert labels == {"app": "dev"}
+        assert reached(api) == ["dev"]
+
+    def test_selector_of_own_labels_that_the_pod_lost(self) -> None:
+        """A pod that was taken out of service by its label is not put back."""
+        api = self.changed(selector={"app": "dev"})
+        carrier = api.get("pods", "dev")
+        assert carrier is not None
+        carrier["metadata"]["labels"] = {"app": "quarantined"}
+        expose(api)
+        assert carrier["metadata"]["labels"]["app"] == "quarantined"
+        now = api.get("pods", "dev")
+        assert now is not None
+        assert now["metadata"]["labels"]["app"] == "quarantined"
+
+    def test_type_that_was_changed_back(self) -> None:
+        ports = [{"name": "ssh", "port": 22, "targetPort": 22, "protocol": "TCP"}]
+        api = self.changed(type="ClusterIP", ports=ports)
+        assert expose(api).node_port == RULE.preferred_ports(CLUSTER)[0]
+        assert api.services() == [NAME]
+
+    def test_admission_changes_it_and_it_cannot_be_removed(self) -> None:
+        api = FakeApi(make.pod("dev"))
+
+        def admit(request: Request) -> None:
+            if request.verb == "create" and request.body:
+                request.body["spec"]["selector"] = {"app": "other"}
+
+        api.before = admit
+        api.refused["delete services"] = (500, "InternalError", "etcd is away")
+        told = failure(api)
+        assert "it is left behind in namespace default" in told.message
+        assert told.hint == f"kubectl delete service {NAME} -n default"
+
+    def test_annotation_of_a_rule_that_others_made_and_that_stands(self) -> None:
+        theirs = foreign("np-jane-1a2b3", 31000)
+        theirs["spec"]["ports"] = [{"port": 2222, "targetPort": 2222, "nodePort": 31000}]
+        value = '{"name":"ssh","containerPort":2222,"address":"192.168.5.82","nodePort":31000}'
+        document = make.pod("dev", annotations={ANNOTATION: value})
+        api = FakeApi(document, theirs)
+        told = failure(api)
+        assert 'pod dev has a rule "ssh" already, which service np-jane-1a2b3 is' in told.message
+        assert "--name" in told.hint
+        assert api.writes() == []
+        del api.objects["services", "default", "np-jane-1a2b3"]
+        assert expose(api).made_now, "an annotation whose Service is gone blocks nothing"

@@ -136,6 +136,7 @@ class World:
         default_factory=lambda: make.connection(context="docker-desktop")
     )
     notes: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
 
     @property
     def edges(self) -> Edges:
@@ -148,6 +149,7 @@ class World:
             hosts=self.hosts,
             local=LocalFacts("linux"),
             notes=self.notes,
+            tell=self.said.append,
         )
 
     def connect(self, name: str = "dev", *, user: str | None = None, **asked: object) -> Connected:

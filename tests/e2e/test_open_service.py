@@ -106,7 +106,7 @@ def test_there_and_back(anywhere: Desk) -> None:
     after = shown(desk, "mysql")
     ports = [port["nodePort"] for port in after["spec"]["ports"]]
     assert differences(before, after) == {
-        f".metadata.annotations.{FORMER}": (None, "ClusterIP"),
+        f".metadata.annotations.{FORMER}": (None, f"ClusterIP {desk.ns}/mysql"),
         ".spec.type": ("ClusterIP", "NodePort"),
         ".spec.externalTrafficPolicy": (None, "Cluster"),  # the API server's own default
         ".spec.ports[0].nodePort": (None, ports[0]),
@@ -235,7 +235,7 @@ def test_type_that_somebody_changed_meanwhile_stays(desk: Desk) -> None:
     assert done.returncode == 0, done.stderr
     assert "is of type LoadBalancer by now, which stays" in done.stderr
     assert differences(opened, shown(desk, "mysql")) == {
-        f".metadata.annotations.{FORMER}": ("ClusterIP", None)
+        f".metadata.annotations.{FORMER}": (f"ClusterIP {desk.ns}/mysql", None)
     }
 
 

@@ -370,3 +370,9 @@ class TestFlags:
 
     def test_token_stays_out_of_the_repr(self) -> None:
         assert "s3cret" not in repr(Flags(token="s3cret"))
+
+
+def test_file_without_an_end_is_refused() -> None:
+    with pytest.raises(NodeportError) as caught:
+        connection(Flags(kubeconfig="/dev/zero"), {})
+    assert caught.value.message == "the kubeconfig /dev/zero has more than 16 MB"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import time
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -225,3 +227,21 @@ def test_tls(tmp_path_factory: pytest.TempPathFactory) -> None:
                     edge.run("lab", "dev", "main", ("true",))
         (sent,) = server.received
         assert sent.all("Authorization") == [f"Bearer {TOKEN}"]
+
+
+def test_proxy_that_sends_our_headers_back_is_in_no_traceback(tmp_path: Path) -> None:
+    pair = certificate(tmp_path, "api")
+
+    def echo(received: Received) -> Answer:
+        return Answer(str(received.headers), 403, (("X-Seen", received.all("Authorization")[0]),))
+
+    with serving(echo, tls_for(pair)) as server:
+        connection = make.connection(
+            f"https://127.0.0.1:{server.port}",
+            cluster={"certificate-authority-data": pair.certificate_data},
+            user={"token": TOKEN},
+        )
+        with pytest.raises(ApiError) as caught:
+            Exec(Api(connection)).run("lab", "dev", "main", ("true",))
+        assert server.received
+    assert TOKEN not in "".join(traceback.format_exception(caught.value))

@@ -16,6 +16,7 @@ from tests.commands.fake_api import merged
 
 EXPECTED_PORT = 31689
 MYSQL = {"name": "mysql", "port": 3306, "targetPort": "sql", "protocol": "TCP"}
+CHANGED = "ClusterIP default/mysql"
 DNS = [
     {"name": "dns", "port": 53, "targetPort": 5353, "protocol": "UDP"},
     {"name": "dns-tcp", "port": 53, "targetPort": 5353, "protocol": "TCP"},
@@ -123,7 +124,9 @@ class TestTypes:
     @pytest.mark.parametrize(
         ("annotations", "former"),
         [
-            ({FORMER_TYPE: "ClusterIP"}, "ClusterIP"),
+            ({FORMER_TYPE: CHANGED}, "ClusterIP"),
+            ({FORMER_TYPE: "ClusterIP"}, ""),
+            ({FORMER_TYPE: "ClusterIP default/copy"}, ""),
             ({FORMER_TYPE: "ExternalName"}, ""),
             ({FORMER_TYPE: "clusterip"}, ""),
             ({FORMER_TYPE: ["ClusterIP"]}, ""),
@@ -195,7 +198,7 @@ class TestCheck:
 class TestPatches:
     def test_opening_without_wishes(self) -> None:
         assert service_type.opening(service(), {}) == {
-            "metadata": {"resourceVersion": "7", "annotations": {FORMER_TYPE: "ClusterIP"}},
+            "metadata": {"resourceVersion": "7", "annotations": {FORMER_TYPE: CHANGED}},
             "spec": {"type": "NodePort"},
         }
 
@@ -216,7 +219,7 @@ class TestPatches:
     def test_nothing_else_is_changed(self) -> None:
         before = service()
         after = merged(before, service_type.opening(before, {0: 30306}))
-        assert after["metadata"]["annotations"].pop(FORMER_TYPE) == "ClusterIP"
+        assert after["metadata"]["annotations"].pop(FORMER_TYPE) == CHANGED
         assert after["spec"].pop("type") == "NodePort"
         assert after["spec"]["ports"][0].pop("nodePort") == 30306
         before["spec"].pop("type")
@@ -224,7 +227,7 @@ class TestPatches:
 
     def test_closing(self) -> None:
         before = service({**MYSQL, "nodePort": 30306}, type="NodePort")
-        before["metadata"]["annotations"][FORMER_TYPE] = "ClusterIP"
+        before["metadata"]["annotations"][FORMER_TYPE] = CHANGED
         assert service_type.closing(before) == {
             "metadata": {"resourceVersion": "7", "annotations": {FORMER_TYPE: None}},
             "spec": {"type": "ClusterIP"},
@@ -233,7 +236,7 @@ class TestPatches:
     @pytest.mark.parametrize("kind", ["LoadBalancer", "ClusterIP", "ExternalName"])
     def test_closing_leaves_a_type_that_somebody_gave_it_meanwhile(self, kind: str) -> None:
         before = service(type=kind)
-        before["metadata"]["annotations"][FORMER_TYPE] = "ClusterIP"
+        before["metadata"]["annotations"][FORMER_TYPE] = CHANGED
         assert "spec" not in service_type.closing(before)
 
     def test_closing_takes_the_opening_back(self) -> None:

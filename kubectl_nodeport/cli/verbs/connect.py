@@ -52,7 +52,7 @@ from kubectl_nodeport.cli.connection import connection_flags
 )
 @click.option(
     "--node-port",
-    type=click.IntRange(1, 65535),
+    type=flags.Number(1, 65535),
     help="The NodePort that the rule has to have; a free one if empty.",
 )
 @click.option(

@@ -43,7 +43,7 @@ from kubectl_nodeport.errors import NodeportError
 @click.option(
     "--name",
     shell_complete=offers.rules,
-    help="The name of the rule: 1 to 20 lower-case letters; ssh if empty.",
+    help="The name of the rule: 1 to 20 lower-case letters; the port's own if empty.",
 )
 @click.option(
     "--port",
@@ -53,7 +53,7 @@ from kubectl_nodeport.errors import NodeportError
 )
 @click.option(
     "--node-port",
-    type=click.IntRange(1, 65535),
+    type=flags.Number(1, 65535),
     help="The NodePort that the rule has to have; a free one if empty.",
 )
 @click.option(
@@ -100,9 +100,9 @@ def expose(target: str | None, **options: Any) -> None:
             opening = OpenRequest(wanted.name, protocol=options["protocol"], **common)
             opened = open_service(opening, edges)
         else:
-            name = "ssh" if options["name"] is None else options["name"]
             protocol = options["protocol"] or "TCP"
-            opened = command(ExposeRequest(wanted, name, protocol=protocol, **common), edges)
+            asked = ExposeRequest(wanted, options["name"], protocol=protocol, **common)
+            opened = command(asked, edges)
     output.write(
         options["output"],
         text=lambda: render.as_text(opened),

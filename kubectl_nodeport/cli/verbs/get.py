@@ -52,7 +52,7 @@ _NOTHING_LOST = "listing changes nothing: run it again when the result can be pr
 
     What kubectl nodeport did not make is marked: (crater) for rules of the Crater platform,
     (other) for other Services with node ports. ADDRESS is where a rule answered connect, else its
-    pod's node; nothing is tried now, which is what kubectl nodeport address does.
+    pod's node; nothing is tried now.
 
     A pod that is called hosts or rules is named pod/hosts.
     """,
