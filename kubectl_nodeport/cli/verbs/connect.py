@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from kubectl_nodeport.cli import argv, flags, help, offers, output
+from kubectl_nodeport.cli import common, flags, help, offers, output
 from kubectl_nodeport.cli.connection import connection_flags
 
 
@@ -50,11 +50,7 @@ from kubectl_nodeport.cli.connection import connection_flags
     shell_complete=offers.ports,
     help="The port of the ssh server in the pod, by number or name; ssh, else 22, if empty.",
 )
-@click.option(
-    "--node-port",
-    type=flags.Number(1, 65535),
-    help="The NodePort that the rule has to have; a free one if empty.",
-)
+@common.node_port
 @click.option(
     "-c",
     "--container",
@@ -81,20 +77,8 @@ from kubectl_nodeport.cli.connection import connection_flags
     type=flags.FilePath(exists=False),
     help="The ssh configuration file to write; ~/.ssh/config if empty.",
 )
-@click.option(
-    "--timeout",
-    type=flags.Duration(),
-    default="60s",
-    help="How long to wait for an address to answer.",
-)
-@click.option(
-    "--dry-run",
-    cls=argv.OptionalValue,
-    no_value="client",
-    type=click.Choice(["none", "client"]),
-    default="none",
-    help='"none" or "client"; with client, say what would be done and do nothing.',
-)
+@common.timeout()
+@common.dry_run
 @output.option()
 @connection_flags
 def connect(target: str, **options: Any) -> None:  # fmt: skip

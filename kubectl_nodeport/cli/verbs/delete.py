@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from kubectl_nodeport.cli import argv, help, offers, output
+from kubectl_nodeport.cli import common, help, offers, output
 from kubectl_nodeport.cli.connection import connection_flags
 
 
@@ -53,14 +53,7 @@ from kubectl_nodeport.cli.connection import connection_flags
     is_flag=True,
     help="All rules of TARGET; without one, those of the namespace.",
 )
-@click.option(
-    "--dry-run",
-    cls=argv.OptionalValue,
-    no_value="client",
-    type=click.Choice(["none", "client"]),
-    default="none",
-    help='"none" or "client"; with client, say what would be done and do nothing.',
-)
+@common.dry_run
 @output.option()
 @connection_flags
 def delete(target: str | None, **options: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from kubectl_nodeport.cli import argv, flags, help, offers, output
+from kubectl_nodeport.cli import common, flags, help, offers, output
 from kubectl_nodeport.cli.connection import connection_flags
 from kubectl_nodeport.errors import NodeportError
 
@@ -51,30 +51,14 @@ from kubectl_nodeport.errors import NodeportError
     shell_complete=offers.ports,
     help="The container port, by number or name; the one named like the rule if empty.",
 )
-@click.option(
-    "--node-port",
-    type=flags.Number(1, 65535),
-    help="The NodePort that the rule has to have; a free one if empty.",
-)
+@common.node_port
 @click.option(
     "--protocol",
     type=click.Choice(["TCP", "UDP", "SCTP"], case_sensitive=False),
     help="The protocol of the port; TCP if empty.",
 )
-@click.option(
-    "--timeout",
-    type=flags.Duration(),
-    default="5s",
-    help="How long to wait for an address to answer.",
-)
-@click.option(
-    "--dry-run",
-    cls=argv.OptionalValue,
-    no_value="client",
-    type=click.Choice(["none", "client"]),
-    default="none",
-    help='"none" or "client"; with client, say what would be done and do nothing.',
-)
+@common.timeout("5s")
+@common.dry_run
 @output.option()
 @connection_flags
 def expose(target: str | None, **options: Any) -> None:
@@ -89,7 +73,7 @@ def expose(target: str | None, **options: Any) -> None:
     named = wiring.target(target, options)
     with wiring.world(options) as edges:
         wanted = named or picker.ask_target(edges)
-        common = {
+        given = {
             "port": options["port"],
             "node_port": options["node_port"],
             "timeout_s": options["timeout"],
@@ -97,11 +81,11 @@ def expose(target: str | None, **options: Any) -> None:
         }
         if wanted.kind == "service":
             _check_service(options)
-            opening = OpenRequest(wanted.name, protocol=options["protocol"], **common)
+            opening = OpenRequest(wanted.name, protocol=options["protocol"], **given)
             opened = open_service(opening, edges)
         else:
             protocol = options["protocol"] or "TCP"
-            asked = ExposeRequest(wanted, options["name"], protocol=protocol, **common)
+            asked = ExposeRequest(wanted, options["name"], protocol=protocol, **given)
             opened = command(asked, edges)
     output.write(
         options["output"],

@@ -1,0 +1,37 @@
+"""Flags that several verbs have, in the same words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from kubectl_nodeport.cli import argv, flags
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+node_port = click.option(
+    "--node-port",
+    type=flags.Number(1, 65535),
+    help="The NodePort that the rule has to have; a free one if empty.",
+)
+
+dry_run = click.option(
+    "--dry-run",
+    cls=argv.OptionalValue,
+    no_value="client",
+    type=click.Choice(["none", "client"]),
+    default="none",
+    help='"none" or "client"; with client, say what would be done and do nothing.',
+)
+
+
+def timeout(default: str = "60s") -> Callable[[F], F]:
+    """How long an address is waited for."""
+    return click.option(
+        "--timeout",
+        type=flags.Duration(),
+        default=default,
+        help="How long to wait for an address to answer.",
+    )
