@@ -35,23 +35,26 @@ _QUIET_S = 0.5
 
 @contextlib.contextmanager
 def world(options: Mapping[str, Any]) -> Iterator[Edges]:
-    """The edges for one command; at its end the notes are told.
+    """The edges for one command; at its end the notes are told, if it did what was asked.
 
     :param options: the verb's options, the connection flags and perhaps ssh_config among them.
     :raises NodeportError: as the command does, its hint naming the cluster that was asked.
     """
     flags = flags_of(options)
-    notes: list[str] = []
     try:
         made = _edges(flags, options.get("ssh_config"), options["verbosity"])
-        notes = made.notes
         yield made
     except NodeportError as err:
         err.hint = hints.with_flags(err.hint, flags)
         raise
-    finally:  # what was done before a failure is told too
-        for note in dict.fromkeys(notes):
-            tell(f"note: {note}")
+    tell_notes(made)
+
+
+def tell_notes(edges: Edges) -> None:
+    """Print the notes so far, each once, and forget them."""
+    for note in dict.fromkeys(edges.notes):
+        tell(f"note: {note}")
+    edges.notes.clear()
 
 
 def target(text: str | None, options: Mapping[str, Any]) -> Target | None:

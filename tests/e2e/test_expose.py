@@ -101,7 +101,7 @@ def test_same_again_changes_nothing(desk: Desk) -> None:
     assert opened(desk, "dev") == opened(desk, "dev")
     done = desk.nodeport("expose", "dev")
     assert done.stdout.startswith("service/nodeport-dev-ssh unchanged\n")
-    refused = desk.nodeport("expose", "dev", "--port", "2222")
+    refused = desk.nodeport("expose", "dev", "--name", "ssh", "--port", "2222")
     assert (refused.returncode, refused.stdout) == (1, "")
     assert refused.stderr.splitlines()[0] == (
         'error: the rule "ssh" of pod dev leads to port 22, not to 2222'
