@@ -8,16 +8,27 @@ config.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from kubectl_nodeport.address.environment import (
+    CLOUDS,
     Environment,
     environment,
+    is_hidden_in_vm,
+    is_minikube_vm,
+    is_talos_container,
     is_this_machine,
     server_host,
+    waits_for_forwarder,
 )
-from kubectl_nodeport.address.facts import AddressFacts, is_ip_literal
+from kubectl_nodeport.address.facts import (
+    AddressFacts,
+    NodeFacts,
+    is_ip_literal,
+    is_tailnet,
+    one_spelling,
+)
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.ssh.names import validate_hostname
 
@@ -48,62 +59,114 @@ _LOOPBACK_REASONS = {
     Environment.KIND: "a port that was published when the kind cluster was made",
     Environment.K3D: "a port that was published on the k3d cluster",
     Environment.MINIKUBE: "a port that was published when the minikube container was made",
+    Environment.TALOS: "a port that was published when the Talos container was made",
     Environment.MICROK8S: "MicroK8s may run on it",
     Environment.OTHER: "the cluster may run on it",
 }
-_FORWARDED = frozenset(
-    {
-        Environment.DOCKER_DESKTOP,
-        Environment.DOCKER_DESKTOP_KIND,
-        Environment.ORBSTACK,
-        Environment.RANCHER_DESKTOP,
-        Environment.COLIMA,
-        Environment.LIMA,
-    }
-)
 # A node has a few addresses; a list without end would make a scanner of this program.
 _MOST_CANDIDATES = 16
-_CONTAINER_NODES = frozenset({Environment.KIND, Environment.K3D, Environment.MINIKUBE})
-# Kernels of the virtual machines in which container engines of other systems run the "nodes".
-_VM_KERNELS = ("linuxkit", "orbstack", "microsoft")
+_MOST_OTHER_NODES = 4
+_MOST_OTHERS = 8
+# What a virtual machine is called inside its own user-mode network, which nobody else can enter:
+# QEMU and VirtualBox NAT, Lima (pkg/networks/usernet), Rancher Desktop on Windows.
+_GUEST_ONLY_EVERYWHERE = ipaddress.ip_network("10.0.2.15/32")
+_GUEST_ONLY = {
+    Environment.RANCHER_DESKTOP: ("192.168.5.0/24", "192.168.127.2/32"),
+    Environment.COLIMA: ("192.168.5.0/24",),
+    Environment.LIMA: ("192.168.5.0/24",),
+}
+# Elsewhere a node's name says nothing that its addresses do not say.
+_NAMED_MACHINES = frozenset({Environment.OTHER, Environment.TALOS})
 
 
 def candidates(facts: AddressFacts) -> tuple[Candidate, ...]:
-    """The addresses to try, in order, each once; empty when the facts name none that may do."""
+    """The addresses to try, in order, each once; empty when the facts name none that may do.
+
+    Addresses of a node that is not ready, and those inside a virtual machine's own network, go
+    last.
+    """
     kind = environment(facts)
-    node = tuple(_node_candidates(facts))
-    server = tuple(_server_candidates(facts, kind))
+    own = tuple(_own_candidates(facts))
+    last = own if facts.node is not None and not facts.node.ready else ()
+    last = last or tuple(found for found in own if _is_guest_only(found.address, kind))
+    node = tuple(found for found in own if found not in last)
+    server = (*_server_candidates(facts, kind), *_name_candidates(facts, kind))
     loopback = tuple(_loopback_candidates(facts, kind))
-    if _loopback_first(facts, kind):
-        ordered = (*loopback, *node, *server)
+    if waits_for_forwarder(kind) or is_hidden_in_vm(facts, kind):
+        ordered = (*loopback, *node, *server, *last)
     else:
-        ordered = (*node, *server, *loopback)
+        ordered = (*node, *server, *loopback, *last)
+    return _each_once(ordered, facts)[:_MOST_CANDIDATES]
+
+
+def other_candidates(facts: AddressFacts, nodes: Sequence[NodeFacts]) -> tuple[Candidate, ...]:
+    """Addresses of a few other nodes, for when none of the pod's own answers.
+
+    kube-proxy forwards a NodePort on every node, save where externalTrafficPolicy is Local
+    (https://kubernetes.io/docs/reference/networking/virtual-ips/). Empty as well where the nodes
+    are containers inside one virtual machine: what hides one of them hides them all. In WSL they
+    may be containers of this very distribution, whose kernel is the same.
+
+    :param nodes: of the cluster, in any order; those that are ready are preferred.
+    """
+    kind = environment(facts)
+    is_hidden = is_hidden_in_vm(facts, kind) and not facts.local.wsl
+    if facts.traffic_policy == "Local" or is_hidden:
+        return ()
+    tried = {found.address for found in candidates(facts)}
+    own = {facts.node_name, facts.node.name if facts.node is not None else ""}
+
+    def fresh(node: NodeFacts, wanted: str) -> list[Candidate]:
+        return [
+            Candidate(entry.address, f"another node, {node.name} ({wanted})")
+            for entry in node.addresses
+            if entry.type == wanted
+            and entry.address not in tried
+            and not _is_guest_only(entry.address, kind)
+            and _may_answer(entry.address, facts.ip_families)
+        ]
+
+    machines = [node for node in nodes if not node.virtual and node.name not in own]
+    useful = [node for node in machines if fresh(node, "InternalIP") or fresh(node, "ExternalIP")]
+    chosen = sorted(useful, key=lambda node: not node.ready)[:_MOST_OTHER_NODES]
+    ordered = [
+        found
+        for wanted in ("InternalIP", "ExternalIP")
+        for node in chosen
+        for found in fresh(node, wanted)
+    ]
+    return _each_once(ordered, facts)[:_MOST_OTHERS]
+
+
+def pinned(address: str) -> Candidate:
+    """The one candidate of ``--address``.
+
+    :param address: an IP literal or a DNS name.
+    :raises NodeportError: it is neither.
+    """
+    checked = validate_hostname(address)
+    return Candidate(
+        one_spelling(checked) if is_ip_literal(checked) else checked, "given with --address"
+    )
+
+
+def _each_once(ordered: Sequence[Candidate], facts: AddressFacts) -> tuple[Candidate, ...]:
     unique: dict[str, Candidate] = {}
     for found in ordered:
         if _may_answer(found.address, facts.ip_families):
             unique.setdefault(found.address, found)
-    return tuple(unique.values())[:_MOST_CANDIDATES]
+    return tuple(unique.values())
 
 
-def _loopback_first(facts: AddressFacts, kind: Environment) -> bool:
-    if kind in _FORWARDED:
-        return True
-    if kind not in _CONTAINER_NODES or not is_this_machine(server_host(facts.server_url)):
-        return False
-    # Containers have addresses that a Linux host can route to; a virtual machine around them
-    # (macOS, Windows, Docker Desktop for Linux) hides these.
-    kernel = facts.node.kernel if facts.node is not None else ""
-    return facts.local.platform != "linux" or any(mark in kernel for mark in _VM_KERNELS)
-
-
-def _node_candidates(facts: AddressFacts) -> Iterator[Candidate]:
+def _own_candidates(facts: AddressFacts) -> Iterator[Candidate]:
     if facts.node is not None and facts.node.virtual:
         return
     addresses = facts.node.addresses if facts.node is not None else ()
     for wanted in ("InternalIP", "ExternalIP"):
         for entry in addresses:
             if entry.type == wanted:
-                yield Candidate(entry.address, f"the pod's node ({wanted})")
+                over = ", over Tailscale" if is_tailnet(entry.address) else ""
+                yield Candidate(entry.address, f"the pod's node ({wanted}{over})")
         if wanted == "InternalIP":
             for host_ip in facts.pod_host_ips:
                 yield Candidate(host_ip, "the pod's node (hostIP)")
@@ -112,7 +175,7 @@ def _node_candidates(facts: AddressFacts) -> Iterator[Candidate]:
 def _server_candidates(facts: AddressFacts, kind: Environment) -> Iterator[Candidate]:
     """The API server's host: on clusters of few machines it is often a node itself."""
     host = server_host(facts.server_url)
-    if facts.local.in_cluster or kind is Environment.MANAGED_CLOUD or is_this_machine(host):
+    if facts.local.in_cluster or kind in CLOUDS or is_this_machine(host):
         return
     try:
         yield Candidate(validate_hostname(host), "the API server's host, which may be a node too")
@@ -120,17 +183,36 @@ def _server_candidates(facts: AddressFacts, kind: Environment) -> Iterator[Candi
         return
 
 
+def _name_candidates(facts: AddressFacts, kind: Environment) -> Iterator[Candidate]:
+    """The node's host name, where a LAN's DNS may know an address that the node does not.
+
+    So it is behind NAT, or in virtual machines that all call themselves 10.0.2.15 (Vagrant). A
+    name without a dot is left out: what it means depends on this machine's search list.
+    """
+    if facts.node is None or facts.node.virtual or facts.local.in_cluster:
+        return
+    for entry in facts.node.addresses if kind in _NAMED_MACHINES else ():
+        if entry.type == "Hostname" and "." in entry.address and not is_ip_literal(entry.address):
+            yield Candidate(entry.address, "the pod's node (its host name)")
+
+
 def _loopback_candidates(facts: AddressFacts, kind: Environment) -> Iterator[Candidate]:
-    if facts.local.in_cluster or kind is Environment.MANAGED_CLOUD:
+    if facts.local.in_cluster or kind in CLOUDS:
         return
-    if kind is Environment.MINIKUBE and _is_virtual_machine(facts):
-        return
+    if kind is Environment.MINIKUBE and is_minikube_vm(facts):
+        return  # nothing forwards their NodePorts
+    if kind is Environment.TALOS and not is_talos_container(facts):
+        return  # a Talos machine runs no programs of users, this one included
     yield Candidate(_LOOPBACK, f"this machine: {_LOOPBACK_REASONS[kind]}")
 
 
-def _is_virtual_machine(facts: AddressFacts) -> bool:
-    """minikube's own image for virtual machines; nothing on the host forwards its NodePorts."""
-    return facts.node is not None and facts.node.os_image.startswith("Buildroot")
+def _is_guest_only(address: str, kind: Environment) -> bool:
+    if not is_ip_literal(address):
+        return False
+    ip = ipaddress.ip_address(address)
+    return ip in _GUEST_ONLY_EVERYWHERE or any(
+        ip in ipaddress.ip_network(network) for network in _GUEST_ONLY.get(kind, ())
+    )
 
 
 def _may_answer(address: str, ip_families: tuple[str, ...]) -> bool:

@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 
 from kubectl_nodeport.address.facts import (
     NodeAddress,
+    NodeFacts,
+    is_public,
+    is_tailnet,
     kubeconfig_providers,
     node_facts,
 )
@@ -42,8 +45,8 @@ def test_a_node_is_read() -> None:
         NodeAddress("InternalIP", "192.168.65.3"),
         NodeAddress("InternalIP", "fd00::1"),
         NodeAddress("Hostname", "docker-desktop"),
-        NodeAddress("ExternalDNS", "ec2-1-2-3-4.compute.amazonaws.com"),
     )
+    assert node.ready
 
 
 def test_only_labels_that_name_a_system_are_kept() -> None:
@@ -103,6 +106,100 @@ def test_a_text_that_no_system_reports_is_dropped(text: object) -> None:
 def test_a_node_without_a_machine_is_virtual(node: object) -> None:
     assert node_facts(node).virtual
     assert not node_facts(_NODE).virtual
+
+
+@pytest.mark.parametrize(
+    ("conditions", "ready"),
+    [
+        ([{"type": "Ready", "status": "True"}], True),
+        ([{"type": "Ready", "status": "False"}], False),
+        ([{"type": "Ready", "status": "Unknown"}], False),
+        ([{"type": "Ready"}], False),
+        ([{"type": "DiskPressure", "status": "False"}], True),
+        ([], True),
+        (None, True),
+        ("text", True),
+        # AKS reports a score of its own conditions first
+        ([{"type": f"C{n}", "status": "True"} for n in range(25)] + [{"type": "Ready"}], False),
+    ],
+)
+def test_a_node_is_ready_unless_its_condition_denies_it(conditions: object, ready: bool) -> None:
+    assert node_facts({"status": {"conditions": conditions}}).ready is ready
+
+
+def test_a_cordoned_node_is_ready() -> None:
+    node = {
+        "spec": {"unschedulable": True, "taints": [{"key": "node.kubernetes.io/unschedulable"}]}
+    }
+    assert node_facts(node).ready
+    assert not node_facts(node).virtual
+
+
+@pytest.mark.parametrize(
+    ("kind", "address", "public"),
+    [
+        ("InternalIP", "10.0.0.5", False),
+        ("InternalIP", "192.168.65.3", False),
+        ("InternalIP", "fd00::5", False),
+        ("InternalIP", "8.8.8.8", True),  # bare metal in a data centre
+        ("InternalIP", "2a01:4f8::5", True),
+        ("ExternalIP", "8.8.8.8", True),
+        ("ExternalIP", "10.9.9.9", True),  # behind NAT, by its operator's word
+        ("ExternalIP", "100.101.102.103", False),
+        ("InternalIP", "100.101.102.103", False),
+        ("Hostname", "node.example", False),
+    ],
+)
+def test_public_addresses_of_a_node(kind: str, address: str, public: bool) -> None:
+    node = NodeFacts("n", (NodeAddress(kind, address),))
+    assert node.public_addresses == ((address,) if public else ())
+
+
+def test_an_address_that_is_both_is_told_once() -> None:
+    both = (NodeAddress("InternalIP", "8.8.8.8"), NodeAddress("ExternalIP", "8.8.8.8"))
+    assert NodeFacts("n", both).public_addresses == ("8.8.8.8",)
+
+
+def test_rancher_desktops_bridge_is_not_public() -> None:
+    bridge = (NodeAddress("ExternalIP", "192.168.64.5"),)
+    assert NodeFacts("lima-rancher-desktop", bridge).public_addresses == ()
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("1.1.1.1", True),
+        ("2606:4700::1111", True),
+        ("127.0.0.1", False),
+        ("192.168.1.1", False),
+        ("172.16.0.1", False),
+        ("100.64.0.1", False),
+        ("169.254.1.1", False),
+        ("fd7a:115c:a1e0::1", False),
+        ("::1", False),
+        ("224.0.1.1", False),
+        ("ff0e::1", False),
+        ("host.example", False),
+        ("", False),
+    ],
+)
+def test_is_public(address: str, public: bool) -> None:
+    assert is_public(address) is public
+
+
+@pytest.mark.parametrize(
+    ("address", "member"),
+    [
+        ("100.64.0.0", True),
+        ("100.127.255.255", True),
+        ("100.128.0.0", False),
+        ("fd7a:115c:a1e0::1", True),
+        ("fd7a:115c:a1e1::1", False),
+        ("box.tail1234.ts.net", False),
+    ],
+)
+def test_is_tailnet(address: str, member: bool) -> None:
+    assert is_tailnet(address) is member
 
 
 def test_minikube_names_itself_in_the_kubeconfig() -> None:
