@@ -71,6 +71,7 @@ PURE = (
     "address.environment",
     "address.facts",
     "address.pace",
+    "address.remedy",
     "address.resolution",
     "ssh.names",
     "ssh.entry",
