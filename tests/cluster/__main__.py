@@ -10,10 +10,11 @@ from collections.abc import Callable
 
 from tests.cluster import plugin, prepare
 from tests.cluster.build import build
-from tests.cluster.cluster import Cluster, names
+from tests.cluster.cluster import Cluster
 from tests.cluster.laptop import Laptop
 from tests.cluster.process import ClusterError
 from tests.cluster.profiles import PROFILES
+from tests.cluster.state import names
 
 _OWN_CLUSTER = "on a cluster of your own: pipx install . && kubectl nodeport connect POD"
 

@@ -36,8 +36,9 @@ class Built:
     """Folder with kube-apiserver, kubelet and so on."""
     kubectl: Path
     """Folder with kubectl alone, for a PATH."""
-    images: tuple[Path, ...]
-    """Archives for `ctr image import`."""
+    pause_image: Path
+    """An archive for `ctr image import`, as the other."""
+    sshd_image: Path
 
 
 def build() -> Built:
@@ -45,7 +46,7 @@ def build() -> Built:
     binaries = _hyperkube()
     images = _images()
     return Built(
-        binaries / "components", binaries / "bin", (images / "pause.tar", images / "sshd.tar")
+        binaries / "components", binaries / "bin", images / "pause.tar", images / "sshd.tar"
     )
 
 

@@ -34,6 +34,7 @@ MACHINE_PACKAGES = (
     "iptables",
     "mmdebstrap",
     "openssh-client",
+    "openssh-server",
     "openssl",
     "python3-venv",
     "runc",

@@ -14,11 +14,12 @@ import pytest
 
 from tests.cluster import guard
 from tests.cluster.api import until
-from tests.cluster.cluster import Cluster, State, folder_of, free_name
+from tests.cluster.cluster import Cluster, free_name
 from tests.cluster.laptop import REPOSITORY, Laptop
 from tests.cluster.namespace import Namespace
 from tests.cluster.namespaces import connected
 from tests.cluster.process import ProcessId, run
+from tests.cluster.state import State, folder_of
 
 pytestmark = pytest.mark.cluster
 
