@@ -24,7 +24,7 @@ from tests.cluster import (
 )
 from tests.cluster import relay as relays
 from tests.cluster.api import Api, Object
-from tests.cluster.build import build
+from tests.cluster.build import build, trixie_image
 from tests.cluster.cache import locked
 from tests.cluster.families import url_host
 from tests.cluster.foreign import ForeignSshd
@@ -32,10 +32,12 @@ from tests.cluster.laptop import Laptop, end
 from tests.cluster.namespace import Namespace, namespace
 from tests.cluster.namespaces import Holder, connected, entering
 from tests.cluster.nodes import Looks
+from tests.cluster.pods import Words
 from tests.cluster.process import ClusterError, ProcessId, run
 from tests.cluster.profiles import API_PORT, PROFILES, Forwarder, Profile
 from tests.cluster.relay import Relay
 from tests.cluster.state import State, folder_of
+from tests.cluster.versions import TRIXIE_IMAGE
 
 
 class Cluster:
@@ -193,7 +195,7 @@ class Cluster:
 
     def namespace(self) -> AbstractContextManager[Namespace]:
         """A fresh Kubernetes namespace for the `with` block."""
-        return namespace(self.api, self.laptop.public_key())
+        return namespace(self.api, self.laptop.public_key(), self._load)
 
     def user(
         self,
@@ -258,6 +260,11 @@ class Cluster:
     def _update(self, state: State) -> None:
         self._state = state
         state.write(self.folder)
+
+    def _load(self, words: Words) -> None:
+        """Give the node the image that is not there from the start, if these words want it."""
+        if words.image == "trixie" and not self.run_in_node(node.image_listing(TRIXIE_IMAGE)):
+            self.run_in_node(node.image_import(trixie_image()))
 
     def _forward(self, former: Forwarder | None, chosen: Forwarder | None) -> None:
         """Let the forwarder that runs be the chosen one."""

@@ -82,9 +82,17 @@ def start(plan: Plan, token: str) -> Holder:
     return hold(NAMESPACES, spec, plan.state / "log" / "node.log")
 
 
+_IMAGES = ("ctr", f"--address={_SOCKET}", "--namespace=k8s.io", "images")
+
+
 def image_import(image: Path) -> list[str]:
     """The command that gives containerd an image, to be run in the node."""
-    return ["ctr", f"--address={_SOCKET}", "--namespace=k8s.io", "images", "import", str(image)]
+    return [*_IMAGES, "import", str(image)]
+
+
+def image_listing(name: str) -> list[str]:
+    """The command that prints an image's name if containerd has it, to be run in the node."""
+    return [*_IMAGES, "list", "--quiet", f"name=={name}"]
 
 
 def _setup(plan: Plan, config: Path) -> list[list[str]]:
