@@ -7,7 +7,9 @@ has a way out to any other network. `python -m tests.cluster --help` plays with 
 versions, prepare, build (with cache and image)     what it is made of
 namespaces, holder, process                         how its hosts are held and ended
 node, readiness, cgroups, pki, kubeconfig           the node
-laptop, network, profiles, forwarder, relay         the laptop and its ways to the node
-cluster, namespace, pods, api                       what tests use
+laptop, families, network, forwarder, relay         the laptop and its ways to the node
+profiles, nodes, foreign                            what an environment makes of them
+cluster, state, lifetime                            from start to down
+namespace, pods, api, sshd_log                      what tests use
 plugin, guard                                       the plugin under test; the real home
 """

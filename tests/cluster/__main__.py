@@ -9,11 +9,13 @@ import time
 from collections.abc import Callable
 
 from tests.cluster import plugin, prepare
-from tests.cluster.build import build
-from tests.cluster.cluster import Cluster, names
+from tests.cluster.build import build, trixie_image
+from tests.cluster.cluster import Cluster
+from tests.cluster.image import release
 from tests.cluster.laptop import Laptop
 from tests.cluster.process import ClusterError
 from tests.cluster.profiles import PROFILES
+from tests.cluster.state import names
 
 _OWN_CLUSTER = "on a cluster of your own: pipx install . && kubectl nodeport connect POD"
 
@@ -62,6 +64,8 @@ def prepare_machine(arguments: argparse.Namespace) -> int:
         return 0 if arguments.if_possible else 1
     prepare.prepare()
     build()
+    if release()["ID"] == "debian":
+        trixie_image()
     plugin.installed()
     return 0
 

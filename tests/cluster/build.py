@@ -36,8 +36,9 @@ class Built:
     """Folder with kube-apiserver, kubelet and so on."""
     kubectl: Path
     """Folder with kubectl alone, for a PATH."""
-    images: tuple[Path, ...]
-    """Archives for `ctr image import`."""
+    pause_image: Path
+    """An archive for `ctr image import`, as the other."""
+    sshd_image: Path
 
 
 def build() -> Built:
@@ -45,7 +46,7 @@ def build() -> Built:
     binaries = _hyperkube()
     images = _images()
     return Built(
-        binaries / "components", binaries / "bin", (images / "pause.tar", images / "sshd.tar")
+        binaries / "components", binaries / "bin", images / "pause.tar", images / "sshd.tar"
     )
 
 
@@ -118,29 +119,39 @@ def _progress(title: str, output: IO[str] | None = None) -> Iterator[None]:
 
 def _images() -> Path:
     pause = _hyperkube() / "pause"
-    ingredients = [
-        Path(image.__file__).read_text(),
-        *versions.IMAGE_PACKAGES,
-        image.release()["VERSION_CODENAME"],
-        pause.parent.name,
-    ]
+    suite = image.release()["VERSION_CODENAME"]
+    ingredients = [*_image_ingredients(suite), pause.parent.name]
 
     def make(folder: Path) -> None:
         root = folder / "root.tar"
         with _progress("building the images: pause, and Debian with sshd"):
-            for name, command in ((versions.PAUSE_IMAGE, "/pause"), (versions.SSHD_IMAGE, "bash")):
-                if command == "/pause":
-                    image.one_file_root(pause, root)
-                else:
-                    image.debian_root(root)
-                short = name.rpartition("/")[2].partition(":")[0]
-                image.docker_archive(
-                    folder / f"{short}.tar",
-                    root,
-                    name=name,
-                    command=[command],
-                    architecture=architecture(),
-                )
-                root.unlink()
+            image.one_file_root(pause, root)
+            _archive(folder / "pause.tar", root, versions.PAUSE_IMAGE, "/pause")
+            image.debian_root(root, suite)
+            _archive(folder / "sshd.tar", root, versions.SSHD_IMAGE, "bash")
 
     return cached("images", ingredients, make)
+
+
+def trixie_image() -> Path:
+    """An archive of TRIXIE_IMAGE; raises ClusterError where no trixie can be had."""
+    if image.release()["ID"] != "debian":
+        raise ClusterError("the machine's package sources have no Debian trixie")
+
+    def make(folder: Path) -> None:
+        root = folder / "root.tar"
+        with _progress("building the image of Debian trixie with sshd"):
+            image.debian_root(root, "trixie")
+            _archive(folder / "sshd.tar", root, versions.TRIXIE_IMAGE, "bash")
+
+    return cached("trixie", _image_ingredients("trixie"), make) / "sshd.tar"
+
+
+def _image_ingredients(suite: str) -> list[str]:
+    return [Path(image.__file__).read_text(), *versions.IMAGE_PACKAGES, suite]
+
+
+def _archive(target: Path, root: Path, name: str, command: str) -> None:
+    """Make the image, and remove the tar file it is made from."""
+    image.docker_archive(target, root, name=name, command=[command], architecture=architecture())
+    root.unlink()

@@ -3,64 +3,41 @@
 from __future__ import annotations
 
 import json
-import re
 import secrets
-import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
-from tests.cluster import cgroups, kubeconfig, network, node, pki, readiness
-from tests.cluster import laptop as laptops
+from tests.cluster import (
+    families,
+    foreign,
+    kubeconfig,
+    lifetime,
+    network,
+    node,
+    nodes,
+    readiness,
+)
 from tests.cluster import relay as relays
 from tests.cluster.api import Api, Object
-from tests.cluster.build import Built, build
-from tests.cluster.cache import cache_root, locked
+from tests.cluster.build import build, trixie_image
+from tests.cluster.cache import locked
+from tests.cluster.families import url_host
+from tests.cluster.foreign import ForeignSshd
 from tests.cluster.laptop import Laptop, end
 from tests.cluster.namespace import Namespace, namespace
-from tests.cluster.namespaces import (
-    Holder,
-    connected,
-    end_with_mount,
-    entering,
-)
+from tests.cluster.namespaces import Holder, connected, entering
+from tests.cluster.nodes import Looks
+from tests.cluster.pods import Words
 from tests.cluster.process import ClusterError, ProcessId, run
-from tests.cluster.profiles import API_PORT, CABLE_NODE, NODE_IP, PROFILES, Profile
+from tests.cluster.profiles import API_PORT, PROFILES, Forwarder, Profile
 from tests.cluster.relay import Relay
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """What another process has to know to use or end a cluster; the file state.json."""
-
-    node: ProcessId
-    laptop: ProcessId
-    kubectl: str
-    profile: str = "lan"
-    forwarder: ProcessId | None = None
-    detached: bool = False
-
-    @classmethod
-    def read(cls, folder: Path) -> State | None:
-        """The state in a cluster's folder; None if there is none, or none of a live cluster."""
-        try:
-            fields: dict[str, Any] = json.loads((folder / "state.json").read_text())
-        except FileNotFoundError:
-            return None
-        for key in ("node", "laptop", "forwarder"):
-            fields[key] = ProcessId(**fields[key]) if fields[key] else None
-        state = cls(**fields)
-        return state if state.node.alive() and state.laptop.alive() else None
-
-    def write(self, folder: Path) -> None:
-        """Write the file whole or not at all."""
-        temporary = folder / "state.json.new"
-        temporary.write_text(json.dumps(asdict(self)))
-        temporary.rename(folder / "state.json")
+from tests.cluster.state import State, folder_of
+from tests.cluster.versions import TRIXIE_IMAGE
 
 
 class Cluster:
@@ -76,30 +53,42 @@ class Cluster:
         self._holders: tuple[Holder, ...] = ()
         self._resources = ExitStack()
         self._lock = ExitStack()
-        self.api = Api(self.ca, self.token, lambda: connected(state.laptop, (CABLE_NODE, API_PORT)))
+        self.families = families.families(state.ip_families)
+        self.node_name = state.node_name
+        node_address = (self.families[0].cable_node, API_PORT)
+        self.api = Api(self.ca, self.token, lambda: connected(state.laptop, node_address))
 
     @classmethod
-    def start(cls, name: str = "test", *, api_flags: tuple[str, ...] = ()) -> Cluster:
+    def start(
+        cls,
+        name: str = "test",
+        *,
+        api_flags: tuple[str, ...] = (),
+        identity: node.Identity = node.DOCKER_DESKTOP,
+        ip_families: tuple[families.Name, ...] = ("IPv4",),
+    ) -> Cluster:
         """Start a cluster; first end what a killed run left under this name.
 
-        `api_flags` are flags for its API server, besides the usual ones.
+        `api_flags` are flags for its API server, besides the usual ones; `identity` is its node's;
+        of two `ip_families` the first is the primary one.
 
         It has the profile "lan", and nothing but a kubeconfig in its home. It dies with this
         process, unless detach() is called. Raises ClusterError, also when the name is in use.
         """
         built = build()
+        chosen = families.families(ip_families)
+        plan = node.Plan(folder_of(name), built, lifetime.cgroup(name), identity, chosen, api_flags)
         with ExitStack() as lock, ExitStack() as resources:
             lock.enter_context(_locked(name))
             earlier = State.read(folder_of(name))
             if earlier and earlier.detached:
                 command = f"python -m tests.cluster down --name {name}"
                 raise ClusterError(f"cluster {name} is up: {command}")
-            _remove(name)
-            resources.callback(_remove, name)
-            state, holders = _start(name, built, resources, api_flags)
+            lifetime.remove(name)
+            resources.callback(lifetime.remove, name)
+            state, holders = lifetime.start(plan, resources)
             cluster = cls(name, state)
-            log = cluster.folder / "log"
-            readiness.wait(cluster.api, state.node, log, built.images)
+            readiness.wait(cluster.api, state.node, plan)
             cluster.use("lan")
             cluster._holders = holders
             cluster._resources = resources.pop_all()
@@ -121,7 +110,7 @@ class Cluster:
         Raises ClusterError when the process that started it still runs.
         """
         with _locked(name):
-            _remove(name)
+            lifetime.remove(name)
 
     def down(self) -> None:
         """End everything, and remove every trace but the cache. After detach(): does nothing."""
@@ -161,15 +150,17 @@ class Cluster:
         return PROFILES[self._state.profile]
 
     def use(self, profile: str) -> None:
-        """Change to a network profile: routes, forwarder, and ~/.kube/config in the laptop."""
-        chosen = PROFILES[profile]
-        network.route(self.laptop.process, chosen)
-        if self._state.forwarder and not chosen.forwarder:
-            self._state.forwarder.kill()
-        running = self._state.forwarder if chosen.forwarder else None
-        if chosen.forwarder and not (running and running.alive()):
-            running = self._start_forwarder()
-        self._update(replace(self._state, profile=profile, forwarder=running))
+        """Change to a profile: routes, firewall, Nodes, forwarder, the laptop's ~/.kube/config."""
+        former, chosen = self.profile, PROFILES[profile]
+        self._update(replace(self._state, profile=profile))
+        network.use(self.laptop.process, self._state.node, chosen, self.families)
+        os_release = self.folder / "node" / "os-release"
+        nodes.dress(self.api, self.node_name, os_release, chosen, self.families)
+        if former.second_node:
+            nodes.remove(self.api, nodes.SECOND)
+        if chosen.second_node:
+            nodes.create(self.api, nodes.second(self.families))
+        self._forward(former.forwarder, chosen.forwarder)
         self.laptop.write(
             self.laptop.home / ".kube" / "config", json.dumps(self.kubeconfig(), indent=2)
         )
@@ -178,11 +169,17 @@ class Cluster:
         """Give the laptop a new home: the profile's ~/.kube/config and a fresh key pair."""
         self.laptop.reset_home(self.kubeconfig())
 
+    @property
+    def server(self) -> str:
+        """The API server's URL in the profile's ~/.kube/config."""
+        host = "127.0.0.1" if self.profile.forwarder else self.families[0].node
+        return f"https://{url_host(host)}:{API_PORT}"
+
     def kubeconfig(self, token: str | None = None, namespace: str | None = None) -> dict[str, Any]:
         """A kubeconfig as the profile's user has it; the administrator's without a token."""
         profile = self.profile
         return kubeconfig.build(
-            profile.server,
+            self.server,
             self.ca,
             token or self.token,
             context=profile.context,
@@ -198,7 +195,7 @@ class Cluster:
 
     def namespace(self) -> AbstractContextManager[Namespace]:
         """A fresh Kubernetes namespace for the `with` block."""
-        return namespace(self.api, self.laptop.public_key())
+        return namespace(self.api, self.laptop.public_key(), self._load)
 
     def user(
         self,
@@ -229,12 +226,32 @@ class Cluster:
         """
         plan = json.dumps(asdict(relays.Plan(delay_s, cut_after_bytes, cut_path)))
         argv = [sys.executable, "-m", "tests.cluster.relay", str(self.folder / "pki"), plan]
+        argv.append(self.families[0].cable_node)
         output = self.folder / "log" / f"relay-{secrets.token_hex(4)}"
         process = self.laptop.service(argv, output)
         try:
             yield Relay(self.laptop, output)
         finally:
             end(process)
+
+    def foreign_sshd(
+        self, port: int, host_keys: Literal["own", "image"] = "own"
+    ) -> AbstractContextManager[ForeignSshd]:
+        """Another cluster's sshd on the laptop's 127.0.0.1:PORT, for the `with` block.
+
+        Its host keys are its own, or the very same as in the pods' image. Start it before a Service
+        gets the port: the profile's forwarder passes a taken port over, and says so.
+        """
+        keys: Literal["own"] | Path = "own" if host_keys == "own" else build().sshd_image
+        return foreign.sshd(self.laptop, self.folder, port, keys)
+
+    def forwarder_errors(self) -> str:
+        """What the forwarder that runs has said on stderr, such as which ports were taken."""
+        return (self.folder / "log" / "forwarder.errors").read_text()
+
+    def extra_nodes(self, *looks: Looks) -> AbstractContextManager[None]:
+        """More Nodes, objects alone, for the `with` block; they can look like any system's."""
+        return nodes.extra(self.api, *looks)
 
     def run_in_node(self, argv: Sequence[str | Path]) -> str:
         """Run a command in the node's namespaces; returns its stdout, raises ClusterError."""
@@ -244,25 +261,26 @@ class Cluster:
         self._state = state
         state.write(self.folder)
 
-    def _start_forwarder(self) -> ProcessId:
-        plan = (str(self.folder), "127.0.0.1", str(self._state.node.pid))
-        argv = [sys.executable, "-m", "tests.cluster.forwarder", *plan]
-        return ProcessId.of(self.laptop.service(argv, self.folder / "log" / "forwarder").pid)
+    def _load(self, words: Words) -> None:
+        """Give the node the image that is not there from the start, if these words want it."""
+        if words.image == "trixie" and not self.run_in_node(node.image_listing(TRIXIE_IMAGE)):
+            self.run_in_node(node.image_import(trixie_image()))
 
-
-def folder_of(name: str) -> Path:
-    """Where a cluster keeps its state; raises ClusterError for a name that cannot be one."""
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,30}", name):
-        raise ClusterError(f"a cluster cannot be named {name!r}")
-    parent = cache_root() / "clusters"
-    parent.mkdir(mode=0o700, exist_ok=True)
-    return parent / name
-
-
-def names() -> list[str]:
-    """The clusters that are up."""
-    folders = sorted(path for path in (cache_root() / "clusters").glob("*") if path.is_dir())
-    return [path.name for path in folders if State.read(path)]
+    def _forward(self, former: Forwarder | None, chosen: Forwarder | None) -> None:
+        """Let the forwarder that runs be the chosen one."""
+        running = self._state.forwarder
+        if running and chosen == former and running.alive():
+            return
+        if running:
+            running.kill()
+            running = None
+        if chosen:
+            plan = [str(self.folder), json.dumps(asdict(chosen)), self.families[0].cable_node]
+            module = [sys.executable, "-m", "tests.cluster.forwarder"]
+            argv = [*module, *plan, str(self._state.node.pid)]
+            process = self.laptop.service(argv, self.folder / "log" / "forwarder")
+            running = ProcessId.of(process.pid)
+        self._update(replace(self._state, forwarder=running))
 
 
 @contextmanager
@@ -287,37 +305,3 @@ def free_name(stem: str) -> str:
         except BlockingIOError:
             continue
     raise ClusterError(f"too many clusters called {stem}")
-
-
-def _cgroup(name: str) -> str:
-    return f"kubectl-nodeport-{name}"
-
-
-def _start(
-    name: str, built: Built, stack: ExitStack, api_flags: tuple[str, ...]
-) -> tuple[State, tuple[Holder, ...]]:
-    folder = folder_of(name)
-    (folder / "log").mkdir(mode=0o700, parents=True)
-    token = pki.make(folder / "pki", (CABLE_NODE, NODE_IP))
-    admin = kubeconfig.build(f"https://{CABLE_NODE}:{API_PORT}", folder / "pki/ca.crt", token)
-    (folder / "admin.kubeconfig").write_text(json.dumps(admin, indent=2))
-    cgroups.make(_cgroup(name))
-    laptop = laptops.start(name, folder)
-    stack.callback(laptop.leave)
-    server = node.start(node.Plan(folder, token, built, _cgroup(name), api_flags))
-    stack.callback(server.leave)
-    state = State(server.process, laptop.process, str(built.kubectl))
-    state.write(folder)
-    network.plug_in(laptop.process, server.process)
-    for holder in (laptop, server):
-        holder.say("go")
-    return state, (laptop, server)
-
-
-def _remove(name: str) -> None:
-    """End what is left of a cluster and remove its cgroups and its folder."""
-    for mark in (node.mark(name), laptops.mark(name)):
-        end_with_mount(mark)
-    cgroups.remove(_cgroup(name))
-    if folder_of(name).exists():
-        shutil.rmtree(folder_of(name))

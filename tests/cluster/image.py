@@ -16,12 +16,14 @@ _NOT_IN_IMAGES = tuple(f"/usr/share/{name}/*" for name in ("doc", "info", "local
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-def debian_root(target: Path) -> None:
-    """Write a Debian root file system with sshd, its host keys inside, as a tar file.
+def debian_root(target: Path, suite: str) -> None:
+    """Write a root file system of a Debian release with sshd, its host keys inside, as a tar file.
 
-    It is of the machine's own release, from the sources and by the options its apt uses.
+    It comes from the sources that the machine's apt uses, by the same options.
     """
-    target.with_suffix(".list").write_text("".join(f"{line}\n" for line in apt_sources()))
+    own = release()["VERSION_CODENAME"]
+    lines = (f"{line.replace(own, suite)}\n" for line in apt_sources())
+    target.with_suffix(".list").write_text("".join(lines))
     target.with_suffix(".conf").write_text(run(["apt-config", "dump", "Acquire"]))
     make_user = 'chroot "$1" useradd --create-home --shell /bin/bash dev'
     run(
@@ -35,7 +37,7 @@ def debian_root(target: Path) -> None:
             f"--aptopt={target.with_suffix('.conf')}",
             f"--customize-hook={make_user}",
             "--format=tar",
-            release()["VERSION_CODENAME"],
+            suite,
             target,
             target.with_suffix(".list"),
         ],

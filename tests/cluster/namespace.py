@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from tests.cluster import pods
+from tests.cluster import pods, sshd_log
 from tests.cluster.api import Api, ApiError, Object, until
 from tests.cluster.pods import Words
 from tests.cluster.process import ClusterError
@@ -28,10 +28,13 @@ class Pod:
 class Namespace:
     """Makes pods; their sshd lets the laptop's key in."""
 
-    def __init__(self, api: Api, name: str, public_key: str) -> None:
+    def __init__(
+        self, api: Api, name: str, public_key: str, load: Callable[[Words], None] = lambda _: None
+    ) -> None:
         self.api = api
         self.name = name
         self._public_key = public_key
+        self._load = load
         self.words: dict[str, Words] = {}
         """The words each pod was made from."""
 
@@ -45,6 +48,7 @@ class Namespace:
         crash-looping, completed. Raises ClusterError.
         """
         self.words[name] = Words(**words)
+        self._load(self.words[name])
         body = pods.manifest(name, self.words[name], self._public_key)
         created = self.api.create(f"{self.path}/pods", body)
         if wait:
@@ -69,6 +73,7 @@ class Namespace:
     def _workload(
         self, kind: str, name: str, replicas: int, words: Words, *, wait: bool
     ) -> list[Pod]:
+        self._load(words)
         body = pods.workload(kind, name, words, self._public_key, replicas)
         self.api.create(f"/apis/apps/v1/namespaces/{self.name}/{kind.lower()}s", body)
         return self._pods_of(name, replicas, words, wait=wait)
@@ -149,6 +154,10 @@ class Namespace:
         """What a pod's container has written so far."""
         return self.api.text(f"{self.path}/pods/{name}/log")
 
+    def connections(self, name: str) -> list[sshd_log.Connection]:
+        """Who has knocked at the sshd of a pod with the word `verbose`, and when."""
+        return sshd_log.connections(self.api.text(f"{self.path}/pods/{name}/log?timestamps=true"))
+
     @property
     def path(self) -> str:
         """The API path of this namespace."""
@@ -165,8 +174,11 @@ class Namespace:
 
 
 @contextmanager
-def namespace(api: Api, public_key: str) -> Iterator[Namespace]:
-    """A new namespace with a random name; deleted after, in the background."""
+def namespace(api: Api, public_key: str, load: Callable[[Words], None]) -> Iterator[Namespace]:
+    """A new namespace with a random name; deleted after, in the background.
+
+    `load` makes sure that the node has what these words need, before a pod is made from them.
+    """
     name = f"t-{secrets.token_hex(4)}"
     api.create("/api/v1/namespaces", {"metadata": {"name": name}})
     try:
@@ -174,7 +186,7 @@ def namespace(api: Api, public_key: str) -> Iterator[Namespace]:
         with suppress(ApiError):
             path = f"/api/v1/namespaces/{name}/serviceaccounts"
             api.create(path, {"metadata": {"name": "default"}})
-        yield Namespace(api, name, public_key)
+        yield Namespace(api, name, public_key, load)
     finally:
         api.delete(f"/api/v1/namespaces/{name}")
 

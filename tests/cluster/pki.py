@@ -12,7 +12,6 @@ _NAMES = (
     "DNS:kubernetes.default.svc",
     "DNS:kubernetes.docker.internal",
     "DNS:localhost",
-    "IP:10.96.0.1",
     "IP:127.0.0.1",
 )
 _FILES = ("ca.key", "ca.crt", "server.key", "server.csr", "server.ext", "server.crt")
@@ -24,7 +23,7 @@ _NEW_KEY = ["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-
 def make(folder: Path, addresses: tuple[str, ...]) -> str:
     """Fill the folder with ca.crt, server.crt, server.key, accounts.key, tokens.csv and token.
 
-    `addresses` are the server's own, beside those every cluster answers for. Returns the
+    `addresses` are the server's own, beside those that every cluster answers for. Returns the
     administrator's token, which is in the file too.
     """
     folder.mkdir(mode=0o700, parents=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from tests.cluster.versions import SSHD_IMAGE
+from tests.cluster.versions import SSHD_IMAGE, TRIXIE_IMAGE
 
 Object = dict[str, Any]
 
@@ -23,7 +23,7 @@ if [ "$HOST_KEYS" = own ]; then
     ssh-keygen -q -t $kind -N '' -f /etc/ssh/ssh_host_${kind}_key
   done
 fi
-[ "$PORT" = 22 ] || echo "Port $PORT" >/etc/ssh/sshd_config.d/port.conf
+echo "$SSHD_SETTINGS" >/etc/ssh/sshd_config.d/words.conf
 mkdir -p /run/sshd
 exec /usr/sbin/sshd -D -e
 """,
@@ -47,6 +47,12 @@ class Words:
     """False: its readiness probe fails for ever."""
     schedulable: bool = True
     """False: no node fits, so it stays Pending."""
+    image: Literal["own", "trixie"] = "own"
+    """The machine's own Debian release, or trixie with OpenSSH 10 and its PerSourcePenalties."""
+    verbose: bool = False
+    """Its sshd logs each connection: Namespace.connections()."""
+    passwords: bool = True
+    """Whether its sshd allows password logins, as Debian's does unless told."""
     port: int = 22
     """Where its program listens."""
     port_name: str | None = "ssh"
@@ -85,10 +91,11 @@ def _spec(words: Words, public_key: str) -> Object:
         "AUTHORIZED_KEY": public_key,
         "HOST_KEYS": words.host_keys,
         "PORT": str(words.port),
+        "SSHD_SETTINGS": "\n".join(_sshd_settings(words)),
     }
     container: Object = {
         "name": "main",
-        "image": SSHD_IMAGE,
+        "image": TRIXIE_IMAGE if words.image == "trixie" else SSHD_IMAGE,
         "imagePullPolicy": "Never",
         "command": list(words.command or ("bash", "-euc", RUNS[words.runs])),
         "env": [{"name": key, "value": value} for key, value in variables.items()],
@@ -108,6 +115,14 @@ def _spec(words: Words, public_key: str) -> Object:
     if not words.schedulable:
         spec["nodeSelector"] = {"no-such-node": "true"}
     return spec
+
+
+def _sshd_settings(words: Words) -> Iterator[str]:
+    yield f"PasswordAuthentication {'yes' if words.passwords else 'no'}"
+    if words.verbose:
+        yield "LogLevel VERBOSE"
+    if words.port != 22:
+        yield f"Port {words.port}"
 
 
 def settled(pod: Object, words: Words) -> bool:

@@ -1,17 +1,40 @@
 """How the laptop reaches the cluster: one row for each environment.
 
-To add one: a new row here; what makes it special goes into network.route() or Cluster.use().
+To add one: a new row here; what makes it special goes into network.use(), nodes.dress() or
+Cluster.use().
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
-NODE_IP = "192.168.65.3"
-"""The node's InternalIP (Docker Desktop's own)."""
-CABLE_LAPTOP = "10.77.0.1"
-CABLE_NODE = "10.77.0.2"
 API_PORT = 6443
+
+Route = Literal["direct", "vanishes", "unreachable", "blackhole"]
+"""What becomes of packets to the node's InternalIP. They arrive; they vanish, so that connect()
+times out; or the laptop itself says EHOSTUNREACH or EINVAL at once, as a VPN's routes make it."""
+
+Firewall = Literal["open", "drop", "reject", "reset"]
+"""What the node does with packets to a NodePort. `drop`: silence. `reject`: an ICMP error that
+connect() tells as EHOSTUNREACH, firewalld's way. `reset`: the connection is accepted, then reset,
+as a service mesh or an inspecting firewall does; no program in a pod notices."""
+
+DEBIAN = "Debian GNU/Linux 12 (bookworm)"
+EVERYWHERE = "0.0.0.0"
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarder:
+    """A process on the laptop that accepts connections and carries them to the node."""
+
+    bind: str = "127.0.0.1"
+    node_ports: bool = True
+    """Whether it carries NodePorts; the API server's port it always does."""
+    delay_s: float = 0
+    """It opens a port so long after its Service came."""
+    hollow: bool = False
+    """It closes every connection to a NodePort as soon as it has accepted it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,38 +42,71 @@ class Profile:
     """An environment as its user sees it from the laptop."""
 
     name: str
-    context: str
-    """Name of the context in ~/.kube/config."""
-    cluster: str
-    user: str
-    server: str
-    """The API server's URL in ~/.kube/config."""
-    node_reachable: bool
-    """Whether packets to NODE_IP arrive; if not they vanish, as the real ones do."""
-    forwarder: bool
-    """Whether a process on the laptop's 127.0.0.1 forwards the API server and each NodePort."""
+    route: Route
+    context: str = "kubernetes-admin@kubernetes"
+    """Name of the context in ~/.kube/config: USER@CLUSTER, or one name for all three."""
+    os_image: str = DEBIAN
+    """What the node says of its system (osImage)."""
+    forwarder: Forwarder | None = None
+    """If there is one, ~/.kube/config has the API server at 127.0.0.1."""
+    firewall: Firewall = "open"
+    external: Literal["open", "drop"] | None = None
+    """Whether the node has an ExternalIP too, and what happens to NodePorts there."""
+    second_node: bool = False
+    """Whether a Node `worker-2` exists whose address, the cable's end, leads to kube-proxy too."""
+
+    @property
+    def user(self) -> str:
+        """Name of the user in ~/.kube/config."""
+        return self.context.partition("@")[0]
+
+    @property
+    def cluster(self) -> str:
+        """Name of the cluster in ~/.kube/config."""
+        return self.context.rpartition("@")[2]
 
 
+_API_ALONE = Forwarder(node_ports=False)
 PROFILES = {
     profile.name: profile
     for profile in (
+        # Where the node's address answers, or is where nothing answers.
+        Profile("lan", "direct"),
+        Profile("firewall", "direct", firewall="drop"),
+        Profile("reject", "direct", firewall="reject"),
+        Profile("reset", "direct", firewall="reset"),
+        Profile("no-route", "unreachable", forwarder=_API_ALONE),
+        Profile("blackhole", "blackhole", forwarder=_API_ALONE),
+        Profile("public", "vanishes", external="open", forwarder=_API_ALONE),
+        Profile("filtered-external", "direct", external="drop"),
+        Profile("second-node", "vanishes", second_node=True, forwarder=_API_ALONE),
+        # Where something on the laptop forwards.
         Profile(
-            name="lan",
-            context="kubernetes-admin@kubernetes",
-            cluster="kubernetes",
-            user="kubernetes-admin",
-            server=f"https://{NODE_IP}:{API_PORT}",
-            node_reachable=True,
-            forwarder=False,
+            "docker-desktop",
+            "vanishes",
+            context="docker-desktop",
+            os_image="Docker Desktop",
+            forwarder=Forwarder(bind=EVERYWHERE),  # vpnkit's OutIP
+        ),
+        # kind publishes the API server's port alone. The real one has another node too:
+        # Cluster.start(name, identity=node.KIND).
+        Profile("docker-desktop-kind", "vanishes", context="docker-desktop", forwarder=_API_ALONE),
+        Profile(
+            "orbstack", "direct", context="orbstack", os_image="OrbStack", forwarder=Forwarder()
+        ),
+        Profile(  # Lima's guest agent
+            "late-forwarder",
+            "vanishes",
+            context="default",
+            os_image="Ubuntu 24.04.3 LTS",
+            forwarder=Forwarder(delay_s=8),
         ),
         Profile(
-            name="docker-desktop",
-            context="docker-desktop",
-            cluster="docker-desktop",
-            user="docker-desktop",
-            server=f"https://127.0.0.1:{API_PORT}",
-            node_reachable=False,
-            forwarder=True,
+            "hollow-forwarder",
+            "vanishes",
+            context="rancher-desktop",
+            os_image="Alpine Linux v3.22",
+            forwarder=Forwarder(bind=EVERYWHERE, hollow=True),
         ),
     )
 }

@@ -1,8 +1,8 @@
 """Something between clients in the laptop and the API server: it counts, delays and cuts.
 
-Run as `python -m tests.cluster.relay PKI PLAN`: it listens on a free port of 127.0.0.1, which is
-its first line of output, and prints a line of JSON for each request. TLS ends here, with the API
-server's own certificate, and begins anew behind it.
+Run as `python -m tests.cluster.relay PKI PLAN ADDRESS`, with the node's address: it listens on a
+free port of 127.0.0.1, which is its first line of output, and prints a line of JSON for each
+request. TLS ends here, with the API server's own certificate, and begins anew behind it.
 HTTP/1.1 only, which is what clients speak where nothing else is offered.
 """
 
@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.cluster.profiles import API_PORT, CABLE_NODE
+from tests.cluster.profiles import API_PORT
 
 if TYPE_CHECKING:
     from tests.cluster.laptop import Laptop
@@ -160,16 +160,17 @@ class Pipe:
 class Server:
     """The process: each client's connection gets one of its own to the API server."""
 
-    def __init__(self, pki: Path, plan: Plan) -> None:
+    def __init__(self, pki: Path, plan: Plan, address: str) -> None:
         self._upstream_tls = ssl.create_default_context(cafile=str(pki / "ca.crt"))
         self._plan = plan
+        self._address = address
         self._numbers = itertools.count(1)
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection until either side ends it."""
         number = next(self._numbers)
         upstream_reader, upstream_writer = await asyncio.open_connection(
-            CABLE_NODE, API_PORT, ssl=self._upstream_tls, server_hostname="kubernetes"
+            self._address, API_PORT, ssl=self._upstream_tls, server_hostname="kubernetes"
         )
         there = Pipe(reader, upstream_writer)
         back = Pipe(upstream_reader, writer)
@@ -247,11 +248,11 @@ class Distance:
         await arriving
 
 
-async def _main(pki: Path, plan: Plan) -> None:
+async def _main(pki: Path, plan: Plan, address: str) -> None:
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(pki / "server.crt", pki / "server.key")
     tls.set_alpn_protocols(["http/1.1"])
-    server = Server(pki, plan)
+    server = Server(pki, plan, address)
     listener = await asyncio.start_server(server.handle, "127.0.0.1", 0, ssl=tls)
     port = listener.sockets[0].getsockname()[1]
     if plan.delay_s:
@@ -263,4 +264,4 @@ async def _main(pki: Path, plan: Plan) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(Path(sys.argv[1]), Plan(**json.loads(sys.argv[2]))))
+    asyncio.run(_main(Path(sys.argv[1]), Plan(**json.loads(sys.argv[2])), sys.argv[3]))

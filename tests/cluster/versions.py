@@ -34,6 +34,7 @@ MACHINE_PACKAGES = (
     "iptables",
     "mmdebstrap",
     "openssh-client",
+    "openssh-server",
     "openssl",
     "python3-venv",
     "runc",
@@ -47,3 +48,6 @@ IMAGE_PACKAGES = ("openssh-server", "openssh-sftp-server", "procps", "rsync", "s
 
 PAUSE_IMAGE = "localhost/pause:1"
 SSHD_IMAGE = "localhost/sshd:1"
+"""Of the machine's own Debian release."""
+TRIXIE_IMAGE = "localhost/sshd:trixie"
+"""Of Debian trixie, whose OpenSSH 10 has PerSourcePenalties on."""

@@ -265,8 +265,9 @@ def test_no_address_answers(desk: Desk) -> None:
         told = desk.refused("dev", "--timeout", "3s")
     expected = message(
         r"NodePort \d+ of pod dev is open, but answers at no address from here; tried "
+        f"{re.escape(NODE_IS_SILENT)}; "
         r"127\.0\.0\.1: connection refused: nothing is behind that port there "
-        f"{re.escape(FORWARDS)}; {re.escape(NODE_IS_SILENT)}",
+        r"\(this machine: the cluster may run on it\)",
         r"does a firewall, a VPN or a cluster without port forwarding stand between\? "
         r"kubectl get node docker-desktop -o wide shows its addresses",
     )

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,11 +15,12 @@ import pytest
 
 from tests.cluster import guard
 from tests.cluster.api import until
-from tests.cluster.cluster import Cluster, State, folder_of, free_name
+from tests.cluster.cluster import Cluster, free_name
 from tests.cluster.laptop import REPOSITORY, Laptop
 from tests.cluster.namespace import Namespace
 from tests.cluster.namespaces import connected
 from tests.cluster.process import ProcessId, run
+from tests.cluster.state import State, folder_of
 
 pytestmark = pytest.mark.cluster
 
@@ -198,6 +200,38 @@ def test_image_host_keys_are_shared_and_own_ones_are_not(cluster: Cluster, ns: N
     assert len({keys["one"], keys["own-one"], keys["own-two"]}) == 3
     ns.replace_pod("own-one")
     assert _host_key(cluster, ns, "own-one") != keys["own-one"]
+
+
+def test_trixie_punishes_who_knocks_too_often(cluster: Cluster, ns: Namespace) -> None:
+    """Fifteen banners in a row that nobody logs in after, and its OpenSSH 10 lets no more in."""
+    cluster.use("lan")
+    began_s = time.time()
+    ns.pod("dev", image="trixie", verbose=True, passwords=False)
+    port = _expose(ns, {"app": "dev"})
+    until("the port", lambda: _answers(cluster, "192.168.65.3", port, b"SSH-2.0-OpenSSH_10"))
+
+    until("a drop", lambda: _answers(cluster, "192.168.65.3", port, b"Not allowed at this time"))
+
+    until("its log", lambda: ns.connections("dev")[-1].outcome == "dropped")
+    *knocks, dropped = ns.connections("dev")
+    assert {knock.outcome for knock in knocks} == {"unauthenticated"}
+    assert 15 <= len(knocks) <= 20
+    assert dropped.came_s is not None
+    assert began_s < dropped.came_s < time.time()
+    command = ["exec", "dev", "--", "/usr/sbin/sshd", "-T"]
+    assert "passwordauthentication no" in cluster.kubectl("-n", ns.name, *command)
+
+
+def test_connections_tell_who_logged_in(cluster: Cluster, laptop: Laptop, ns: Namespace) -> None:
+    cluster.use("lan")
+    ns.pod("dev", verbose=True)
+    port = _expose(ns, {"app": "dev"})
+    until("the port", lambda: _answers(cluster, "192.168.65.3", port, b"SSH-2.0-"))
+    options = ["-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-p", str(port)]
+    laptop.run(["ssh", *options, "192.168.65.3", "true"], check=True)
+
+    outcomes = [each.outcome for each in ns.connections("dev")]
+    assert outcomes == ["unauthenticated", "authenticated"]
 
 
 def _host_key(cluster: Cluster, ns: Namespace, pod: str) -> str:
