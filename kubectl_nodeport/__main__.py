@@ -27,6 +27,10 @@ def main() -> None:
     # A polite kill unwinds like Ctrl-C: what was half made in the cluster is removed.
     for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
         signal.signal(number, _terminate)
+    from kubectl_nodeport.cli import tunnel
+
+    if words := tunnel.words_of(sys.argv[1:]):
+        _leave(tunnel.run(*words))
     from kubectl_nodeport.cli.app import run
 
     _leave(run(sys.argv[1:]))

@@ -25,5 +25,9 @@ class LimitedSocket:
             raise ConnectionAbortedError("the other side sends more than it could have to say")
         return data
 
+    def released(self) -> socket.socket:
+        """The socket itself, for whoever bounds in another way what is received."""
+        return self._sock
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sock, name)

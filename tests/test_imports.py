@@ -39,6 +39,8 @@ ROOMS = {
     "interrupts": (),
     "limited_socket": (),
     "ssh": ("errors",),
+    "tunnel": ("errors", "ends"),
+    "ends": (),
     "kube": ("errors", "", "background", "limited_socket"),  # "" is the package itself: its version
     "container": ("errors", "ssh"),
     "address": ("errors", "ssh", "limited_socket"),
@@ -47,7 +49,10 @@ ROOMS = {
         *("errors", "background", "interrupts"),
         *("ssh", "kube", "container", "address", "rule"),
     ),
-    "cli": ("errors", "background", "ssh", "kube", "container", "address", "rule", "commands", ""),
+    "cli": (
+        *("errors", "background", "tunnel", ""),
+        *("ssh", "kube", "container", "address", "rule", "commands"),
+    ),
     "__main__": ("cli",),
 }
 
@@ -57,6 +62,7 @@ PURE = (
     "container.script",
     "kube.request",
     "kube.fitting",
+    "kube.frames",
     "kube.answer",
     "kube.retry",
     "kube.listing",
@@ -76,6 +82,7 @@ PURE = (
     "ssh.names",
     "ssh.entry",
     "ssh.origin",
+    "ssh.proxy_command",
     "ssh.block",
     "ssh.known_hosts",
     "ssh.reader",
@@ -89,7 +96,10 @@ PURE = (
 # The edges that are built in cli and handed in.
 EDGES = (
     "kube.client",
+    "kube.forward",
     "kube.login",
+    "tunnel",
+    "ends",
     "address.probe",
     "address.dial",
     "address.local",
@@ -314,7 +324,7 @@ def test_help_and_version_load_no_heavy_library(words: tuple[str, ...]) -> None:
 def test_of_the_kubernetes_package_no_more_is_loaded_than_needed() -> None:
     """What its own __init__ would import beside the client costs every command its start."""
     code = (
-        "import sys, kubectl_nodeport.kube.client\n"
+        "import sys, kubectl_nodeport.kube.package\n"
         "print(*(m for m in sys.modules if m.startswith('kubernetes.')))"
     )
     done = subprocess.run(

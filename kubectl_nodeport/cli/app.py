@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import traceback
 from collections.abc import Sequence
 
 import click
@@ -11,7 +10,7 @@ import click
 from kubectl_nodeport import __version__
 from kubectl_nodeport.cli import argv as pflag
 from kubectl_nodeport.cli import help, verbs
-from kubectl_nodeport.cli.render.terminal import safe, short
+from kubectl_nodeport.cli.report import report, unexpected
 from kubectl_nodeport.errors import NodeportError
 
 _INTERRUPTED = 130
@@ -24,11 +23,11 @@ def run(argv: Sequence[str]) -> int:
         words = pflag.normalise(argv, program)
         outcome = program.main(words, prog_name=help.PROGRAM, standalone_mode=False)
     except NodeportError as err:
-        _report(err, verbosity)
+        report(err, verbosity)
         return 1
     except click.UsageError as err:
         where = err.ctx.command_path if err.ctx else help.PROGRAM
-        _report(NodeportError(_usage(err), hint=f"{where} --help"), verbosity)
+        report(NodeportError(_usage(err), hint=f"{where} --help"), verbosity)
         return 1
     except (KeyboardInterrupt, click.Abort) as err:
         print("interrupted", file=sys.stderr)
@@ -41,7 +40,7 @@ def run(argv: Sequence[str]) -> int:
         sys.stderr.close()
         return 1
     except Exception as err:
-        _report(_unexpected(err), verbosity)
+        report(unexpected(err), verbosity)
         return 1
     return outcome if isinstance(outcome, int) else 0
 
@@ -67,29 +66,13 @@ def _verbosity(argv: Sequence[str]) -> int:
     return 0
 
 
-def _report(err: NodeportError, verbosity: int) -> None:
-    print(f"error: {short(err.message)}", file=sys.stderr)
-    if err.detail:
-        print(safe(err.detail.rstrip("\n"), keep="\n\t"), file=sys.stderr)
-    print(f"hint: {short(err.hint)}", file=sys.stderr)
-    if verbosity >= 9:
-        print(safe(traceback.format_exc(), keep="\n"), file=sys.stderr)
-
-
 def _report_left_behind(interruption: BaseException, verbosity: int) -> None:
     """What a clean-up could not remove: the cause, behind click's own Abort where it is one."""
     cause = interruption.__cause__
     if isinstance(cause, KeyboardInterrupt):
         cause = cause.__cause__
     if isinstance(cause, NodeportError):
-        _report(cause, verbosity)
-
-
-def _unexpected(err: Exception) -> NodeportError:
-    return NodeportError(
-        f"this should not have happened: {type(err).__name__}: {err}",
-        hint="run it again with -v=9 and report what it prints",
-    )
+        report(cause, verbosity)
 
 
 @click.group(

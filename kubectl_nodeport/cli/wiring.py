@@ -28,6 +28,7 @@ from kubectl_nodeport.ssh.known_hosts import HostKey
 if TYPE_CHECKING:
     from kubectl_nodeport.commands.changes import Watch
     from kubectl_nodeport.kube.client import Api
+    from kubectl_nodeport.kube.config import Connection
 
 # Progress is told once something takes long enough to be wondered about.
 _QUIET_S = 0.5
@@ -78,21 +79,29 @@ def tell(line: str) -> None:
 def _edges(flags: Flags, ssh_config: str | None, verbosity: int) -> Edges:
     resolved = connection(flags, os.environ)
     from kubectl_nodeport.kube.client import Api  # late: the kubernetes package takes its time
-    from kubectl_nodeport.kube.streams import Exec
 
     api = Api(resolved, trace=tell if verbosity >= 6 else lambda _line: None)
     notes: list[str] = []
     path = Path(ssh_config) if ssh_config else user_config_path()
+    return edges(resolved, api, ConfigFile(path, warn=notes.append), notes)
+
+
+def edges(
+    resolved: Connection, api: Api, hosts: ConfigFile, notes: list[str] | None = None
+) -> Edges:
+    """The edges around a connection that is resolved already."""
+    from kubectl_nodeport.kube.streams import Exec
+
     return Edges(
         connection=resolved,
         api=api,
         exec=Exec(api),
         resolve=_resolver(Status()),
         knock=knock,
-        hosts=ConfigFile(path, warn=notes.append),
+        hosts=hosts,
         local=local_facts(),
         tell=lambda line: tell(f"note: {line}"),
-        notes=notes,
+        notes=[] if notes is None else notes,
     )
 
 

@@ -26,7 +26,6 @@ from kubectl_nodeport.kube.answer import instead_of_object, object_of
 from kubectl_nodeport.kube.config import REQUEST_TIMEOUT_S
 from kubectl_nodeport.kube.fitting import fits
 from kubectl_nodeport.kube.login import Login
-from kubectl_nodeport.kube.package import ApiException
 from kubectl_nodeport.kube.request import (
     IS_IT_THE_SERVER,
     ApiError,
@@ -53,7 +52,7 @@ T = TypeVar("T")
 Headers = Sequence[tuple[str, str]]
 
 _FAULTS = (
-    *(TimeoutError, OSError, ApiException),
+    *(TimeoutError, OSError),
     *(urllib3.exceptions.HTTPError, websocket.WebSocketException),
 )
 # The first that fits, so the special before the general.
@@ -167,14 +166,19 @@ class Api:
         raise self._refused(request, answer.status, answer.body, answer.login, location)
 
     def _send(self, request: Request, timeout_s: float | None, silence_s: float | None) -> _Answer:
+        from kubectl_nodeport.kube.package import ApiException  # late: a tunnel needs none of it
+
         login = self._login.headers()
-        response = self._login.client.call_api(
-            request.method,
-            self._connection.server + request.path,
-            header_params=urllib3.HTTPHeaderDict([*request.headers.items(), *login]),
-            body=request.body,
-            _request_timeout=timeout_s if silence_s is None else (timeout_s, silence_s),
-        ).response
+        try:
+            response = self._login.client.call_api(
+                request.method,
+                self._connection.server + request.path,
+                header_params=urllib3.HTTPHeaderDict([*request.headers.items(), *login]),
+                body=request.body,
+                _request_timeout=timeout_s if silence_s is None else (timeout_s, silence_s),
+            ).response
+        except ApiException as err:  # in the place of urllib3's SSLError
+            raise urllib3.exceptions.HTTPError(str(err.reason)) from err.__context__
         body = b""
         if silence_s is None or not _is_success(response.status):
             body = response.read(_LARGEST_ANSWER + 1)

@@ -28,12 +28,12 @@ from urllib3.util.ssl_ import create_urllib3_context
 from kubectl_nodeport import __version__
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube import oidc, schema
-from kubectl_nodeport.kube.package import ApiClient, Configuration
 from kubectl_nodeport.kube.plugin import Credential, Plugin
 from kubectl_nodeport.kube.proxy import proxy_of
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # loading the kubernetes package takes longer than a request
     from kubectl_nodeport.kube.config import Connection
+    from kubectl_nodeport.kube.package import ApiClient
 
 _IMPERSONATION = (("as", "Impersonate-User"), ("as-uid", "Impersonate-Uid"))
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
@@ -57,7 +57,20 @@ class Login:
         self._credential = self._new_credential()
         self._impersonation = _impersonation(connection)
         self._tls = self._new_tls() if connection.is_tls else None
-        self.client = self._new_client()
+        self._pools = self._new_pools()
+        self._client: ApiClient | None = None
+
+    @property
+    def client(self) -> ApiClient:
+        """The kubernetes package's client, which goes this way; loaded when it is first asked."""
+        from kubectl_nodeport.kube.package import ApiClient, Configuration
+
+        with self._lock:
+            if self._client is None:
+                server = self._connection.server
+                self._client = ApiClient(Configuration(host=server, proxy="", no_proxy=""))
+                self._client.rest_client.pool_manager = self._pools
+            return self._client
 
     def headers(self) -> list[tuple[str, str]]:
         """What each request says about who asks; credentials that have expired are renewed.
@@ -82,7 +95,7 @@ class Login:
 
         :raises urllib3.exceptions.HTTPError, OSError: there is none.
         """
-        pool = self.client.rest_client.pool_manager.connection_from_url(self._connection.server)
+        pool: Any = self._pools.connection_from_url(self._connection.server)
         # The one way to a socket behind proxy and TLS without a request; so in urllib3 1 and 2.
         made: Any = pool._new_conn()
         made.timeout = timeout_s
@@ -140,26 +153,26 @@ class Login:
             token = self._user["token"]
         return f"Bearer {token}"
 
-    def _new_client(self) -> ApiClient:
+    def _new_pools(self) -> urllib3.PoolManager:
         connection = self._connection
-        proxy = proxy_of(connection.server, connection.cluster.get("proxy-url"), self._environ)
-        secret = _proxy_authorization(proxy) if proxy else {}
-        # Go leaves the resolving of names to the proxy, which urllib3 calls socks5h.
-        named = re.sub("^socks5:", "socks5h:", proxy) if proxy else None
-        configuration = Configuration(
-            host=connection.server, proxy=named, no_proxy="", proxy_headers=secret
-        )
-        configuration.proxy = named  # None would have meant: as the environment has it
         # A refused or lost connection is told at once, as kubectl does.
-        configuration.retries = False
-        configuration.tls_server_name = connection.cluster.get("tls-server-name")
-        if connection.cluster.get("insecure-skip-tls-verify"):  # kubectl does not warn either
-            configuration.verify_ssl = False
-            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-        client = ApiClient(configuration=configuration)
+        settings: dict[str, Any] = {"retries": False}
         if self._tls is not None:
-            client.rest_client.pool_manager.connection_pool_kw["ssl_context"] = self._tls
-        return client
+            settings |= {"ssl_context": self._tls, "cert_reqs": self._tls.verify_mode}
+        if connection.cluster.get("tls-server-name"):
+            settings["server_hostname"] = connection.cluster["tls-server-name"]
+        if connection.cluster.get("insecure-skip-tls-verify"):  # kubectl does not warn either
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+        proxy = proxy_of(connection.server, connection.cluster.get("proxy-url"), self._environ)
+        if not proxy:
+            return urllib3.PoolManager(**settings)
+        if proxy.startswith("socks"):
+            from urllib3.contrib.socks import SOCKSProxyManager
+
+            # Go leaves the resolving of names to the proxy, which urllib3 calls socks5h.
+            return SOCKSProxyManager(re.sub("^socks5:", "socks5h:", proxy), **settings)
+        headers = _proxy_authorization(proxy)
+        return urllib3.ProxyManager(proxy, proxy_headers=headers, **settings)
 
     def _new_tls(self) -> ssl.SSLContext:
         """TLS as Go checks it, made here so that no key stays behind in a file."""
@@ -242,7 +255,7 @@ def _in_a_file(connection: Connection, secret: bytes) -> Iterator[str]:
 
 def _proxy_authorization(proxy: str) -> dict[str, str]:
     url = urlsplit(proxy)
-    if url.username is None or url.scheme.startswith("socks"):
+    if url.username is None:
         return {}
     pair = f"{unquote(url.username)}:{unquote(url.password or '')}"
     return dict(urllib3.make_headers(proxy_basic_auth=pair))

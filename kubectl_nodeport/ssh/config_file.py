@@ -147,8 +147,14 @@ class ConfigFile:
         return self._takes_effect(wanted, self._trial(before, new, before.path))
 
     def _versions(self, before: Snapshot, entry: HostEntry) -> Iterator[tuple[HostEntry, str]]:
-        """The entry plain, then with an inherited proxy cancelled; once cancelled it stays so."""
+        """The entry plain, then with an inherited proxy cancelled; once cancelled it stays so.
+
+        A tunnel's own ProxyCommand stands in the place of what would be inherited.
+        """
         text = _text(before)
+        if entry.is_tunnel:
+            yield entry, block.put(text, entry)
+            return
         cancelled = any(
             old.alias == entry.alias and old.cancel_proxy for old in block.entries(text)
         )
@@ -163,7 +169,7 @@ class ConfigFile:
         """
         found = effect.examine(trial, wanted)
         is_proxied = any(option.keyword in ("proxycommand", "proxyjump") for option in found)
-        if is_proxied and not wanted.cancel_proxy:
+        if is_proxied and not (wanted.cancel_proxy or wanted.is_tunnel):
             return False
         effect.require(found, trial, self.path, self._warn)
         return True

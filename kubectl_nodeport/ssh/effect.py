@@ -59,7 +59,7 @@ def examine(trial: Trial, entry: HostEntry) -> tuple[shadow.Shadowed, ...]:
     _refuse_changes(hosts, answers[: 2 * len(hosts)])
     alone_answer, among, *rest = answers[2 * len(hosts) :]
     found = shadow.shadowed(alone_answer, among)
-    if rest and not entry.cancel_proxy and shadow.inherits_proxy(rest[0]):
+    if rest and not entry.cancel_proxy and shadow.has_other_proxy(alone_answer, rest[0]):
         found = (shadow.Shadowed("proxycommand", "inherited", is_decisive=True), *found)
     return found
 

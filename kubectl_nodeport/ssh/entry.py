@@ -19,7 +19,9 @@ from kubectl_nodeport.ssh.origin import (
     origin_to_json,
     refuse_unknown,
     text_of,
+    texts_of,
 )
+from kubectl_nodeport.ssh.proxy_command import proxy_command
 
 ORIGIN_MARK = "kubectl-nodeport:"
 _VERSION = 1
@@ -33,6 +35,7 @@ _NAMES = frozenset(
         "known_hosts",
         "identity",
         "cancel_proxy",
+        "program",
         "origin",
     ]
 )
@@ -54,6 +57,8 @@ class HostEntry:
     :param cancel_proxy: whether a ProxyCommand or ProxyJump of the user's own patterns would reach
         this entry and is cancelled. Not always: some readers (Open Remote SSH) take the word
         ``none`` for a command.
+    :param program: for an entry that goes through a tunnel: the words of its ProxyCommand in front
+        of the alias, the program's absolute path first. Then ``port`` is the pod's own.
     :raises NodeportError: for a value that must not be written.
     """
 
@@ -65,6 +70,7 @@ class HostEntry:
     identity_file: str | None
     origin: Origin
     cancel_proxy: bool = False
+    program: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         validate_alias(self.alias)
@@ -75,6 +81,13 @@ class HostEntry:
         validate_path(self.known_hosts_file, percent=False)
         if self.identity_file is not None:
             validate_path(self.identity_file, percent=True)
+        if self.is_tunnel:
+            proxy_command((*self.program, self.alias))
+
+    @property
+    def is_tunnel(self) -> bool:
+        """Whether ssh goes through a program of ours instead of to an address."""
+        return bool(self.program)
 
     @property
     def options(self) -> tuple[tuple[str, str], ...]:
@@ -94,7 +107,9 @@ class HostEntry:
             ("ControlPath", "none"),
             ("ServerAliveInterval", "30"),
         ]
-        if self.cancel_proxy:
+        if self.is_tunnel:
+            pairs.append(("ProxyCommand", proxy_command((*self.program, self.alias))))
+        elif self.cancel_proxy:
             # `ProxyJump none` does not cancel an inherited ProxyCommand; this cancels both.
             pairs.append(("ProxyCommand", "none"))
         if self.identity_file is not None:
@@ -105,7 +120,7 @@ class HostEntry:
     @property
     def comments(self) -> tuple[str, ...]:
         """What stands behind ``# `` in the entry: itself as ASCII JSON, cut to bearable lines."""
-        plain = {
+        plain: dict[str, object] = {
             "v": _VERSION,
             "alias": self.alias,
             "hostname": self.hostname,
@@ -116,6 +131,8 @@ class HostEntry:
             "cancel_proxy": self.cancel_proxy,
             "origin": origin_to_json(self.origin),
         }
+        if self.is_tunnel:  # the others stay as they were before there were tunnels
+            plain["program"] = list(self.program)
         # Blanks are escaped too: no editor that trims or folds white space can change a value.
         text = json.dumps(plain, ensure_ascii=True, separators=(",", ":")).replace(" ", "\\u0020")
         pieces = range(0, len(text), _MAX_COMMENT_CHARS)
@@ -152,6 +169,7 @@ def parse_comments(comments: tuple[str, ...]) -> HostEntry:
         identity_file=identity,
         origin=origin_from_json(origin),
         cancel_proxy=cancel_proxy,
+        program=texts_of(plain, "program") if "program" in plain else (),
     )
 
 

@@ -20,6 +20,17 @@ _RULE = re.compile(r"[a-z]{1,20}")
 _TOKEN = re.compile(r"[A-Za-z0-9._-]{0,64}")
 _MAX_TEXT_CHARS = 4096
 
+FLAGS = frozenset(
+    [
+        *("cluster", "user", "server", "tls_server_name", "insecure_skip_tls_verify"),
+        *("as_", "as_group", "as_uid", "as_user_extra"),
+        *("certificate_authority", "client_certificate", "client_key"),
+    ]
+)
+"""Connection flags that an entry may keep, by their names in kube.config.Flags; no secret."""
+
+_PATH_FLAGS = frozenset(["certificate_authority", "client_certificate", "client_key"])
+
 
 class BadOriginError(NodeportError):
     """A value that cannot be an entry's origin, or a comment that does not hold one."""
@@ -42,6 +53,10 @@ class Origin:
     :param service: name of the Service that is the rule, empty for an entry without one.
     :param creation: id that the rule's creation left on it, empty where it has none.
     :param made_rule: whether this entry's connect created the rule.
+    :param flags: connection flags that were given besides context, kubeconfig and namespace, by the
+        names of FLAGS; a flag that may be repeated stands once for each value.
+    :param plugin_folder: absolute folder of the kubeconfig's credential plugin, empty for none: an
+        editor that is started from a desktop has a short PATH.
     :raises BadOriginError: for a value that could not be what it says.
     """
 
@@ -55,6 +70,8 @@ class Origin:
     service: str
     creation: str = ""
     made_rule: bool = False
+    flags: tuple[tuple[str, str], ...] = ()
+    plugin_folder: str = ""
 
     def __post_init__(self) -> None:
         for name, text in (("cluster", self.cluster), ("context", self.context)):
@@ -67,6 +84,13 @@ class Origin:
         _check(not self.service or _DNS_LABEL.fullmatch(self.service), "Service", self.service)
         for name, text in (("pod uid", self.pod_uid), ("creation id", self.creation)):
             _check(_TOKEN.fullmatch(text), name, text)
+        for name, text in self.flags:
+            _check(name in FLAGS, "flag", name)
+            _check(text and _is_plain(text), "flag's value", text)
+            _check(name not in _PATH_FLAGS or PurePath(text).is_absolute(), "path", text)
+        folder = self.plugin_folder
+        is_folder = PurePath(folder).is_absolute() and _is_plain(folder)
+        _check(not folder or is_folder, "folder of the credential plugin", folder)
 
     @property
     def identity(self) -> str:
@@ -76,7 +100,7 @@ class Origin:
 
 def origin_to_json(origin: Origin) -> dict[str, object]:
     """The origin as plain JSON values."""
-    return {
+    plain: dict[str, object] = {
         "cluster": origin.cluster,
         "context": origin.context,
         "kubeconfig": list(origin.kubeconfig),
@@ -88,6 +112,11 @@ def origin_to_json(origin: Origin) -> dict[str, object]:
         "creation": origin.creation,
         "made_rule": origin.made_rule,
     }
+    if origin.flags:  # the others stay as they were before there were flags
+        plain["flags"] = [list(pair) for pair in origin.flags]
+    if origin.plugin_folder:
+        plain["plugin_folder"] = origin.plugin_folder
+    return plain
 
 
 def origin_from_json(plain: Mapping[str, object]) -> Origin:
@@ -100,8 +129,14 @@ def origin_from_json(plain: Mapping[str, object]) -> Origin:
         raise BadOriginError(f"made_rule is {made_rule!a}")
     names = ("cluster", "context", "namespace", "target", "pod_uid", "rule", "service", "creation")
     texts = {name: text_of(plain, name) for name in names}
-    refuse_unknown(plain, {*names, "kubeconfig", "made_rule"})
-    return Origin(**texts, kubeconfig=_texts_of(plain, "kubeconfig"), made_rule=made_rule)
+    refuse_unknown(plain, {*names, "kubeconfig", "made_rule", "flags", "plugin_folder"})
+    return Origin(
+        **texts,
+        kubeconfig=texts_of(plain, "kubeconfig"),
+        made_rule=made_rule,
+        flags=_flags_of(plain.get("flags", [])),
+        plugin_folder=text_of(plain, "plugin_folder") if "plugin_folder" in plain else "",
+    )
 
 
 def text_of(plain: Mapping[str, object], name: str) -> str:
@@ -127,11 +162,24 @@ def refuse_unknown(plain: Mapping[str, object], names: Set[str]) -> None:
         raise BadOriginError(f"{min(unknown)!a} is not known")
 
 
-def _texts_of(plain: Mapping[str, object], name: str) -> tuple[str, ...]:
+def texts_of(plain: Mapping[str, object], name: str) -> tuple[str, ...]:
+    """The strings of this name.
+
+    :raises BadOriginError: when it is missing or no list of strings.
+    """
     value = plain.get(name)
     if not isinstance(value, list):
         raise BadOriginError(f"{name} is {value!a}")
     return tuple(text_of({name: item}, name) for item in value)
+
+
+def _flags_of(value: object) -> tuple[tuple[str, str], ...]:
+    if not isinstance(value, list):
+        raise BadOriginError(f"flags is {value!a}")
+    pairs = [texts_of({"flag": pair}, "flag") for pair in value]
+    if any(len(pair) != 2 for pair in pairs):
+        raise BadOriginError(f"flags is {value!a}")
+    return tuple((name, text) for name, text in pairs)
 
 
 def _is_plain(text: str) -> bool:

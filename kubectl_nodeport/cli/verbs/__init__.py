@@ -6,6 +6,7 @@ from kubectl_nodeport.cli.verbs.delete import delete
 from kubectl_nodeport.cli.verbs.expose import expose
 from kubectl_nodeport.cli.verbs.get import get
 from kubectl_nodeport.cli.verbs.options import options
+from kubectl_nodeport.cli.verbs.proxy import proxy
 from kubectl_nodeport.cli.verbs.version import version
 
-ALL = (connect, expose, get, delete, completion, version, options)
+ALL = (connect, expose, get, delete, completion, version, options, proxy)

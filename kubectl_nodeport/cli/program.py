@@ -1,0 +1,27 @@
+"""By which words this program is started again, long after this run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+
+def own_words(
+    argv0: str | None = None,
+    environ: Mapping[str, str] = os.environ,
+    executable: str = sys.executable,
+) -> tuple[str, ...]:
+    """The absolute path that it was started by, links unresolved, else Python and the module.
+
+    The link of a plugin manager stays when the version behind it is replaced. kubectl starts a
+    plugin by its path.
+    """
+    started = sys.argv[0] if argv0 is None else argv0
+    found = shutil.which(started, path=environ.get("PATH")) if started else None
+    path = Path(os.path.abspath(found)) if found else None  # noqa: PTH100 - resolve() follows links
+    if path is not None and path.is_file() and path.name.startswith("kubectl-nodeport"):
+        return (str(path),)
+    return (executable, "-m", "kubectl_nodeport")

@@ -1,0 +1,27 @@
+"""How a failure is told: ``error:`` and ``hint:`` on stderr."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+from kubectl_nodeport.cli.render.terminal import safe, short
+from kubectl_nodeport.errors import NodeportError
+
+
+def report(err: NodeportError, verbosity: int) -> None:
+    """Print the failure; from verbosity 9 on with the traceback of what is being handled."""
+    print(f"error: {short(err.message)}", file=sys.stderr)
+    if err.detail:
+        print(safe(err.detail.rstrip("\n"), keep="\n\t"), file=sys.stderr)
+    print(f"hint: {short(err.hint)}", file=sys.stderr)
+    if verbosity >= 9:
+        print(safe(traceback.format_exc(), keep="\n"), file=sys.stderr)
+
+
+def unexpected(err: Exception) -> NodeportError:
+    """A failure that nobody has thought of."""
+    return NodeportError(
+        f"this should not have happened: {type(err).__name__}: {err}",
+        hint="run it again with -v=9 and report what it prints",
+    )

@@ -1,0 +1,219 @@
+"""One TCP connection to a port inside a pod: ``pods/portforward`` over a websocket.
+
+Subprotocol ``v4.channel.k8s.io``: channel 0 carries the data, channel 1 the error that ends it. The
+first two bytes from the server on each are the port, low byte first. Neither knows a half-close:
+https://github.com/kubernetes/kubernetes/blob/v1.34.4/staging/src/k8s.io/kubelet/pkg/cri/streaming/portforward/websocket.go
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import ssl
+import time
+from collections import deque
+from typing import TYPE_CHECKING, cast
+
+from kubectl_nodeport.errors import NodeportError
+from kubectl_nodeport.kube import frames
+from kubectl_nodeport.kube.request import Request
+
+if TYPE_CHECKING:
+    import socket
+
+    from kubectl_nodeport.kube.client import Api
+    from kubectl_nodeport.limited_socket import LimitedSocket
+
+_SUBPROTOCOL = "v4.channel.k8s.io"
+_DATA, _ERROR = 0, 1
+_PORT_BYTES = 2
+
+PING_AFTER_S = 30.0
+"""Load balancers before an API server drop what is idle, some after a minute."""
+
+_BUFFER = 256 << 10
+# Less room than this is not worth a call; TLS gives 16 KB at most at a time.
+_LEAST_READ = 16 << 10
+_LONGEST_ERROR = 4096
+# Beyond it what a server asks by PING is not answered: it does not read.
+_MOST_UNSENT_FOR_PONG = 1 << 20
+_CLOSE_NORMAL = (1000).to_bytes(2, "big")
+
+# What a socket that does not block says instead of waiting.
+_NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+
+
+class ForwardError(NodeportError):
+    """The connection into the pod was not made, or broke off."""
+
+
+def open_channel(api: Api, namespace: str, pod: str, port: int) -> Channel:
+    """Ask for the connection; whether something listens in the pod is told by the first reads.
+
+    :raises ApiError: it is refused; :raises UnreachableError: the API server does not answer.
+    """
+    request = Request(
+        *("get", "pods", "reach the pod's port through the API server"),
+        name=pod,
+        namespace=namespace,
+        subresource="portforward",
+        query=(("ports", str(port)),),
+    )
+    opened = api.open_websocket(request, _SUBPROTOCOL)
+    # Nothing was read beyond the handshake; from here on frames are read without the library.
+    limited, opened.sock = cast("LimitedSocket", opened.sock), None
+    return Channel(limited.released(), namespace, pod, port)
+
+
+class Channel:
+    """The connection, without ever waiting: whoever carries it waits for its :meth:`fileno`.
+
+    To be used by one thread at a time, as TLS demands it.
+
+    :ivar is_ended: nothing more will come; :meth:`close` says why, where something went wrong.
+    :ivar unsent_bytes: what was handed to :meth:`send` and is still here.
+    """
+
+    def __init__(self, sock: socket.socket, namespace: str, pod: str, port: int) -> None:
+        self.is_ended = False
+        self.unsent_bytes = 0
+        self._sock = sock
+        self._namespace, self._pod, self._port = namespace, pod, port
+        self._unsent: deque[memoryview] = deque()
+        self._buffer = memoryview(bytearray(_BUFFER))
+        self._reader = frames.Reader()
+        self._ports = {_DATA: bytearray(), _ERROR: bytearray()}
+        self._error = bytearray()
+        self._broken = ""
+        self._sent_at = time.monotonic()
+        sock.setblocking(False)
+
+    def fileno(self) -> int:
+        """To wait for: readable for :meth:`receive`, writable for :meth:`flush`."""
+        return self._sock.fileno()
+
+    @property
+    def has_read(self) -> bool:
+        """Whether TLS holds bytes for :meth:`receive` of which the system knows nothing."""
+        return isinstance(self._sock, ssl.SSLSocket) and self._sock.pending() > 0
+
+    def receive(self) -> list[memoryview]:
+        """What the pod has sent, perhaps nothing; valid until the next call."""
+        size = self._fill()
+        found: list[memoryview] = []
+        try:
+            for one in self._reader.read(self._buffer[:size]):
+                if isinstance(one, frames.Control):
+                    self._obey(one)
+                elif one.channel in self._ports:
+                    self._sort(one, found)
+                if self.is_ended:
+                    break
+        except frames.NotWebsocketError as err:
+            self._break(f"the server sends {err}")
+        return found
+
+    def send(self, data: bytes) -> None:
+        """Have this sent to the pod."""
+        self._queue(frames.BINARY, bytes((_DATA,)) + data)
+
+    def flush(self) -> None:
+        """Send as much as goes without waiting."""
+        try:
+            while self._unsent:
+                head = self._unsent[0]
+                sent = self._sock.send(head)
+                self.unsent_bytes -= sent
+                if sent == len(head):
+                    self._unsent.popleft()
+                else:
+                    self._unsent[0] = head[sent:]
+        except _NOT_NOW:
+            pass
+        except (OSError, ValueError) as err:  # what the pod sent before may still be read
+            self._unsent.clear()
+            self.unsent_bytes = 0
+            self._broken = self._broken or _reason(err)
+
+    def keep_alive(self) -> float:
+        """Send a PING if nothing was sent for long; returns the seconds until the next is due."""
+        left_s = self._sent_at + PING_AFTER_S - time.monotonic()
+        if left_s > 0 or self.unsent_bytes:
+            return max(left_s, 1.0)
+        self._queue(frames.PING, b"")
+        self.flush()
+        return PING_AFTER_S
+
+    def close(self) -> NodeportError | None:
+        """Close it; returns what went wrong, if anything did."""
+        with contextlib.suppress(OSError, ValueError):
+            if not self._unsent:
+                self._sock.send(frames.frame(frames.CLOSE, _CLOSE_NORMAL, os.urandom(4)))
+        self._sock.close()
+        where = f"port {self._port} of pod {self._pod}"
+        if self._error:
+            told = " ".join(self._error.decode(errors="replace").split())
+            return ForwardError(
+                f"{where} cannot be reached through the API server: {told}",
+                hint=f"is its server running? kubectl logs {self._pod} -n {self._namespace}",
+            )
+        if self._broken:
+            return ForwardError(
+                f"the connection to {where} through the API server broke off: {self._broken}",
+                hint=f"is the pod still there? kubectl get pod {self._pod} -n {self._namespace}",
+            )
+        return None
+
+    def _fill(self) -> int:
+        """Read into the buffer what is there, and say how much it is."""
+        size = 0
+        try:
+            while size <= _BUFFER - _LEAST_READ:
+                count = self._sock.recv_into(self._buffer[size:])
+                if not count:
+                    self._break("the server hung up")
+                    break
+                size += count
+        except _NOT_NOW:
+            pass
+        except OSError as err:
+            self._break(_reason(err))
+        return size
+
+    def _obey(self, control: frames.Control) -> None:
+        if control.opcode == frames.CLOSE:
+            self.is_ended = True
+            self._broken = ""
+        elif control.opcode == frames.PING and self.unsent_bytes < _MOST_UNSENT_FOR_PONG:
+            self._queue(frames.PONG, control.data)
+            self.flush()
+
+    def _sort(self, piece: frames.Piece, found: list[memoryview]) -> None:
+        data, port = piece.data, self._ports[piece.channel]
+        if len(port) < _PORT_BYTES:
+            missing = _PORT_BYTES - len(port)
+            port += data[:missing]
+            data = data[missing:]
+            if len(port) == _PORT_BYTES and int.from_bytes(port, "little") != self._port:
+                self._break("the server answers for another port")
+                return
+        if piece.channel == _DATA:
+            if data:
+                found.append(data)
+            return
+        self._error += data[: _LONGEST_ERROR - len(self._error)]
+        self.is_ended = bool(self._error) and piece.is_last
+
+    def _break(self, reason: str) -> None:
+        self.is_ended = True
+        self._broken = reason
+
+    def _queue(self, opcode: int, data: bytes) -> None:
+        framed = frames.frame(opcode, data, os.urandom(4))
+        self._unsent.append(memoryview(framed))
+        self.unsent_bytes += len(framed)
+        self._sent_at = time.monotonic()
+
+
+def _reason(err: Exception) -> str:
+    return (err.strerror if isinstance(err, OSError) else None) or str(err)

@@ -1,0 +1,148 @@
+"""Frames of a websocket that carries channels (``v4.channel.k8s.io``). Pure.
+
+A message is one byte, the channel, and its data. Frames as RFC 6455, section 5.2, has them; that
+protocol's channels: https://pkg.go.dev/k8s.io/apimachinery/pkg/util/httpstream/wsstream
+The websocket package collects a message whole before it gives it out, and reads 16 KB at a time;
+here a message is passed on piece by piece, so that its length is no matter for the memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+BINARY, CLOSE, PING, PONG = 2, 8, 9, 10
+_CONTINUED, _TEXT = 0, 1
+_CONTROL = 8
+_LARGEST_CONTROL = 125
+
+# For each byte of a key, every byte as that one masks it.
+_MASKED = [bytes(byte ^ key for byte in range(256)) for key in range(256)]
+
+
+class NotWebsocketError(ValueError):
+    """The bytes are none that a websocket server may send."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some bytes of a message of a channel; ``is_last`` where it ends with them."""
+
+    channel: int
+    data: memoryview
+    is_last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A CLOSE, PING or PONG."""
+
+    opcode: int
+    data: bytes
+
+
+def frame(opcode: int, data: bytes, key: bytes) -> bytes:
+    """One whole frame as a client sends it: masked.
+
+    :param key: four bytes that cannot be foreseen, new ones for each frame.
+    """
+    size = len(data)
+    if size <= _LARGEST_CONTROL:
+        head = bytes((0x80 | opcode, 0x80 | size))
+    elif size < 1 << 16:
+        head = bytes((0x80 | opcode, 0x80 | 126)) + size.to_bytes(2, "big")
+    else:
+        head = bytes((0x80 | opcode, 0x80 | 127)) + size.to_bytes(8, "big")
+    # A translation for each fourth of the bytes is what plain Python does fastest, some 400 MB/s.
+    masked = bytearray(size)
+    for at, byte in enumerate(key):
+        masked[at::4] = data[at::4].translate(_MASKED[byte])
+    return b"".join((head, key, masked))
+
+
+class Reader:
+    """Reads a server's frames out of bytes as they come; it keeps no more than a header of them."""
+
+    def __init__(self) -> None:
+        self._head = bytearray()
+        self._in_frame = False
+        self._left_bytes = 0  # of the frame
+        self._opcode = 0
+        self._is_final = True
+        self._in_message = False
+        self._channel: int | None = None  # of the message, once its first byte has come
+        self._control = bytearray()
+
+    def read(self, data: memoryview) -> Iterator[Piece | Control]:
+        """What the bytes carry, in their order; pieces are views of them.
+
+        :raises NotWebsocketError: they are no frames of a server.
+        """
+        at = 0
+        while at < len(data):
+            if not self._in_frame:
+                at = self._take_head(data, at)
+                if not self._in_frame:
+                    return
+            part = data[at : at + self._left_bytes]
+            at += len(part)
+            self._left_bytes -= len(part)
+            self._in_frame = self._left_bytes > 0
+            found = self._control_of(part) if self._opcode & _CONTROL else self._piece_of(part)
+            if found is not None:
+                yield found
+
+    def _take_head(self, data: memoryview, at: int) -> int:
+        """Read on in the header, and begin the frame once it is whole; returns where it stopped."""
+        head = self._head
+        while len(head) < (needed := _head_size(head)):
+            taken = data[at : at + needed - len(head)]
+            if not taken:
+                return at
+            head += taken
+            at += len(taken)
+        self._begin(bytes(head))
+        head.clear()
+        return at
+
+    def _begin(self, head: bytes) -> None:
+        opcode, size = head[0] & 0x0F, head[1]
+        if len(head) > 2:
+            size = int.from_bytes(head[2:], "big")
+        is_final = bool(head[0] & 0x80)
+        if head[0] & 0x70 or head[1] & 0x80 or size >> 63:
+            raise NotWebsocketError("a frame that no server may send")
+        if opcode in (CLOSE, PING, PONG):
+            if size > _LARGEST_CONTROL or not is_final:
+                raise NotWebsocketError("a control frame that is too long")
+        elif opcode not in ((_CONTINUED,) if self._in_message else (_TEXT, BINARY)):
+            raise NotWebsocketError(f"a frame of kind {opcode} in the wrong place")
+        else:
+            self._in_message = not is_final
+            self._is_final = is_final
+        self._opcode, self._left_bytes, self._in_frame = opcode, size, True
+
+    def _control_of(self, part: memoryview) -> Control | None:
+        self._control += part
+        if self._in_frame:
+            return None
+        found = Control(self._opcode, bytes(self._control))
+        self._control.clear()
+        return found
+
+    def _piece_of(self, part: memoryview) -> Piece | None:
+        if self._channel is None and part:
+            self._channel, part = part[0], part[1:]
+        channel = self._channel
+        is_last = self._is_final and not self._in_frame
+        if is_last:
+            self._channel = None
+        if channel is None or not (part or is_last):
+            return None
+        return Piece(channel, part, is_last)
+
+
+def _head_size(head: bytearray) -> int:
+    if len(head) < 2:
+        return 2
+    return {126: 4, 127: 10}.get(head[1] & 0x7F, 2)
