@@ -54,6 +54,7 @@ class Course:
     silences: int = 0
     _same_since_s: float = 0.0
     _same_for_s: float = 0.0
+    _told_s: float = 0.0
 
     def begin(self, now_s: float) -> None:
         """A try starts."""
@@ -80,7 +81,7 @@ class Course:
         before = self.outcome
         if before is not None and outcome.verdict is Verdict.TIMED_OUT:
             return False
-        self.outcome = outcome
+        self.outcome, self._told_s = outcome, now_s
         if before is None or (before.verdict, before.fingerprint) != (
             outcome.verdict,
             outcome.fingerprint,
@@ -108,7 +109,9 @@ class Course:
     @property
     def attempt(self) -> Attempt:
         """What the candidate has to say at the end of the search."""
-        return Attempt(self.candidate, self.outcome or self._unfinished)
+        if self.outcome is None or self.first_s is None:
+            return Attempt(self.candidate, self._unfinished)
+        return Attempt(self.candidate, self.outcome, self._told_s - self.first_s)
 
     @property
     def _unfinished(self) -> Outcome:

@@ -11,21 +11,28 @@ import queue
 import socket
 import threading
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from kubectl_nodeport.address import dial
+from kubectl_nodeport.address.arrival import arrives
 from kubectl_nodeport.address.candidates import Candidate
 from kubectl_nodeport.address.pace import Course, is_final
 from kubectl_nodeport.address.resolution import (
     Answer,
+    Attempt,
     Budget,
     OnProgress,
     Outcome,
     Progress,
+    Proof,
     Resolution,
+    Sought,
     Verdict,
+    Witness,
 )
+from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.limited_socket import LimitedSocket
 from kubectl_nodeport.ssh.known_hosts import HostKey
 
@@ -58,23 +65,41 @@ def warm_up() -> None:
         log.addHandler(logging.NullHandler())
 
 
-def resolve(
-    candidates: Sequence[Candidate],
-    port: int,
-    known: Collection[HostKey],
-    budget: Budget,
-    progress: OnProgress,
-) -> Resolution:
+def resolve(sought: Sought, budget: Budget, progress: OnProgress) -> Resolution:
     """Try the candidates until one proves to be the pod, the budget is spent, or no hope is left.
 
-    :param candidates: the most promising first.
-    :param port: the NodePort.
-    :param known: the pod's host keys, as read inside the pod; at least one, or no answer is right.
     :param progress: called from this thread, for a candidate's first try and whenever it answers in
         another way than before.
     :returns: never more than one answer; what the network does is no exception.
+    :raises NodeportError: the witness is not heard any more.
     """
-    search = _Search(candidates, port, frozenset(known), budget, progress)
+    ends_s = time.monotonic() + budget.timeout_s
+    attempts: dict[Candidate, Attempt] = {}
+    turned_down: set[Candidate] = set()
+
+    def more() -> list[Candidate]:
+        return [candidate for candidate in sought.more() if candidate not in turned_down]
+
+    left = sought.candidates
+    while True:
+        found = _searched(replace(sought, candidates=left, more=more), budget, progress)
+        attempts |= {attempt.candidate: attempt for attempt in found.attempts}
+        answer = found.answer and _proven(found.answer, sought.witness)
+        if answer or not found.answer:
+            return Resolution(answer, tuple(attempts.values()))
+        assert found.answer.key is not None
+        there = found.answer.candidate
+        text = "an ssh server with the pod's host key, but no connection to it arrives in the pod"
+        outcome = Outcome(Verdict.OTHER_POD, text, found.answer.key.fingerprint)
+        attempts[there] = replace(attempts[there], outcome=outcome)
+        progress(Progress(there, outcome, budget.timeout_s - (ends_s - time.monotonic())))
+        turned_down.add(there)
+        left = tuple(c for c in attempts if c not in turned_down)
+        budget = replace(budget, timeout_s=max(0.0, ends_s - time.monotonic()))
+
+
+def _searched(sought: Sought, budget: Budget, progress: OnProgress) -> Resolution:
+    search = _Search(sought, budget, progress)
     try:
         search.run()
     finally:
@@ -82,20 +107,48 @@ def resolve(
     return search.result()
 
 
+def _proven(answer: Answer, witness: Witness | None) -> Answer | None:
+    """The answer with what proves it; None where it comes from another pod."""
+    if witness is not None and answer.key is not None and witness.is_own(answer.key):
+        return replace(answer, proof=Proof.HOST_KEY)
+    if witness is None or not witness.can_see:
+        return answer
+    if arrives(answer.candidate.address, answer.port, witness):
+        return replace(answer, proof=Proof.CONNECTION)
+    return None
+
+
+def shown_key(sock: socket.socket, known: frozenset[HostKey]) -> HostKey:
+    """The known host key that the ssh server at the other end of a connection proves to own.
+
+    :raises NodeportError: it is no ssh server, or another.
+    """
+    stop = dial.Stop()
+    try:
+        sock.setblocking(False)
+        dial.await_banner(sock, _KEY_EXCHANGE_S, stop)
+        key = _exchange_keys(sock, known, stop)
+    except dial.DialError as failure:
+        hint = "start an ssh server in the pod, or say where it listens with --port"
+        raise NodeportError(failure.text, hint=hint) from failure
+    finally:
+        stop.close()
+    if key not in known:
+        raise NodeportError(
+            f"another ssh server answers, its host key is {key.fingerprint}",
+            hint="the ssh server may still hold a key that was replaced on disk: restart it",
+        )
+    return key
+
+
 class _Search:
     """The state of one resolve: which tries run, what came back."""
 
-    def __init__(
-        self,
-        candidates: Sequence[Candidate],
-        port: int,
-        known: frozenset[HostKey],
-        budget: Budget,
-        progress: OnProgress,
-    ) -> None:
-        self._port, self._known, self._budget, self._progress = port, known, budget, progress
+    def __init__(self, sought: Sought, budget: Budget, progress: OnProgress) -> None:
+        self._sought, self._budget, self._progress = sought, budget, progress
         self._started_s = time.monotonic()
-        self._courses = [Course(candidate, self._started_s) for candidate in candidates]
+        self._courses = [Course(candidate, self._started_s) for candidate in sought.candidates]
+        self._more_asked = False
         self._next_new_s = self._started_s
         self._answer: tuple[int, Answer] | None = None
         self._grace_end_s = 0.0
@@ -108,6 +161,8 @@ class _Search:
 
     def run(self) -> None:
         while not self._is_over():
+            if self._is_more_wanted():
+                self._ask_for_more()
             self._begin_due()
             try:
                 index, found = self._results.get(timeout=self._idle_s())
@@ -140,7 +195,22 @@ class _Search:
         waited_s = self._waited_s()
         if self._answer is not None:
             return time.monotonic() >= self._grace_end_s or not self._hopeful_before_answer()
+        if not self._courses and not self._more_asked:
+            return False
         return waited_s >= self._budget.timeout_s or is_final(self._courses, waited_s, self._budget)
+
+    def _is_more_wanted(self) -> bool:
+        if self._more_asked or self._answer is not None:
+            return False
+        return not self._courses or self._waited_s() >= self._budget.more_s
+
+    def _ask_for_more(self) -> None:
+        self._more_asked = True
+        by_address = {candidate.address: candidate for candidate in reversed(self._sought.more())}
+        for course in self._courses:
+            by_address.pop(course.candidate.address, None)
+        now_s = time.monotonic()
+        self._courses += [Course(candidate, now_s) for candidate in reversed(by_address.values())]
 
     def _hopeful_before_answer(self) -> list[Course]:
         """Earlier candidates that may yet turn out to be the better address."""
@@ -172,6 +242,8 @@ class _Search:
         end_s = self._started_s + self._budget.timeout_s
         if self._answer is not None:
             end_s = self._grace_end_s
+        elif not self._more_asked:
+            end_s = min(end_s, self._started_s + self._budget.more_s)
         if len(self._threads) < _AT_ONCE:
             end_s = min([end_s, *(due_s for due_s, _ in self._waiting())])
         return min(max(0.001, end_s - time.monotonic()), 0.25)
@@ -197,8 +269,9 @@ class _Search:
 
     def _note_answer(self, index: int, answer: Answer) -> None:
         now_s = time.monotonic()
+        assert answer.key is not None
         text = f"answered, host key {answer.key.fingerprint}"
-        outcome = Outcome(Verdict.POD, text, answer.key.fingerprint)
+        outcome = Outcome(Verdict.ANSWERED, text, answer.key.fingerprint)
         self._courses[index].end(outcome, now_s)
         self._progress(Progress(answer.candidate, outcome, self._waited_s()))
         if self._answer is None:
@@ -224,15 +297,15 @@ class _Search:
         except dial.DialError as failure:
             course.note_reply(failure.reply_s)
             return Outcome(failure.verdict, failure.text)
-        if key in self._known:
-            return Answer(course.candidate, self._port, key)
+        if key in self._sought.known:
+            return Answer(course.candidate, self._sought.port, key)
         text = f"another ssh server, its host key is {key.fingerprint}"
         return Outcome(Verdict.OTHER_KEY, text, key.fingerprint)
 
     def _host_key(self, course: Course) -> HostKey:
         address = course.candidate.address
         if address not in self._looked_up:
-            self._looked_up[address] = dial.look_up(address, self._port)
+            self._looked_up[address] = dial.look_up(address, self._sought.port)
         if self._stop.is_set:
             raise dial.StoppedError
         found = self._looked_up[address]
@@ -242,7 +315,7 @@ class _Search:
             course.is_connected = True
             patience_s = min(_BANNER_S * 2**course.silences, _MAX_BANNER_S)
             dial.await_banner(sock, patience_s, self._stop)
-            return _exchange_keys(sock, self._known, self._stop)
+            return _exchange_keys(sock, self._sought.known, self._stop)
 
 
 def _exchange_keys(sock: socket.socket, known: frozenset[HostKey], stop: dial.Stop) -> HostKey:

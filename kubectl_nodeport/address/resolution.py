@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from kubectl_nodeport.address.candidates import Candidate
 from kubectl_nodeport.ssh.known_hosts import HostKey
@@ -15,20 +16,24 @@ class Budget:
     """How long to look for the address.
 
     :param timeout_s: the whole of it, late forwarders and kube-proxy's first sync included.
+    :param more_s: when more candidates are asked for, if none has answered yet. kube-proxy opens a
+        new port within two seconds.
     :param forwarder_s: how long addresses that show nothing are still waited for once 127.0.0.1 is
         known to be held by a server that is not the pod. 15 s is the slowest forwarder known (Lima
         asks for Services every 10 s and opens ports every 3 s).
     """
 
     timeout_s: float = 60.0
+    more_s: float = 3.0
     forwarder_s: float = 15.0
 
 
 class Verdict(enum.Enum):
     """How one address answered; a closed set."""
 
-    POD = "answered"
+    ANSWERED = "answered"
     OTHER_KEY = "other-host-key"
+    OTHER_POD = "other-pod"
     KEY_EXCHANGE_FAILED = "key-exchange-failed"
     TURNED_AWAY = "turned-away"
     NOT_SSH = "not-ssh"
@@ -60,22 +65,80 @@ class Attempt:
     """All tries at one candidate.
 
     :param outcome: the most telling one: the last, save that a lost packet does not hide an answer.
+    :param took_s: from the first try to that outcome; 0.0 where there was none.
     """
 
     candidate: Candidate
     outcome: Outcome
+    took_s: float = 0.0
+
+
+class Proof(enum.Enum):
+    """What shows that the answer came from the pod; a closed set."""
+
+    HOST_KEY = "host-key"
+    """A host key that was made in this very container."""
+    CONNECTION = "connection"
+    """A connection to the address was seen arriving in the pod."""
+    SHARED_KEY = "shared-key"
+    """A host key that other pods of the same image may have too: no proof which of them it is."""
+    ACCEPTED = "accepted"
+    """Something accepts connections: no proof of who it is."""
+
+
+class Witness(Protocol):
+    """Sees inside the pod who is connected to its port."""
+
+    @property
+    def can_see(self) -> bool:
+        """Whether it sees connections at all."""
+
+    def is_own(self, key: HostKey) -> bool:
+        """Whether no other pod has this host key."""
+
+    def peers(self) -> frozenset[str]:
+        """Who is connected now.
+
+        :raises NodeportError: the pod does not say.
+        """
+
+
+def no_more() -> Sequence[Candidate]:
+    """Where there are no more candidates."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """What is looked for, and where.
+
+    :param candidates: the most promising first.
+    :param port: the NodePort.
+    :param known: the pod's host keys, as read inside the pod; at least one, or no answer is right.
+    :param witness: is asked whether a connection arrives, where the host key may be another pod's
+        too; an address where it does not is passed over.
+    :param more: is asked for further candidates, once, when none of these has answered for a while.
+    """
+
+    candidates: tuple[Candidate, ...]
+    port: int
+    known: frozenset[HostKey]
+    witness: Witness | None = None
+    more: Callable[[], Sequence[Candidate]] = no_more
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The address at which the pod's ssh server answers.
+    """The address at which the pod answers.
 
-    :param key: the one of the pod's host keys that the server proved to own in a key exchange.
+    :param key: the one of the pod's host keys that the server proved to own in a key exchange; None
+        where it was not asked for one.
     """
 
     candidate: Candidate
     port: int
-    key: HostKey
+    key: HostKey | None
+    proof: Proof = Proof.SHARED_KEY
 
 
 @dataclass(frozen=True, slots=True)

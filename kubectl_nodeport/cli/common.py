@@ -27,11 +27,12 @@ dry_run = click.option(
 )
 
 
-def timeout(default: str = "60s") -> Callable[[F], F]:
-    """How long an address is waited for."""
+def timeout(default: str | None) -> Callable[[F], F]:
+    """How long an address is waited for; without a default the environment decides."""
+    how = "" if default else "; up to 60s if empty, less where the tunnel can take its place"
     return click.option(
         "--timeout",
         type=flags.Duration(),
         default=default,
-        help="How long to wait for an address to answer.",
+        help=f"How long to wait for an address to answer{how}.",
     )

@@ -71,6 +71,23 @@ class Port(click.ParamType["int | str"]):
         return text
 
 
+class Address(click.ParamType[str]):
+    """An IP address or a host name, without a port."""
+
+    name = "address"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Check the text; click reports what fails."""
+        from kubectl_nodeport.errors import NodeportError
+        from kubectl_nodeport.ssh.names import validate_hostname
+
+        text = str(value).removeprefix("[").removesuffix("]")
+        try:
+            return validate_hostname(text)
+        except NodeportError as err:
+            self.fail(err.message, param, ctx)
+
+
 class FilePath(click.ParamType[str]):
     """A file's path, made absolute; ``exists`` says that the file has to be there."""
 

@@ -13,7 +13,7 @@ from kubectl_nodeport.errors import NodeportError
 if TYPE_CHECKING:
     from kubectl_nodeport.commands.edges import Edges
     from kubectl_nodeport.kube.client import Api
-    from kubectl_nodeport.kube.config import Connection
+    from kubectl_nodeport.kube.config import Connection, Flags
     from kubectl_nodeport.ssh.config_file import ConfigFile
 
 _VERB = "proxy"
@@ -67,9 +67,10 @@ def carry(named: str | None, alias: str, *, verbosity: int) -> None:
     hosts = ConfigFile(Path(named) if named else user_config_path())
     entry = entry_named(alias, hosts.entries(), str(hosts.path))
     os.environ.update(environment_of(entry.origin, os.environ))
-    resolved = connection(flags_of(entry.origin), os.environ)
+    flags = flags_of(entry.origin)
+    resolved = connection(flags, os.environ)
     api = Api(resolved, trace=_trace if verbosity >= 6 else lambda _line: None)
-    found = destination(entry, resolved, api, lambda: _edges(resolved, api, hosts))
+    found = destination(entry, resolved, api, lambda: _edges(resolved, api, hosts, flags))
     tunnel.carry_standard(open_channel(api, found.namespace, found.pod, found.port))
 
 
@@ -77,8 +78,8 @@ def _trace(line: str) -> None:
     print(line, file=sys.stderr)
 
 
-def _edges(resolved: Connection, api: Api, hosts: ConfigFile) -> Edges:
+def _edges(resolved: Connection, api: Api, hosts: ConfigFile, flags: Flags) -> Edges:
     """What a workload's pod is found with; the rest of it is for other commands."""
     from kubectl_nodeport.cli import wiring
 
-    return wiring.edges(resolved, api, hosts)
+    return wiring.edges(resolved, api, hosts, flags)

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import sys
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from kubectl_nodeport.address.candidates import Candidate
+import click
+
 from kubectl_nodeport.address.knock import knock
-from kubectl_nodeport.address.local import local_facts
-from kubectl_nodeport.address.resolution import Budget, Progress, Resolution
-from kubectl_nodeport.cli import hints
+from kubectl_nodeport.address.local import is_bound_beyond_loopback, local_facts, own_lan_address
+from kubectl_nodeport.address.resolution import Budget, Progress, Resolution, Sought
+from kubectl_nodeport.cli import hints, picker
 from kubectl_nodeport.cli.connection import flags_of
+from kubectl_nodeport.cli.program import own_words, plugin_folder
 from kubectl_nodeport.cli.render.terminal import Status, short
-from kubectl_nodeport.commands.edges import Edges, Resolve
+from kubectl_nodeport.commands.edges import Edges, Kept, Resolve, Tunnel
+from kubectl_nodeport.commands.kept_flags import kept_flags, refuse_secrets
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.config import Flags, connection
 from kubectl_nodeport.kube.target import Target, parse
@@ -83,13 +87,18 @@ def _edges(flags: Flags, ssh_config: str | None, verbosity: int) -> Edges:
     api = Api(resolved, trace=tell if verbosity >= 6 else lambda _line: None)
     notes: list[str] = []
     path = Path(ssh_config) if ssh_config else user_config_path()
-    return edges(resolved, api, ConfigFile(path, warn=notes.append), notes)
+    made = edges(resolved, api, ConfigFile(path, warn=notes.append), flags)
+    return dataclasses.replace(
+        made,
+        notes=notes,
+        program=lambda: _tunnel_program(flags, ssh_config),
+        confirm=_confirm if picker.is_possible() else None,
+        tell=lambda line: tell(f"note: {line}"),
+    )
 
 
-def edges(
-    resolved: Connection, api: Api, hosts: ConfigFile, notes: list[str] | None = None
-) -> Edges:
-    """The edges around a connection that is resolved already."""
+def edges(resolved: Connection, api: Api, hosts: ConfigFile, flags: Flags) -> Edges:
+    """The edges around a connection that is resolved already, with nobody to talk to."""
     from kubectl_nodeport.kube.streams import Exec
 
     return Edges(
@@ -100,9 +109,17 @@ def edges(
         knock=knock,
         hosts=hosts,
         local=local_facts(),
-        tell=lambda line: tell(f"note: {line}"),
-        notes=[] if notes is None else notes,
+        tunnel=_tunnel(api),
+        program=lambda: _tunnel_program(flags, None),
+        kept=Kept(kept_flags(flags), plugin_folder(resolved.user)),
+        beyond_loopback=_beyond_loopback,
     )
+
+
+def _tunnel_program(flags: Flags, ssh_config: str | None) -> tuple[str, ...]:
+    refuse_secrets(flags)
+    config = ("--ssh-config", ssh_config) if ssh_config else ()
+    return (*own_words(), "proxy", *config)
 
 
 def config_name(ssh_config: str | None) -> str:
@@ -135,14 +152,37 @@ def _resolver(status: Status) -> Resolve:
         why = f": {progress.outcome.text}" if progress.outcome else ""
         status.show(f"waiting for the NodePort at {progress.candidate.address}{why}")
 
-    def resolve(
-        candidates: Sequence[Candidate], port: int, known: Collection[HostKey], timeout_s: float
-    ) -> Resolution:
+    def resolve(sought: Sought, timeout_s: float) -> Resolution:
         from kubectl_nodeport.address import probe
 
         try:
-            return probe.resolve(candidates, port, known, Budget(timeout_s), show)
+            return probe.resolve(sought, Budget(timeout_s), show)
         finally:
             status.clear()
 
     return resolve
+
+
+def _tunnel(api: Api) -> Tunnel:
+    def prove(namespace: str, pod: str, port: int, known: frozenset[HostKey]) -> HostKey:
+        from kubectl_nodeport import tunnel
+        from kubectl_nodeport.address import probe
+        from kubectl_nodeport.kube.forward import open_channel
+
+        carried = tunnel.as_socket(open_channel(api, namespace, pod, port))
+        with carried.sock:
+            try:
+                return probe.shown_key(carried.sock, known)
+            except NodeportError as err:
+                raise carried.failure() or err from None
+
+    return prove
+
+
+def _beyond_loopback(port: int) -> str | None:
+    address = own_lan_address()
+    return address if address and is_bound_beyond_loopback(port, address) else None
+
+
+def _confirm(question: str) -> bool:
+    return click.confirm(short(question), err=True)

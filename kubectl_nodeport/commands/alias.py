@@ -68,4 +68,6 @@ def origin_of(rule: Rule, edges: Edges, exposed: Exposed | None, pod_uid: str) -
         service=exposed.service if exposed else "",
         creation=exposed.id if exposed else "",
         made_rule=exposed.made_now if exposed else False,
+        flags=edges.kept.flags,
+        plugin_folder=edges.kept.plugin_folder,
     )

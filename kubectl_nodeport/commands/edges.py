@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from kubectl_nodeport.address.candidates import Candidate
 from kubectl_nodeport.address.facts import LocalFacts
-from kubectl_nodeport.address.resolution import Resolution
+from kubectl_nodeport.address.resolution import Resolution, Sought
 from kubectl_nodeport.kube.config import Connection
 from kubectl_nodeport.kube.request import Json, Request
-from kubectl_nodeport.kube.streams import Finished
+from kubectl_nodeport.kube.streams import Output
 from kubectl_nodeport.ssh.entry import HostEntry
 from kubectl_nodeport.ssh.known_hosts import HostKey
 
@@ -23,21 +22,33 @@ class Api(Protocol):
         """Send one request and return the object that the server answers with."""
 
 
+class Session(Protocol):
+    """A command that runs in a container; see kube.streams.Session."""
+
+    def ask(self, line: str, *, until: bytes) -> Output:
+        """Write a line to it, "" for none, and hear its answer up to a last line."""
+
+    def close(self) -> None:
+        """Let go of it."""
+
+
 class Exec(Protocol):
     """Commands in containers; see kube.streams.Exec."""
 
-    def run(self, namespace: str, pod: str, container: str, command: tuple[str, ...]) -> Finished:
-        """Run a command in a container and wait for its end."""
+    def start(self, namespace: str, pod: str, container: str, command: tuple[str, ...]) -> Session:
+        """Start a command in a container."""
 
 
-# Finds the candidate that answers on a port with one of the keys, within so many seconds; see
-# address.probe.resolve.
-Resolve = Callable[[Sequence[Candidate], int, Collection[HostKey], float], Resolution]
+# Finds the candidate that proves to be the pod, within so many seconds; see address.probe.resolve.
+Resolve = Callable[[Sought, float], Resolution]
 
+# Reaches a port of a pod through the API server, by the pod's namespace and name, and returns which
+# of the known host keys the ssh server there shows; raises NodeportError where it shows none.
+Tunnel = Callable[[str, str, int, frozenset[HostKey]], HostKey]
 
-# Finds the candidate at which anything accepts TCP connections on a port, within so many seconds;
-# see address.knock.knock.
-Knock = Callable[[Sequence[Candidate], int, float], Candidate | None]
+# Finds the candidate at which anything accepts TCP connections, within so many seconds; see
+# address.knock.knock.
+Knock = Callable[[Sought, float], Resolution]
 
 
 class Hosts(Protocol):
@@ -60,11 +71,28 @@ class Hosts(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """What an entry keeps of how the cluster was asked; see ssh.origin.Origin."""
+
+    flags: tuple[tuple[str, str], ...] = ()
+    plugin_folder: str = ""
+
+
+def _nobody(_port: int) -> str | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
 class Edges:
     """The world of one run.
 
-    ``notes`` collects what is worth telling and is no error, for the end of the run; ``tell`` says
-    at once what has to be known before something is done.
+    :ivar program: the words that start this program's tunnel, before the alias, as an entry needs
+        them; raises NodeportError where a secret was given, which no entry may hold.
+    :ivar kept: what an entry keeps of the connection's flags.
+    :ivar beyond_loopback: this machine's address on its network, if something there holds the port.
+    :ivar confirm: asks a person a question that is answered by yes or no; None where there is none.
+    :ivar notes: collects what is worth telling and is no error, for the end of the run.
+    :ivar tell: says at once what has to be known before something is done.
     """
 
     connection: Connection
@@ -74,5 +102,10 @@ class Edges:
     knock: Knock
     hosts: Hosts
     local: LocalFacts
+    tunnel: Tunnel
+    program: Callable[[], tuple[str, ...]]
+    kept: Kept = Kept()
+    beyond_loopback: Callable[[int], str | None] = _nobody
+    confirm: Callable[[str], bool] | None = None
     notes: list[str] = field(default_factory=list)
     tell: Callable[[str], None] = lambda _line: None

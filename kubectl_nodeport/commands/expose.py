@@ -8,6 +8,7 @@ from functools import partial
 
 from kubectl_nodeport import background
 from kubectl_nodeport.address.candidates import Candidate
+from kubectl_nodeport.address.resolution import Sought
 from kubectl_nodeport.commands.edges import Edges
 from kubectl_nodeport.commands.find import find
 from kubectl_nodeport.commands.look import port_number, read_node
@@ -104,9 +105,10 @@ def with_addresses(
     """
     may_ask = not (opened.dry_run and opened.change != "unchanged")
     asked = [one.node_port for one in opened.listed if may_ask and one.protocol == "TCP"]
-    knocking = [background.start(partial(edges.knock, ordered, port, timeout_s)) for port in asked]
-    replies = {port: knock() for port, knock in zip(asked, knocking, strict=True)}
-    answers = {port: answer for port, answer in replies.items() if answer is not None}
+    sought = [Sought(tuple(ordered), port, frozenset()) for port in asked]
+    knocking = [background.start(partial(edges.knock, one, timeout_s)) for one in sought]
+    replies = [(port, knock().answer) for port, knock in zip(asked, knocking, strict=True)]
+    answers = {port: answer.candidate for port, answer in replies if answer is not None}
     best = ordered[0].address if ordered else ""
     listed = [
         replace(one, address=answers[one.node_port].address)

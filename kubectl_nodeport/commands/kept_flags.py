@@ -15,16 +15,23 @@ from kubectl_nodeport.ssh.origin import FLAGS, Origin
 _TRUE = "true"
 
 
-def kept_flags(flags: Flags) -> tuple[tuple[str, str], ...]:
-    """The flags that an entry's origin keeps, in the order of kube.config.Flags; paths absolute.
+def refuse_secrets(flags: Flags) -> None:
+    """A tunnel asks again later, and what it asks with would have to stand in the entry.
 
-    :raises NodeportError: a token was given, which no entry may hold.
+    :raises NodeportError: a token was given.
     """
     if flags.token:
         raise NodeportError(
             "--token cannot be given for a tunnel: secrets cannot go with the entry",
             hint="put it into the kubeconfig: kubectl config set-credentials NAME --token=…",
         )
+
+
+def kept_flags(flags: Flags) -> tuple[tuple[str, str], ...]:
+    """The flags that an entry's origin keeps, in the order of kube.config.Flags; paths absolute.
+
+    A token is never kept.
+    """
     return tuple(
         (field.name, _text(field.name, value))
         for field in fields(Flags)

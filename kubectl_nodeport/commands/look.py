@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
+
 from kubectl_nodeport.address.facts import NodeFacts, node_facts
-from kubectl_nodeport.commands.edges import Edges
+from kubectl_nodeport.commands.edges import Edges, Session
 from kubectl_nodeport.commands.find import Found
-from kubectl_nodeport.container.script import Inside, command, is_whole, parse
+from kubectl_nodeport.container import script
+from kubectl_nodeport.container.script import Inside
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.pod import Container, Pod
 from kubectl_nodeport.kube.request import ForbiddenError, NotFoundError, Request
 from kubectl_nodeport.rule import service
+from kubectl_nodeport.ssh.known_hosts import HostKey
 
 
 def choose_port(
@@ -57,23 +62,64 @@ def _container(pod: Pod, name: str | None) -> Container | None:
     return named[0]
 
 
-def look_inside(edges: Edges, pod: Pod, container: Container, user: str | None) -> Inside:
-    """Ask the container for its user, its host keys and its listening ports, in one exec.
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the container said, and the session in which it can be asked who is connected.
+
+    It is a witness for address.probe.resolve.
+    """
+
+    inside: Inside
+    port: int
+    container_started: datetime | None
+    session: Session
+
+    @property
+    def can_see(self) -> bool:
+        """Whether the container's table of sockets shows the port."""
+        return self.port in (self.inside.listening or {})
+
+    def is_own(self, key: HostKey) -> bool:
+        """Whether the key was made after the container had started, so that no image brought it."""
+        made_s, started = self.inside.made_s.get(key), self.container_started
+        # Both are cut to whole seconds, so the very second of the start may be before it.
+        return made_s is not None and started is not None and made_s > started.timestamp()
+
+    def peers(self) -> frozenset[str]:
+        """Who is connected to the port now.
+
+        :raises ExecError: the session broke off.
+        """
+        answer = self.session.ask(script.peers_of(self.port), until=script.END)
+        return script.parse_peers(answer.stdout)
+
+    def close(self) -> None:
+        """End the session."""
+        self.session.close()
+
+
+def look_inside(edges: Edges, pod: Pod, container: Container, port: int, user: str | None) -> Look:
+    """Ask the container for its user, its host keys and its ports, in one exec that stays open.
 
     :param user: whom to log in as, where that is known.
-
     :raises NodeportError: exec is refused or fails.
     """
-    finished = edges.exec.run(pod.namespace, pod.name, container.name, command(user))
-    if finished.exit_code != 0 or not is_whole(finished.stdout):
-        said = finished.stderr.decode("utf-8", "replace").strip() or "no more"
-        raise NodeportError(
-            f"container {container.name} of pod {pod.name} cannot be looked into: "
-            f"sh ended with {finished.exit_code} and said: {said[:200]}",
-            hint="does this work? kubectl exec "
-            f"{pod.name} -n {pod.namespace} -c {container.name} -- sh -c true",
-        )
-    return parse(finished.stdout)
+    asked = script.command(user, port)
+    session = edges.exec.start(pod.namespace, pod.name, container.name, asked)
+    try:
+        said = session.ask("", until=script.END)
+        if said.exit_code is not None or not script.is_whole(said.stdout):
+            words = said.stderr.decode("utf-8", "replace").strip() or "no more"
+            raise NodeportError(
+                f"container {container.name} of pod {pod.name} cannot be looked into: "
+                f"sh ended with {said.exit_code} and said: {words[:200]}",
+                hint="does this work? kubectl exec "
+                f"{pod.name} -n {pod.namespace} -c {container.name} -- sh -c true",
+            )
+    except BaseException:
+        session.close()
+        raise
+    return Look(script.parse(said.stdout), port, container.started, session)
 
 
 def check_listening(inside: Inside, pod: Pod, container: Container, port: int) -> None:

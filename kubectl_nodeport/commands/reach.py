@@ -2,54 +2,111 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kubectl_nodeport.address.candidates import Candidate, candidates
-from kubectl_nodeport.address.facts import AddressFacts, NodeFacts, kubeconfig_providers
-from kubectl_nodeport.address.resolution import Answer, Resolution, Verdict
+from kubectl_nodeport.address.candidates import Candidate, candidates, other_candidates, pinned
+from kubectl_nodeport.address.environment import environment, waits_for_forwarder
+from kubectl_nodeport.address.facts import AddressFacts, NodeFacts, kubeconfig_providers, node_facts
+from kubectl_nodeport.address.remedy import Unanswered, remedy
+from kubectl_nodeport.address.resolution import Answer, Attempt, Sought, Verdict, Witness
 from kubectl_nodeport.commands.edges import Edges
 from kubectl_nodeport.commands.look import read_node
+from kubectl_nodeport.commands.survey import Survey
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.pod import Pod
+from kubectl_nodeport.kube.request import ForbiddenError, Request
 from kubectl_nodeport.rule.rule import Exposed
 from kubectl_nodeport.ssh.known_hosts import HostKey
 
-# A rule that stands has been open for long: where it answers at all it does so at once, and only
-# when it does not is the node asked for, which is one request more.
-_STANDING_RULE_S = 3.0
+_TIMEOUT_S = 60.0
+# Before the tunnel takes the NodePort's place: the slowest forwarder known takes 15 s (Lima), and
+# where there is none only kube-proxy is waited for.
+_FORWARDER_S, _NO_FORWARDER_S = 20.0, 8.0
+_NODES_LISTED = "8"
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
-    """Where to look: ``known`` is the address in the Host entry, ``node`` None if not read yet."""
+class Place:
+    """Where a rule may answer, and who knows whether it does.
+
+    :ivar node: None where it was not read yet.
+    :ivar known: the address in the Host entry.
+    :ivar pinned: the one address that is asked for.
+    :ivar timeout_s: as asked for; None leaves it to the environment.
+    :ivar may_fall_back: whether there is another way than a NodePort.
+    """
 
     pod: Pod
     node: NodeFacts | None
-    known: str | None
     host_keys: tuple[HostKey, ...]
-    timeout_s: float
+    witness: Witness | None = None
+    known: str | None = None
+    pinned: str | None = None
+    timeout_s: float | None = None
+    may_fall_back: bool = False
 
 
-def find_address(edges: Edges, search: Search, exposed: Exposed) -> Answer:
-    """The address at which the rule answers from here, with one of the pod's host keys.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The address at which a rule answers, and how each candidate fared."""
 
-    :raises NodeportError: none does; each candidate is named with its failure.
+    answer: Answer
+    attempts: tuple[Attempt, ...]
+
+
+class UnreachedError(NodeportError):
+    """A rule answers at no address from here; ``attempts`` tells how each candidate fared."""
+
+    def __init__(self, message: str, *, hint: str, attempts: tuple[Attempt, ...]) -> None:
+        super().__init__(message, hint=hint)
+        self.attempts = attempts
+
+
+def place_of(seen: Survey) -> Place:
+    """Where the rule of a survey may answer."""
+    request, before = seen.request, seen.before
+    return Place(
+        pod=seen.pod,
+        node=seen.node,
+        host_keys=seen.look.inside.host_keys,
+        witness=seen.look,
+        known=before.hostname if before and not before.is_tunnel else None,
+        pinned=request.address,
+        timeout_s=request.timeout_s,
+        may_fall_back=request.may_fall_back,
+    )
+
+
+def find_address(edges: Edges, place: Place, exposed: Exposed) -> Found:
+    """The address at which the rule answers from here, proven to be the pod.
+
+    :raises UnreachedError: there is none; each candidate is named with its failure.
     """
-    deadline = time.monotonic() + search.timeout_s
-    first_s, node_unread = search.timeout_s, search.node is None and not exposed.made_now
-    if node_unread:
-        first_s = min(first_s, _STANDING_RULE_S)
-    ordered = ordered_candidates(edges, search.pod, search.node, exposed.ip_families, search.known)
-    resolution = edges.resolve(ordered, exposed.node_port, search.host_keys, first_s)
-    left_s = deadline - time.monotonic()
-    if resolution.answer is None and node_unread and left_s > 0:
-        node = read_node(edges, search.pod)
-        ordered = ordered_candidates(edges, search.pod, node, exposed.ip_families, search.known)
-        resolution = edges.resolve(ordered, exposed.node_port, search.host_keys, left_s)
-    if resolution.answer is None:
-        raise no_answer(search.pod, exposed, resolution)
-    return resolution.answer
+    facts = facts_of(edges, place.pod, place.node, exposed.ip_families, exposed.traffic_policy)
+    sought = Sought(
+        _ordered(facts, place),
+        exposed.node_port,
+        frozenset(place.host_keys),
+        place.witness,
+        lambda: () if place.pinned else _more(edges, place, exposed),
+    )
+    found = edges.resolve(sought, _patience_s(place, facts))
+    if found.answer is None:
+        raise _no_answer(place, exposed, facts, found.attempts)
+    return Found(found.answer, found.attempts)
+
+
+def most_promising(edges: Edges, place: Place, exposed: Exposed) -> str:
+    """The address that would be tried first.
+
+    :raises UnreachedError: there is none.
+    """
+    facts = facts_of(edges, place.pod, place.node, exposed.ip_families, exposed.traffic_policy)
+    ordered = _ordered(facts, place)
+    if not ordered:
+        raise _no_answer(place, exposed, facts, ())
+    return ordered[0].address
 
 
 def ordered_candidates(
@@ -57,16 +114,26 @@ def ordered_candidates(
     pod: Pod | None,
     node: NodeFacts | None,
     ip_families: tuple[str, ...],
-    known: str | None = None,
+    traffic_policy: str = "",
 ) -> tuple[Candidate, ...]:
-    """All candidates; the one that the Host entry has already comes first.
+    """All candidates for a Service of these IP families, whoever is behind it.
 
-    :param pod: the pod behind the rule; None for a Service without one.
+    :param pod: the pod behind it; None for a Service without one.
     :param node: its node, as far as it was read.
-    :param known: the address in the Host entry.
     """
+    return candidates(facts_of(edges, pod, node, ip_families, traffic_policy))
+
+
+def facts_of(
+    edges: Edges,
+    pod: Pod | None,
+    node: NodeFacts | None,
+    ip_families: tuple[str, ...],
+    traffic_policy: str = "",
+) -> AddressFacts:
+    """All that the order of candidates depends on."""
     connection = edges.connection
-    facts = AddressFacts(
+    return AddressFacts(
         local=edges.local,
         server_url=connection.server,
         pod_host_ips=pod.host_ips if pod else (),
@@ -78,35 +145,84 @@ def ordered_candidates(
             connection.cluster, {"extensions": list(connection.context_extensions)}
         ),
         ip_families=ip_families,
+        traffic_policy=traffic_policy,
     )
+
+
+def _ordered(facts: AddressFacts, place: Place) -> tuple[Candidate, ...]:
+    """The one that the Host entry has already comes first."""
+    if place.pinned is not None:
+        return (pinned(place.pinned),)
     ordered = candidates(facts)
-    if known is None:
+    if place.known is None:
         return ordered
-    first = Candidate(known, "the address in the Host entry")
-    return (first, *(c for c in ordered if c.address != known))
+    first = Candidate(place.known, "the address in the Host entry")
+    return (first, *(c for c in ordered if c.address != place.known))
 
 
-def no_answer(pod: Pod, exposed: Exposed, resolution: Resolution) -> NodeportError:
+def _more(edges: Edges, place: Place, exposed: Exposed) -> Sequence[Candidate]:
+    """What is worth a request more only now: the node if it was not read yet, and other nodes.
+
+    What cannot be asked is left out: that nothing answers is the failure to tell.
+    """
+    try:
+        node = place.node or read_node(edges, place.pod)
+        nodes = _nodes(edges)
+    except NodeportError:
+        return ()
+    facts = facts_of(edges, place.pod, node, exposed.ip_families, exposed.traffic_policy)
+    return (*candidates(facts), *other_candidates(facts, nodes))
+
+
+def _nodes(edges: Edges) -> list[NodeFacts]:
+    """A few of the cluster's nodes; none without the right to list them."""
+    request = Request(
+        *("list", "nodes", "find another node's address"), query=(("limit", _NODES_LISTED),)
+    )
+    try:
+        items = edges.api.send(request).get("items")
+    except ForbiddenError:
+        return []
+    return [node_facts(item) for item in items] if isinstance(items, list) else []
+
+
+def _patience_s(place: Place, facts: AddressFacts) -> float:
+    if place.timeout_s is not None:
+        return place.timeout_s
+    if not place.may_fall_back:
+        return _TIMEOUT_S
+    return _FORWARDER_S if waits_for_forwarder(environment(facts)) else _NO_FORWARDER_S
+
+
+def _no_answer(
+    place: Place, exposed: Exposed, facts: AddressFacts, attempts: tuple[Attempt, ...]
+) -> UnreachedError:
     """Why there is no address: each candidate with its failure, and what may mend it."""
-    rule, port = exposed.rule, exposed.node_port
+    rule, port, pod = exposed.rule, exposed.node_port, place.pod
     tried = "; ".join(
         f"{attempt.candidate.address}: {attempt.outcome.text} ({attempt.candidate.reason})"
-        for attempt in resolution.attempts
+        for attempt in attempts
     )
-    verdicts = {attempt.outcome.verdict for attempt in resolution.attempts}
+    verdicts = {attempt.outcome.verdict for attempt in attempts}
     if Verdict.NOT_SSH in verdicts:
         what = f"port {rule.port} of pod {pod.name} is open, but no ssh server is behind it"
         hint = "start an ssh server in the pod, or say where it listens with --port"
+    elif Verdict.OTHER_POD in verdicts:
+        what = f"what answers at NodePort {port} has pod {pod.name}'s host key and is another"
+        hint = "another cluster may have that port on this machine: take another, with --node-port"
     elif Verdict.OTHER_KEY in verdicts:
-        what = f"what answers at NodePort {port} is not pod {pod.name}: its host key is another's"
+        fingerprints = ", ".join(key.fingerprint for key in place.host_keys)
+        what = (
+            f"what answers at NodePort {port} is not pod {pod.name}: its host key is another's "
+            f"than the pod's ({fingerprints})"
+        )
         hint = (
             "the ssh server may still hold a key that was replaced on disk: restart it; "
             "or another server holds the port here"
         )
     else:
         what = f"NodePort {port} of pod {pod.name} is open, but answers at no address from here"
-        hint = (
-            "does a firewall, a VPN or a cluster without port forwarding stand between? "
-            f"kubectl get node {pod.node} -o wide shows its addresses"
-        )
-    return NodeportError(f"{what}; tried {tried or 'nothing'}", hint=hint)
+        answers = {a.candidate.address: a.outcome.verdict for a in attempts}
+        unanswered = Unanswered(port, rule.namespace, exposed.service, answers)
+        hint = remedy(facts, environment(facts), unanswered)
+    return UnreachedError(f"{what}; tried {tried or 'nothing'}", hint=hint, attempts=attempts)

@@ -40,6 +40,10 @@ _RANGE = re.compile(r"The range of valid ports is ([0-9]{1,5})-([0-9]{1,5})")
 _NOT_YET = "not-yet"
 
 
+class CreationRefusedError(NodeportError):
+    """A rule cannot be made here: no right, no quota, or an admission policy against it."""
+
+
 def node_port_choices(wanted: Wanted, former: Mapping[str, Any] | None) -> list[int | None]:
     """The node ports to ask for in turn; None leaves it to the server.
 
@@ -186,9 +190,11 @@ def _create(
         )
         try:
             return api.send(request)
+        except ForbiddenError as err:
+            raise CreationRefusedError(err.message, hint=err.hint) from err
         except InvalidError as err:
             if "nodePort" not in err.message:
-                raise
+                raise CreationRefusedError(err.message, hint=err.hint) from err
             if wanted.node_port is not None:
                 raise _not_this_port(wanted.node_port, err) from err
             told = _RANGE.search(err.message)

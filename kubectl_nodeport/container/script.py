@@ -1,70 +1,118 @@
-"""What is asked inside the container, in one exec, and how its answer is read. Pure.
+"""What is asked inside the container, in one exec, and how its answers are read. Pure.
 
-The container is not trusted: each line of its answer is checked, and what does not fit is left out.
+The first answer comes at once; after it the script waits to be asked who is connected to a port,
+again and again, until its stdin ends. The container is not trusted: each line of an answer is
+checked, and what does not fit is left out.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from kubectl_nodeport.ssh.known_hosts import HostKey, parse_public_keys
 from kubectl_nodeport.ssh.names import passes, validate_user
 
 # POSIX sh, nothing but what a small image has. `sshd -T` tells the host key files that sshd really
-# uses, but only to root and where the configuration is whole; else the usual places are read.
-# A listening socket has state 0A in /proc/net/tcp (include/net/tcp_states.h, TCP_LISTEN).
+# uses, and its settings, but only to root and where the configuration is whole; else the usual
+# places are read. Sockets have state 0A in /proc/net/tcp when they listen and 01 when they are
+# connected (include/net/tcp_states.h: TCP_LISTEN, TCP_ESTABLISHED). The age of a key says whether
+# it came with the image; that of one on a mounted volume, a Secret's say, tells nothing.
 _SCRIPT = r"""
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 export LC_ALL=C
+sockets() {
+  for table in /proc/net/tcp /proc/net/tcp6; do
+    [ -r "$table" ] && echo "table $table" && while read -r _ local peer state _; do
+      case $state in
+        0A) echo "listen $local" ;;
+        01) [ "${local##*:}" = "$1" ] && echo "peer $peer" ;;
+      esac
+    done < "$table"
+  done
+}
+made() {
+  while read -r _ at _; do
+    case $at in
+      /) ;;
+      *) case $1 in "$at" | "$at"/*) echo made; return ;; esac ;;
+    esac
+  done < /proc/mounts
+  echo "made $(stat -L -c %Y "$1" 2>/dev/null)"
+}
 self=$(id -un 2>/dev/null || whoami 2>/dev/null)
 echo "user $self"
 while IFS=: read -r name _ _ _ _ dir _; do
   [ "$name" = "${1:-$self}" ] && echo "home $dir"
 done < /etc/passwd
-files=$(sshd -T 2>/dev/null | sed -n 's/^hostkey //p')
+settings=$(sshd -T 2>/dev/null)
+echo "$settings" | sed -n 's/^[a-z]*authentication [a-z]*$/sshd &/p'
+files=$(echo "$settings" | sed -n 's/^hostkey //p')
 [ -n "$files" ] || files=$(echo /etc/ssh/ssh_host_*_key)
 for file in $files; do
-  if [ -r "$file.pub" ]; then sed 's/^/hostkey /' "$file.pub"
-  elif [ -r "$file" ]; then ssh-keygen -y -f "$file" </dev/null 2>/dev/null | sed 's/^/hostkey /'
+  if [ -r "$file.pub" ]; then made "$file"; sed 's/^/hostkey /' "$file.pub"; echo
+  elif [ -r "$file" ]; then
+    made "$file"
+    ssh-keygen -y -f "$file" </dev/null 2>/dev/null | sed 's/^/hostkey /'
   fi
 done
 for file in /etc/dropbear/dropbear_*_host_key; do
   [ -r "$file" ] || continue
+  made "$file"
   dropbearkey -y -f "$file" 2>/dev/null | sed -n '/^ssh-/s/^/hostkey /p;/^ecdsa-/s/^/hostkey /p'
 done
-for table in /proc/net/tcp /proc/net/tcp6; do
-  [ -r "$table" ] && echo "table $table" && while read -r _ local _ state _; do
-    [ "$state" = 0A ] && echo "listen $local"
-  done < "$table"
-done
+sockets "$2"
 echo end
+while read -r port; do sockets "$port"; echo end; done
 """
+END = b"end"
+"""The last line of each answer."""
 
 
-def command(user: str | None) -> tuple[str, ...]:
-    """What to run in the container; ``user`` is whom to log in as, if that is known already."""
-    return ("sh", "-c", _SCRIPT, "sh", user or "")
+def command(user: str | None, port: int) -> tuple[str, ...]:
+    """What to run in the container.
+
+    :param user: whom to log in as, if that is known already.
+    :param port: whose connections the first answer tells.
+    """
+    return ("sh", "-c", _SCRIPT, "sh", user or "", peers_of(port))
+
+
+def peers_of(port: int) -> str:
+    """The line that asks who is connected to a port now."""
+    return f"{port:04X}"
 
 
 _HOME = re.compile(r"/[A-Za-z0-9/_.@+-]{0,255}")
 _LISTEN = re.compile(r"listen ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4})")
+_PEER = re.compile(r"peer ((?:[0-9A-F]{8}|[0-9A-F]{32}):[0-9A-F]{4})")
+_MADE = re.compile(r"made ([0-9]{1,12})")
+# The settings by which a password may let somebody in, by their former name too (before 8.7).
+_PASSWORDS = re.compile("sshd (?:password|kbdinteractive|challengeresponse)authentication (yes|no)")
 
 
 @dataclass(frozen=True, slots=True)
 class Inside:
     """What a container says of itself.
 
-    ``user`` is whom the container runs as, ``home`` the home folder of whoever logs in. They are
-    empty where it did not say or said something that cannot be.
-    ``listening`` maps each TCP port with a listener to whether all of its listeners are bound to
-    loopback, so that nothing outside the pod reaches it; None where there was no table to read.
+    :ivar user: whom it runs as; "" where it did not say or said something that cannot be.
+    :ivar home: the home folder of whoever logs in; "" likewise.
+    :ivar listening: for each TCP port with a listener whether all of its listeners are bound to
+        loopback, so that nothing outside the pod reaches it; None without a table to read.
+    :ivar peers: who was connected to the port that was asked about.
+    :ivar made_s: when the file of a host key was last changed, in seconds since 1970; keys of which
+        that is not known are missing.
+    :ivar passwords: whether sshd lets people in by password; None where it does not say.
     """
 
     user: str
     home: str
     host_keys: tuple[HostKey, ...]
     listening: dict[int, bool] | None
+    peers: frozenset[str] = frozenset()
+    made_s: Mapping[HostKey, int] = field(default_factory=dict, hash=False)
+    passwords: bool | None = None
 
 
 def is_whole(output: bytes) -> bool:
@@ -73,10 +121,9 @@ def is_whole(output: bytes) -> bool:
 
 
 def parse(output: bytes) -> Inside:
-    """Read the script's output."""
+    """Read the script's first answer."""
     lines = output.decode("utf-8", "replace").splitlines()
     user, home, table = "", "", False
-    keys: list[str] = []
     ports: dict[int, bool] = {}
     for line in lines:
         word, _, rest = line.partition(" ")
@@ -84,19 +131,40 @@ def parse(output: bytes) -> Inside:
             user = rest
         elif word == "home" and _HOME.fullmatch(rest):
             home = rest
-        elif word == "hostkey":
-            keys.append(rest)
         elif word == "table":
             table = True
         elif match := _LISTEN.fullmatch(line):
             port = int(match[2], 16)
             ports[port] = ports.get(port, True) and _is_loopback(match[1])
+    keys = [line.removeprefix("hostkey ") for line in lines if line.startswith("hostkey ")]
+    allowed = {match[1] for line in lines if (match := _PASSWORDS.fullmatch(line))}
     return Inside(
         user=user,
         home=home,
         host_keys=parse_public_keys("\n".join(keys)),
         listening=ports if table else None,
+        peers=parse_peers(output),
+        made_s=dict(_ages(lines)),
+        passwords="yes" in allowed if allowed else None,
     )
+
+
+def parse_peers(output: bytes) -> frozenset[str]:
+    """Read an answer to :func:`peers_of`: addresses and ports as the kernel writes them."""
+    lines = output.decode("utf-8", "replace").splitlines()
+    return frozenset(match[1] for line in lines if (match := _PEER.fullmatch(line)))
+
+
+def _ages(lines: list[str]) -> Iterator[tuple[HostKey, int]]:
+    """The keys whose file's age is told; of a key in two files that of the last."""
+    made_s: int | None = None
+    for line in lines:
+        if line.startswith("made"):
+            match = _MADE.fullmatch(line)
+            made_s = int(match[1]) if match else None
+        elif line.startswith("hostkey ") and made_s is not None:
+            for key in parse_public_keys(line.removeprefix("hostkey ")):
+                yield key, made_s
 
 
 def _is_loopback(address: str) -> bool:

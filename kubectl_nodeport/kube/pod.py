@@ -34,13 +34,18 @@ class ContainerPort:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A container of the pod's main list; ``waiting`` is the kubelet's reason, "" if it runs."""
+    """A container of the pod's main list.
+
+    ``waiting`` is the kubelet's reason, "" if it runs; ``started`` is when, by the node's clock, in
+    whole seconds, None where that is not known.
+    """
 
     name: str
     ports: tuple[ContainerPort, ...] = ()
     running: bool = True
     waiting: str = ""
     restarts: int = 0
+    started: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +198,7 @@ def _containers(spec: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[Con
                 running=running,
                 waiting="" if running else _reason(state),
                 restarts=_count(statuses.get(name, {}).get("restartCount")),
+                started=_time(_mapping(state.get("running")).get("startedAt")),
             )
         )
     return tuple(found)

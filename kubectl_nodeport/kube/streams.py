@@ -16,77 +16,127 @@ from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.request import Request
 
 if TYPE_CHECKING:
+    import websocket
+
     from kubectl_nodeport.kube.client import Api
 
 _SUBPROTOCOL = "v4.channel.k8s.io"
-_STDOUT, _STDERR, _ERROR = 1, 2, 3
+_STDIN, _STDOUT, _STDERR, _ERROR = 0, 1, 2, 3
 
 # Far above what is asked of a container; a hostile one must not fill the memory.
 _LARGEST_OUTPUT = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
-    """What a command in a container left: its output and how it ended (0 is success)."""
+class Output:
+    """What a command in a container has written since it was last heard.
+
+    ``exit_code`` is how it ended, 0 for success; None while it runs.
+    """
 
     stdout: bytes
     stderr: bytes
-    exit_code: int
+    exit_code: int | None
 
 
 class ExecError(NodeportError):
-    """The command could not be run in the container, or did not end."""
+    """The command could not be run in the container, or broke off."""
 
 
 class Exec:
-    """Runs commands in containers."""
+    """Runs commands in containers.
+
+    :param timeout_s: how long a command may take to answer.
+    """
 
     def __init__(self, api: Api, *, timeout_s: float = 20.0) -> None:
         self._api = api
         self._timeout_s = timeout_s
 
-    def run(self, namespace: str, pod: str, container: str, command: tuple[str, ...]) -> Finished:
-        """Run ``command`` in the container and wait for its end.
+    def start(self, namespace: str, pod: str, container: str, command: tuple[str, ...]) -> Session:
+        """Start ``command`` in the container.
 
-        :raises ApiError: exec is refused; :raises ExecError: it broke off or took too long.
+        :raises ApiError: exec is refused.
+        :raises UnreachableError: the API server does not answer.
         """
         request = _request(namespace, pod, container, command)
-        running = background.start(lambda: self._run(request, container))
-        try:
-            return running(timeout=self._timeout_s)
-        except TimeoutError as err:
-            why = f"it did not end in {self._timeout_s:.0f} s"
-            raise _broke_off(request, container, why) from err
+        stream = self._api.open_websocket(request, _SUBPROTOCOL)
+        return Session(stream, request, container, self._timeout_s)
 
-    def _run(self, request: Request, container: str) -> Finished:
+
+class Session:
+    """A command that runs in a container and is spoken to line by line.
+
+    Closing it ends the command's stdin, and with it a command that reads to the end.
+    """
+
+    def __init__(
+        self, stream: websocket.WebSocket, request: Request, container: str, timeout_s: float
+    ) -> None:
+        self._stream = stream
+        self._request = request
+        self._container = container
+        self._timeout_s = timeout_s
+        self._channels = {_STDOUT: bytearray(), _STDERR: bytearray(), _ERROR: bytearray()}
+        stream.settimeout(timeout_s)
+
+    def ask(self, line: str, *, until: bytes) -> Output:
+        """Write a line to the command, "" for none, and hear what it says.
+
+        :param until: the last line of an answer; a command that ends is not waited for longer.
+        :raises ExecError: it broke off, or took too long.
+        """
+        asking = background.start(lambda: self._ask(line, until))
+        try:
+            return asking(timeout=self._timeout_s)
+        except TimeoutError as err:
+            why = f"it did not answer in {self._timeout_s:.0f} s"
+            raise _broke_off(self._request, self._container, why) from err
+
+    def close(self) -> None:
+        """Let go of the command; it is not waited for."""
+        self._stream.shutdown()
+
+    def _ask(self, line: str, until: bytes) -> Output:
         import websocket
 
-        stream = self._api.open_websocket(request, _SUBPROTOCOL)
-        channels = {_STDOUT: bytearray(), _STDERR: bytearray(), _ERROR: bytearray()}
-        stream.settimeout(self._timeout_s)
         try:
-            while not channels[_ERROR]:
-                opcode, message = stream.recv_data()
-                if opcode == websocket.ABNF.OPCODE_CLOSE:
-                    raise websocket.WebSocketConnectionClosedException
-                _sort(message, channels)
+            if line:
+                self._stream.send_binary(bytes([_STDIN]) + f"{line}\n".encode())
+            self._listen(until)
         except websocket.WebSocketConnectionClosedException as err:
-            raise _broke_off(request, container, "the stream broke off") from err
+            raise _broke_off(self._request, self._container, "the stream broke off") from err
         except websocket.WebSocketTimeoutException as err:
             raise TimeoutError from err
         except (websocket.WebSocketException, OSError) as err:
-            raise _broke_off(request, container, str(err)) from err
-        finally:
-            stream.shutdown()
-        return Finished(
-            bytes(channels[_STDOUT]),
-            bytes(channels[_STDERR]),
-            _exit_code(bytes(channels[_ERROR]), request, container),
-        )
+            raise _broke_off(self._request, self._container, str(err)) from err
+        status = bytes(self._channels[_ERROR])
+        code = _exit_code(status, self._request, self._container) if status else None
+        return Output(self._taken(_STDOUT), self._taken(_STDERR), code)
+
+    def _listen(self, until: bytes) -> None:
+        import websocket
+
+        channels = self._channels
+        while not (channels[_ERROR] or _has_line(channels[_STDOUT], until)):
+            opcode, message = self._stream.recv_data()
+            if opcode == websocket.ABNF.OPCODE_CLOSE:
+                raise websocket.WebSocketConnectionClosedException
+            _sort(message, channels)
+
+    def _taken(self, channel: int) -> bytes:
+        taken = bytes(self._channels[channel])
+        self._channels[channel].clear()
+        return taken
+
+
+def _has_line(output: bytearray, line: bytes) -> bool:
+    return output.startswith(line + b"\n") or output.find(b"\n" + line + b"\n") >= 0
 
 
 def _request(namespace: str, pod: str, container: str, command: tuple[str, ...]) -> Request:
-    query = [("container", container), ("stdout", "true"), ("stderr", "true")]
+    streams = [(name, "true") for name in ("stdin", "stdout", "stderr")]
+    query = [("container", container), *streams]
     return Request(
         "get",
         "pods",

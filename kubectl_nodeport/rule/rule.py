@@ -121,7 +121,8 @@ class Exposed:
     """A rule as it stands in the cluster.
 
     ``uid`` is the Service's; ``id`` is that of its creation, "" where the Service is not ours;
-    ``made_now`` says that this run created it.
+    ``made_now`` says that this run created it; ``traffic_policy`` is Local where only the node of
+    the pod answers.
     """
 
     rule: Rule
@@ -131,6 +132,7 @@ class Exposed:
     uid: str = ""
     ip_families: tuple[str, ...] = ()
     made_now: bool = False
+    traffic_policy: str = ""
 
     @property
     def ours(self) -> bool:

@@ -196,6 +196,7 @@ def exposed(service: Mapping[str, Any], rule: Rule, pod: Pod) -> Exposed | None:
         id=rule_id(service),
         uid=uid(service),
         ip_families=tuple(map(str, families)) if isinstance(families, list) else (),
+        traffic_policy=str(spec.get("externalTrafficPolicy", "")),
     )
 
 

@@ -50,6 +50,10 @@ def free_port() -> int:
 def make_key(path: Path, kind: str = "ed25519") -> HostKey:
     command = ["ssh-keygen", "-q", "-t", kind, "-N", "", "-f", str(path)]
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+    return read_key(path)
+
+
+def read_key(path: Path) -> HostKey:
     (key,) = parse_public_keys(path.with_suffix(".pub").read_text())
     return key
 
@@ -63,7 +67,10 @@ def sshd(folder: Path, port: int, address: str = "127.0.0.1", *, key: str = "ed2
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(exist_ok=True)  # its privilege separation asks for it
     folder.mkdir(parents=True, exist_ok=True)
-    keys = tuple(make_key(folder / kind, kind) for kind in key.split())
+    keys = tuple(
+        make_key(folder / kind, kind) if not (folder / kind).exists() else read_key(folder / kind)
+        for kind in key.split()
+    )
     lines = [f"HostKey {folder / kind}" for kind in key.split()]
     lines += [f"ListenAddress {address}", "LogLevel VERBOSE", "PidFile none", options, ""]
     (folder / "conf").write_text("\n".join(lines))

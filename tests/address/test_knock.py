@@ -4,11 +4,17 @@ import socket
 import threading
 import time
 
+from kubectl_nodeport.address import knock as knocking
 from kubectl_nodeport.address.candidates import Candidate
-from kubectl_nodeport.address.knock import knock
+from kubectl_nodeport.address.resolution import Sought, Verdict
 from tests.address.servers import free_port
 
 ONE, TWO = Candidate("127.0.0.1", "one"), Candidate("127.0.0.2", "two")
+
+
+def knock(candidates: list[Candidate], port: int, timeout_s: float) -> Candidate | None:
+    found = knocking.knock(Sought(tuple(candidates), port, frozenset()), timeout_s)
+    return found.answer.candidate if found.answer else None
 
 
 def listening(address: str, port: int) -> socket.socket:
@@ -117,3 +123,25 @@ def test_server_that_speaks_and_leaves() -> None:
         thread.start()
         assert knock([ONE], port, 3.0) == ONE
     thread.join(timeout=5)
+
+
+def test_how_each_fared() -> None:
+    port = free_port()
+    with listening("127.0.0.2", port) as server:
+        greeter = threading.Thread(target=lambda: server.accept()[0].sendall(b"220 mail\r\n"))
+        greeter.start()
+        found = knocking.knock(Sought((ONE, TWO), port, frozenset()), 3.0)
+        greeter.join(5)
+    refused, answered = found.attempts
+    assert (refused.candidate, refused.outcome.verdict) == (ONE, Verdict.REFUSED)
+    assert (answered.candidate, answered.outcome.verdict) == (TWO, Verdict.ANSWERED)
+    assert answered.outcome.text == "accepts connections, says: 220 mail"
+    assert 0 < answered.took_s < 2
+
+
+def test_more_are_asked_where_there_is_none() -> None:
+    port = free_port()
+    with listening("127.0.0.2", port):
+        found = knocking.knock(Sought((), port, frozenset(), more=lambda: [TWO]), 3.0)
+    assert found.answer is not None
+    assert found.answer.candidate == TWO

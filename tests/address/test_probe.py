@@ -9,14 +9,23 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from kubectl_nodeport.address import probe
 from kubectl_nodeport.address.candidates import Candidate
-from kubectl_nodeport.address.probe import resolve, warm_up
-from kubectl_nodeport.address.resolution import Budget, Progress, Resolution, Verdict
+from kubectl_nodeport.address.probe import warm_up
+from kubectl_nodeport.address.resolution import (
+    Budget,
+    OnProgress,
+    Progress,
+    Resolution,
+    Sought,
+    Verdict,
+)
 from kubectl_nodeport.ssh.known_hosts import HostKey
 from tests.address import servers
 from tests.address.servers import Listener, Sshd
@@ -72,6 +81,18 @@ def at(*addresses: str) -> list[Candidate]:
     return [Candidate(address, "test") for address in addresses]
 
 
+def resolve(
+    candidates: Sequence[Candidate],
+    port: int,
+    known: Collection[HostKey],
+    budget: Budget,
+    progress: OnProgress,
+    **more: Any,
+) -> Resolution:
+    sought = Sought(tuple(candidates), port, frozenset(known), **more)
+    return probe.resolve(sought, budget, progress)
+
+
 def ignore(_: Progress) -> None:
     pass
 
@@ -93,7 +114,7 @@ def test_the_pod_answers(pod: Sshd, backend_port: int) -> None:
     assert found.answer.candidate.address == "127.0.0.1"
     assert found.answer.port == backend_port
     assert found.answer.key == pod.keys[0]
-    assert verdicts(found) == [Verdict.POD]
+    assert verdicts(found) == [Verdict.ANSWERED]
     assert pod.connections() == 1
     assert took_s < 1  # 30 ms; the margin is for a busy machine
 
@@ -130,7 +151,7 @@ def test_a_name_that_nobody_knows(pod: Sshd, backend_port: int) -> None:
     # A label of 64 characters fails in the resolver's library, without a question to the network.
     candidates = at("x" * 64 + ".example", "127.0.0.1")
     found = resolve(candidates, backend_port, pod.keys, Budget(10), ignore)
-    assert verdicts(found) == [Verdict.NAME_NOT_FOUND, Verdict.POD]
+    assert verdicts(found) == [Verdict.NAME_NOT_FOUND, Verdict.ANSWERED]
 
 
 def test_another_server_on_the_port_is_passed_over(
@@ -143,7 +164,7 @@ def test_another_server_on_the_port_is_passed_over(
         assert other.connections() == 1
     assert found.answer is not None
     assert found.answer.candidate.address == "127.0.0.2"
-    assert verdicts(found) == [Verdict.OTHER_KEY, Verdict.POD]
+    assert verdicts(found) == [Verdict.OTHER_KEY, Verdict.ANSWERED]
     assert found.attempts[0].outcome.fingerprint == other.keys[0].fingerprint
     assert other.keys[0].fingerprint in found.attempts[0].outcome.text
 
@@ -305,7 +326,7 @@ def test_a_lost_syn_does_not_hide_a_port_that_opens(
     assert found.answer is not None
     assert late[0] < 0.5
     # Within the first try: had one failed before, it would have been told.
-    assert [event.outcome and event.outcome.verdict for event in events] == [None, Verdict.POD]
+    assert [event.outcome and event.outcome.verdict for event in events] == [None, Verdict.ANSWERED]
 
 
 def test_a_forwarder_without_its_back_end_yet(pod: Sshd, backend_port: int, port: int) -> None:
@@ -342,7 +363,7 @@ def test_a_full_sshd_is_asked_again_gently(tmp_path: Path, port: int) -> None:
         found = resolve(at("127.0.0.1"), port, running.keys, Budget(10), note)
         timer.join()
         assert found.answer is not None
-        assert seen == [Verdict.TURNED_AWAY, Verdict.POD]
+        assert seen == [Verdict.TURNED_AWAY, Verdict.ANSWERED]
 
 
 def test_of_two_that_open_together_the_earlier_wins(

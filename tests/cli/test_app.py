@@ -179,7 +179,8 @@ def test_help_is_laid_out_as_kubectls(capsys: Captured) -> None:
     assert "-c, --container=''" in names
     assert "--dry-run='none'" in names
     assert not any("--context" in name for name in names), "these are under options"
-    assert "--timeout='60s'" in names
+    assert "--via='auto'" in names
+    assert "--timeout=''" in names
     long_names = [name.partition("=")[0].split(", ")[-1].lstrip("-") for name in names]
     assert long_names == sorted(long_names), "as kubectl sorts them"
     assert "\x1b" not in text

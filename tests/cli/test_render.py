@@ -11,12 +11,12 @@ from kubectl_nodeport.cli.render.connect import as_document, as_text, next_comma
 from kubectl_nodeport.commands.connect import Connected
 from tests.commands.fake_api import FakeApi
 from tests.commands.test_rules import foreign
-from tests.commands.world import NODE, FakeExec, World, inside
+from tests.commands.world import NODE, FakeExec, World, inside, rule
 from tests.kube import make
 from tests.ssh.make import key
 
 CONFIG = "~/.ssh/config"
-PORT = World().connect(dry_run=True).exposed.node_port
+PORT = rule(World().connect(dry_run=True)).node_port
 FINGERPRINT = key(1).fingerprint
 
 
@@ -25,7 +25,7 @@ def test_new() -> None:
         as_text(World().connect(), CONFIG)
         == f"""\
 service/nodeport-dev-ssh created: NodePort {PORT} leads to port 22 of pod/dev
-127.0.0.1:{PORT} answers with a host key that the pod has
+127.0.0.1:{PORT} answers with a host key that this pod alone has
   ssh-ed25519 {FINGERPRINT}
 host/dev.default.docker-desktop created in ~/.ssh/config, user root
 
@@ -42,7 +42,7 @@ def test_unchanged() -> None:
         as_text(world.connect(), CONFIG)
         == f"""\
 service/nodeport-dev-ssh unchanged: NodePort {PORT} leads to port 22 of pod/dev
-127.0.0.1:{PORT} answers with a host key that the pod has
+127.0.0.1:{PORT} answers with a host key that this pod alone has
   ssh-ed25519 {FINGERPRINT}
 host/dev.default.docker-desktop unchanged in ~/.ssh/config, user root
 nothing changed
@@ -93,9 +93,13 @@ def test_dry_run_that_would_change_nothing() -> None:
 
 def test_ipv6_address_is_bracketed() -> None:
     done = World().connect()
-    assert done.answer is not None
-    answer = replace(done.answer, candidate=replace(done.answer.candidate, address="fd00::1"))
-    assert f"\n[fd00::1]:{PORT} answers" in as_text(replace(done, answer=answer), CONFIG)
+    assert done.way.answer is not None
+    answer = replace(
+        done.way.answer, candidate=replace(done.way.answer.candidate, address="fd00::1")
+    )
+    assert f"\n[fd00::1]:{PORT} answers" in as_text(
+        replace(done, way=replace(done.way, answer=answer)), CONFIG
+    )
 
 
 def test_json() -> None:
@@ -104,6 +108,7 @@ def test_json() -> None:
         "apiVersion": "kubectl-nodeport/v1",
         "kind": "Connection",
         "host": "dev.default.docker-desktop",
+        "via": "nodeport",
         "address": "127.0.0.1",
         "port": PORT,
         "user": "root",
@@ -115,6 +120,16 @@ def test_json() -> None:
         "service": {"name": "nodeport-dev-ssh", "change": "created", "ours": True},
         "hostKeys": [{"type": "ssh-ed25519", "fingerprint": FINGERPRINT}],
         "answered": True,
+        "proof": "host-key",
+        "candidates": [
+            {
+                "address": "127.0.0.1",
+                "reason": "this machine: Docker Desktop forwards NodePorts to 127.0.0.1",
+                "result": "answered",
+                "detail": "answered",
+                "seconds": 0.0,
+            }
+        ],
         "dryRun": False,
         "sshConfig": {"path": CONFIG, "change": "created"},
         "notes": [],
@@ -152,7 +167,7 @@ def hostile(done: Connected) -> Connected:
     return replace(
         done,
         pod=replace(done.pod, name=evil),
-        exposed=replace(done.exposed, service=evil),
+        way=replace(done.way, exposed=replace(rule(done), service=evil)),
         container=replace(done.container, name=evil),
         context=evil,
         notes=(evil,),

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from kubectl_nodeport.address.resolution import Verdict
+from kubectl_nodeport.address.resolution import Proof, Verdict
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.request import Json, Request
 from kubectl_nodeport.kube.streams import ExecError
 from tests.commands.fake_api import FakeApi, unreachable
 from tests.commands.test_rules import ANNOTATION, LABEL, NAME, foreign, is_clean
-from tests.commands.world import NODE, FakeExec, World, inside
+from tests.commands.world import NODE, FakeExec, World, inside, rule
 from tests.kube import make
 from tests.ssh.make import key
 
@@ -22,8 +22,9 @@ ALIAS = "dev.default.docker-desktop"
 
 
 def failure(world: World, name: str = "dev", **asked: Any) -> NodeportError:
+    """Of a run that has no other way than a NodePort, unless it is said."""
     with pytest.raises(NodeportError) as caught:
-        world.connect(name, **asked)
+        world.connect(name, **{"via": "nodeport", **asked})
     assert caught.value.hint
     return caught.value
 
@@ -42,7 +43,7 @@ class TestRequests:
         assert world.api.log[0] == "get pods/dev"
         assert world.api.log[-2:] == ["create services", "patch pods/dev"], "looked before made"
         assert world.exec.calls == [("default", "dev", "main")]
-        assert done.exposed.made_now
+        assert rule(done).made_now
         assert done.entry_change == "created"
 
     def test_standing_rule_in_four_with_the_exec(self) -> None:
@@ -54,7 +55,7 @@ class TestRequests:
         assert len(world.exec.calls) == 1
         assert world.api.objects == objects
         assert second.entry_change == "unchanged"
-        assert not second.exposed.made_now
+        assert not rule(second).made_now
         assert second.entry == first.entry
 
     def test_node_is_read_where_a_standing_rule_does_not_answer_at_once(self) -> None:
@@ -62,10 +63,11 @@ class TestRequests:
         world.connect()
         world.resolve.open.clear()
         failure(world)
-        assert world.api.log == ["get pods/dev", "list services", "list pods", "get nodes/node-1"]
-        first, second = world.resolve.calls
-        assert first[2] == 3.0
-        assert second[2] > 50
+        looked = ["get pods/dev", "list services", "list pods", "get nodes/node-1", "list nodes"]
+        assert world.api.log == looked
+        ((tried, _, timeout_s),) = world.resolve.calls
+        assert tried == ("127.0.0.1", "192.168.5.82"), "each once"
+        assert timeout_s == 60.0
         assert world.api.services() == [NAME], "a rule of an earlier run stays"
 
     def test_exec_is_asked_in_the_container_that_declares_the_port(self) -> None:
@@ -86,7 +88,7 @@ class TestResult:
         done = world.connect()
         entry = world.hosts.written[ALIAS]
         assert entry == done.entry
-        assert (entry.hostname, entry.port) == ("127.0.0.1", done.exposed.node_port)
+        assert (entry.hostname, entry.port) == ("127.0.0.1", rule(done).node_port)
         assert (entry.user, entry.identity_file) == ("root", None)
         assert world.hosts.keys[ALIAS] == (key(1),)
         origin = entry.origin
@@ -97,7 +99,7 @@ class TestResult:
         )
         assert origin.cluster == world.connection.identity
         assert (origin.pod_uid, origin.rule, origin.service) == (make.UID, "ssh", NAME)
-        assert origin.creation == done.exposed.id
+        assert origin.creation == rule(done).id
         assert origin.made_rule
         assert done.home == "/root"
         assert done.notes == ()
@@ -110,7 +112,7 @@ class TestResult:
     def test_rule_of_others_is_not_this_entrys(self) -> None:
         world = World(FakeApi(make.pod("dev"), NODE, foreign()))
         done = world.connect()
-        assert (done.exposed.service, done.exposed.ours) == ("theirs", False)
+        assert (rule(done).service, rule(done).ours) == ("theirs", False)
         assert (done.entry.origin.service, done.entry.origin.creation) == ("theirs", "")
         assert not done.entry.origin.made_rule
         assert world.api.writes() == []
@@ -145,6 +147,7 @@ class TestResult:
         world = World()
         world.connect()
         world.hosts.written.clear()
+        world.resolve.open = {"192.168.5.82"}
         world.connect()
         assert world.resolve.calls[0][0] == ("127.0.0.1", "192.168.5.82")
 
@@ -169,7 +172,7 @@ class TestResult:
         world.api.add(make.pod("dev", uid="a-new-uid"))
         world.exec.output = inside(key(2))
         second = world.connect()
-        assert second.exposed.made_now
+        assert rule(second).made_now
         assert second.entry_change == "updated"
         assert second.entry.port == first.entry.port
         assert second.entry.origin.pod_uid == "a-new-uid"
@@ -185,14 +188,14 @@ class TestDryRun:
         assert world.api.objects == objects
         assert world.hosts.written == {}
         assert world.resolve.calls == []
-        assert (done.dry_run, done.entry_change, done.answer) == (True, "created", None)
-        assert done.exposed.node_port == 30086 + (done.exposed.node_port - 30086) % 2682
+        assert (done.dry_run, done.entry_change, done.way.answer) == (True, "created", None)
+        assert rule(done).node_port == 30086 + (rule(done).node_port - 30086) % 2682
         assert done.preview == f"+Host {ALIAS} with 1 key(s)\n"
 
     def test_port_told_is_the_port_made(self) -> None:
         world = World()
-        told = world.connect(dry_run=True).exposed.node_port
-        assert world.connect().exposed.node_port == told
+        told = rule(world.connect(dry_run=True)).node_port
+        assert rule(world.connect()).node_port == told
 
     def test_standing_rule_is_probed(self) -> None:
         world = World()
@@ -200,7 +203,7 @@ class TestDryRun:
         written = dict(world.hosts.written)
         done = world.connect(dry_run=True, user="jane")
         assert world.api.writes() == []
-        assert done.answer is not None
+        assert done.way.answer is not None
         assert done.entry.user == "jane"
         assert world.hosts.written == written
 
@@ -217,24 +220,29 @@ class TestDryRun:
         stale["spec"]["ports"][0]["nodePort"] = 30999
         world.api.add(make.pod("dev", uid="a-new-uid"))
         told = world.connect(dry_run=True)
-        assert told.exposed.node_port == 30999
-        assert told.exposed.ours
+        assert rule(told).node_port == 30999
+        assert rule(told).ours
         assert "the rule of an earlier pod of this name would be replaced" in told.notes
-        assert world.connect().exposed.node_port == 30999
+        assert rule(world.connect()).node_port == 30999
 
 
 class TestNothingIsLeftBehind:
     @pytest.mark.parametrize(
         ("verdict", "message", "hint"),
         [
-            (Verdict.REFUSED, "answers at no address from here", "firewall"),
-            (Verdict.TIMED_OUT, "answers at no address from here", "firewall"),
+            (Verdict.REFUSED, "answers at no address from here", "docker desktop restart"),
+            (Verdict.TIMED_OUT, "answers at no address from here", "docker desktop restart"),
             (
                 Verdict.NOT_SSH,
                 "port 22 of pod dev is open, but no ssh server is behind it",
                 "--port",
             ),
-            (Verdict.OTHER_KEY, "is not pod dev: its host key is another's", "restart it"),
+            (
+                Verdict.OTHER_KEY,
+                f"is not pod dev: its host key is another's than the pod's ({key(1).fingerprint})",
+                "restart it",
+            ),
+            (Verdict.OTHER_POD, "has pod dev's host key and is another", "--node-port"),
         ],
     )
     def test_probe_finds_nothing(self, verdict: Verdict, message: str, hint: str) -> None:
@@ -509,3 +517,241 @@ class TestAlias:
         world.connection = dataclasses.replace(world.connection, context="second")
         second = world.connect().entry
         assert (first.alias, second.alias) == (ALIAS, "dev.default.second")
+
+
+OTHER_NODE: Json = {
+    "kind": "Node",
+    "metadata": {"name": "node-2"},
+    "spec": {},
+    "status": {"addresses": [{"type": "InternalIP", "address": "192.168.5.99"}]},
+}
+PUBLIC_NODE: Json = {
+    **NODE,
+    "status": {
+        **NODE["status"],
+        "addresses": [{"type": "ExternalIP", "address": "203.0.113.7"}],
+        "nodeInfo": {"osImage": "Ubuntu"},
+    },
+}
+
+
+def with_passwords(allowed: str) -> FakeExec:
+    return FakeExec(f"sshd passwordauthentication {allowed}\n".encode() + inside())
+
+
+class TestTunnel:
+    """Without a NodePort: asked for, or where none serves."""
+
+    def test_asked_for(self) -> None:
+        world = World()
+        done = world.connect(via="tunnel")
+        assert world.api.log == ["get pods/dev"], "Services are not even looked at"
+        assert world.tunnel.calls == [("default", "dev", 22)]
+        assert world.resolve.calls == []
+        entry = world.hosts.written[ALIAS]
+        assert entry == done.entry
+        assert entry.is_tunnel
+        assert (entry.hostname, entry.port) == (ALIAS, 22)
+        assert entry.program == ("/opt/kubectl-nodeport", "proxy")
+        assert (entry.origin.service, entry.origin.creation) == ("", "")
+        assert done.notes == ()
+
+    def test_takes_the_place_of_what_does_not_answer(self) -> None:
+        world = World()
+        world.resolve.open.clear()
+        done = world.connect()
+        assert is_clean(world.api), "a NodePort that nobody here reaches may be open to others"
+        assert done.entry.is_tunnel
+        reached, mend, instead = done.notes
+        assert "answers at no address from here; tried 127.0.0.1: refused" in reached
+        assert "192.168.5.82: refused" in reached
+        assert mend.startswith("that NodePorts may be used: Docker Desktop forwards port")
+        assert instead.endswith("through the API server instead; no NodePort stays open")
+        assert [a.candidate.address for a in done.way.attempts] == ["127.0.0.1", "192.168.5.82"]
+
+    def test_rule_of_an_earlier_run_is_named(self) -> None:
+        world = World()
+        world.connect()
+        world.resolve.open.clear()
+        done = world.connect()
+        assert world.api.services() == [NAME]
+        assert (
+            f"service {NAME} stays open; remove it with: kubectl nodeport delete dev"
+            in (done.notes[-1])
+        )
+        assert done.entry.is_tunnel
+
+    def test_entry_that_goes_that_way_stays_so(self) -> None:
+        """Until a NodePort is asked for."""
+        world = World()
+        world.connect(via="tunnel")
+        again = world.connect()
+        assert (again.entry_change, world.api.log) == ("unchanged", ["get pods/dev"])
+
+    @pytest.mark.parametrize(
+        "asked", [{"via": "nodeport"}, {"node_port": 30042}, {"address": "127.0.0.1"}]
+    )
+    def test_and_back(self, asked: dict[str, Any]) -> None:
+        world = World()
+        world.connect(via="tunnel")
+        assert not world.connect(**asked).entry.is_tunnel
+
+    @pytest.mark.parametrize("verb", ["create", "list"])
+    def test_missing_right(self, verb: str) -> None:
+        world = World()
+        world.api.forbid(verb, "services")
+        done = world.connect()
+        assert done.entry.is_tunnel
+        assert f"the right to {verb} services" in done.notes[-3]
+        assert is_clean(world.api)
+        told = failure(World(api=world.api))
+        assert f"the right to {verb} services" in told.message
+        assert "tunnel" not in told.message
+
+    def test_neither_way(self) -> None:
+        world = World()
+        world.resolve.open.clear()
+        world.tunnel.error = NodeportError("not that way either", hint="no")
+        told = failure(world, via="auto")
+        assert "answers at no address from here" in told.message
+        assert told.message.endswith("; and through the API server: not that way either")
+        assert is_clean(world.api)
+        assert world.hosts.written == {}
+
+    def test_what_is_exact_is_no_tunnel(self) -> None:
+        exact: list[dict[str, Any]] = [
+            {"via": "auto", "node_port": 30042},
+            {"via": "auto", "address": "10.0.0.1"},
+            {"via": "nodeport"},
+        ]
+        for asked in exact:
+            world = World()
+            world.resolve.open.clear()
+            failure(world, **asked)
+            assert world.tunnel.calls == []
+
+    def test_pod_that_was_replaced_meanwhile_is_no_reason(self) -> None:
+        """Only what may not be made at all, or is not reached, is."""
+        world = World()
+        world.api.forbid("patch", "pods")
+        world.api.forbid("list", "pods")
+        told = failure(world, via="auto")
+        assert "may share its labels" in told.message
+        assert world.tunnel.calls == []
+
+    def test_dry_run(self) -> None:
+        world = World()
+        done = world.connect(via="tunnel", dry_run=True)
+        assert (done.entry.is_tunnel, done.entry_change) == (True, "created")
+        assert world.hosts.written == {}
+        assert world.api.log == ["get pods/dev"]
+
+    @pytest.mark.parametrize(
+        ("node", "asked", "patience_s"),
+        [
+            (NODE, {}, 20.0),
+            (PUBLIC_NODE, {}, 8.0),
+            (NODE, {"timeout_s": 3.0}, 3.0),
+            (NODE, {"via": "nodeport"}, 60.0),
+            (NODE, {"node_port": 30042}, 60.0),
+        ],
+        ids=["forwarder", "no forwarder", "asked", "nodeport", "exact"],
+    )
+    def test_patience(self, node: Json, asked: dict[str, Any], patience_s: float) -> None:
+        world = World(FakeApi(make.pod("dev"), node))
+        world.resolve.open = {"203.0.113.7", "127.0.0.1"}
+        world.connect(**asked)
+        assert world.resolve.calls[0][2] == patience_s
+
+
+class TestAddresses:
+    def test_only_the_one_that_is_asked_for(self) -> None:
+        world = World()
+        failure(world, address="192.168.5.83")
+        assert world.resolve.calls[0][0] == ("192.168.5.83",)
+        assert world.connect(address="192.168.5.82").entry.hostname == "192.168.5.82"
+
+    def test_other_nodes_last(self) -> None:
+        plain = copy.deepcopy(NODE)
+        plain["status"]["nodeInfo"] = {"osImage": "Ubuntu"}
+        world = World(FakeApi(make.pod("dev"), plain, OTHER_NODE))
+        world.resolve.open = {"192.168.5.99"}
+        done = world.connect()
+        assert done.entry.hostname == "192.168.5.99"
+        assert world.resolve.calls[0][0][-1] == "192.168.5.99"
+        assert "list nodes" in world.api.log
+
+    def test_key_that_proves_no_pod_is_told(self) -> None:
+        world = World()
+        world.resolve.proof = Proof.SHARED_KEY
+        (note,) = world.connect().notes
+        assert "that it is this pod is not proven" in note
+
+    def test_container_may_be_asked_until_the_end(self) -> None:
+        world = World()
+        world.resolve.seen = lambda: self.assert_open(world)
+        world.connect()
+        (session,) = world.exec.sessions
+        assert session.closed
+
+    @staticmethod
+    def assert_open(world: World) -> None:
+        assert [session.closed for session in world.exec.sessions] == [False]
+
+    def test_session_is_closed_after_a_failure(self) -> None:
+        world = World()
+        world.resolve.open.clear()
+        failure(world)
+        assert [session.closed for session in world.exec.sessions] == [True]
+
+
+class TestExposure:
+    """A NodePort on a public address, before an ssh server that takes passwords."""
+
+    @pytest.mark.parametrize("asked", [{}, {"via": "auto"}])
+    def test_refused_where_nobody_can_be_asked(self, asked: dict[str, Any]) -> None:
+        world = World(FakeApi(make.pod("dev"), PUBLIC_NODE), with_passwords("yes"))
+        told = failure(world, **{"via": "auto", **asked})
+        assert "may be open to everyone at 203.0.113.7" in told.message
+        assert "--via tunnel" in told.hint
+        assert world.api.writes() == []
+        assert world.tunnel.calls == []
+
+    def test_confirmed(self) -> None:
+        world = World(FakeApi(make.pod("dev"), PUBLIC_NODE), with_passwords("yes"))
+        world.resolve.open = {"203.0.113.7"}
+        world.answers = [True]
+        assert rule(world.connect()).made_now
+        assert "takes passwords. Open it?" in world.asked[0]
+        assert world.connect().entry_change == "unchanged", "what stands is not asked about"
+
+    def test_declined(self) -> None:
+        world = World(FakeApi(make.pod("dev"), PUBLIC_NODE), with_passwords("yes"))
+        world.answers = [False]
+        assert "so none was opened" in failure(world, via="auto").message
+        assert world.api.writes() == []
+
+    @pytest.mark.parametrize(
+        ("node", "output", "asked", "notes"),
+        [
+            (PUBLIC_NODE, with_passwords("no"), {}, 0),
+            (PUBLIC_NODE, with_passwords("yes"), {"via": "nodeport"}, 0),
+            (PUBLIC_NODE, FakeExec(), {}, 1),
+            (NODE, with_passwords("yes"), {}, 0),
+        ],
+        ids=["keys only", "so wanted", "not known", "private"],
+    )
+    def test_nothing_to_ask(
+        self, node: Json, output: FakeExec, asked: dict[str, Any], notes: int
+    ) -> None:
+        world = World(FakeApi(make.pod("dev"), node), output)
+        world.resolve.open = {"203.0.113.7", "127.0.0.1"}
+        assert len(world.connect(**asked).notes) == notes
+
+    def test_forwarder_that_listens_to_all(self) -> None:
+        world = World(beyond_loopback="192.168.1.5")
+        (note,) = world.connect().notes
+        assert "is open on this machine's address 192.168.1.5 too" in note
+        world.resolve.open = {"192.168.5.82"}
+        world.hosts.written.clear()
+        assert world.connect().notes == ()

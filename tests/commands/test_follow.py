@@ -12,7 +12,7 @@ from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.request import Json, Request
 from kubectl_nodeport.kube.target import Target
 from tests.commands.fake_api import FakeApi
-from tests.commands.world import NODE, World, inside
+from tests.commands.world import NODE, World, inside, rule
 from tests.kube import make
 
 API = {"app": "api"}
@@ -242,7 +242,7 @@ class TestService:
         made.exec.output = inside(port=2222)
         done = run(made, "web", "service")
         assert made.api.writes() == []
-        assert (done.exposed.service, done.entry.port) == ("web", 30333)
+        assert (rule(done).service, done.entry.port) == ("web", 30333)
 
     @pytest.mark.parametrize("kind", ["ClusterIP", "NodePort"])
     def test_else_a_rule_on_kubectls_pick(self, kind: str) -> None:
@@ -253,5 +253,5 @@ class TestService:
         before = dict(made.api.objects["services", "default", "web"])
         done = run(made, "web", "service")
         assert done.entry.origin.target == f"pod/{done.pod.name}"
-        assert done.exposed.rule.port == 2222
+        assert rule(done).rule.port == 2222
         assert made.api.objects["services", "default", "web"] == before, "connect changes none"

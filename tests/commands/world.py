@@ -7,13 +7,23 @@ from dataclasses import dataclass, field
 
 from kubectl_nodeport.address.candidates import Candidate
 from kubectl_nodeport.address.facts import LocalFacts
-from kubectl_nodeport.address.resolution import Answer, Attempt, Outcome, Resolution, Verdict
+from kubectl_nodeport.address.resolution import (
+    Answer,
+    Attempt,
+    Outcome,
+    Proof,
+    Resolution,
+    Sought,
+    Verdict,
+)
 from kubectl_nodeport.commands.connect import Connected, ConnectRequest, connect
 from kubectl_nodeport.commands.edges import Edges
+from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.config import Connection
 from kubectl_nodeport.kube.request import Json
-from kubectl_nodeport.kube.streams import Finished
+from kubectl_nodeport.kube.streams import Output
 from kubectl_nodeport.kube.target import Target
+from kubectl_nodeport.rule.rule import Exposed
 from kubectl_nodeport.ssh.entry import HostEntry
 from kubectl_nodeport.ssh.known_hosts import HostKey
 from tests.commands.fake_api import FakeApi
@@ -39,18 +49,41 @@ def inside(*keys: HostKey, user: str = "root", port: int = 22, loopback: bool = 
 
 
 @dataclass
+class FakeSession:
+    """What a container says at first, and then to each question."""
+
+    first: Output
+    peers: list[bytes] = field(default_factory=list)
+    closed: bool = False
+
+    def ask(self, line: str, *, until: bytes) -> Output:
+        assert until == b"end"
+        assert not self.closed
+        if not line:
+            return self.first
+        return Output((self.peers.pop(0) if self.peers else b"") + b"end\n", b"", None)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@dataclass
 class FakeExec:
     output: bytes = field(default_factory=inside)
-    exit_code: int = 0
+    exit_code: int | None = None
     error: Exception | None = None
     calls: list[tuple[str, str, str]] = field(default_factory=list)
+    sessions: list[FakeSession] = field(default_factory=list)
 
-    def run(self, namespace: str, pod: str, container: str, command: tuple[str, ...]) -> Finished:
+    def start(
+        self, namespace: str, pod: str, container: str, command: tuple[str, ...]
+    ) -> FakeSession:
         assert command[:2] == ("sh", "-c")
         self.calls.append((namespace, pod, container))
         if self.error:
             raise self.error
-        return Finished(self.output, b"sh: broken", self.exit_code)
+        self.sessions.append(FakeSession(Output(self.output, b"sh: broken", self.exit_code)))
+        return self.sessions[-1]
 
 
 @dataclass
@@ -88,26 +121,47 @@ class FakeResolve:
 
     open: set[str] = field(default_factory=lambda: {"127.0.0.1", "192.168.5.82"})
     verdict: Verdict = Verdict.REFUSED
+    proof: Proof = Proof.HOST_KEY
     error: BaseException | None = None
     calls: list[tuple[tuple[str, ...], int, float]] = field(default_factory=list)
     seen: Callable[[], None] = lambda: None
 
-    def __call__(
-        self, candidates: Sequence[Candidate], port: int, known: Collection[HostKey], timeout: float
-    ) -> Resolution:
-        addresses = tuple(candidate.address for candidate in candidates)
-        self.calls.append((addresses, port, timeout))
+    def __call__(self, sought: Sought, timeout_s: float) -> Resolution:
         self.seen()
         if self.error:
             raise self.error
+        found = self._first(sought.candidates, sought)
+        if found.answer is None:
+            known = {candidate.address for candidate in sought.candidates}
+            more = {c.address: c for c in sought.more() if c.address not in known}.values()
+            found = self._first((*sought.candidates, *more), sought)
+        tried = tuple(attempt.candidate.address for attempt in found.attempts)
+        self.calls.append((tried, sought.port, timeout_s))
+        return found
+
+    def _first(self, candidates: Sequence[Candidate], sought: Sought) -> Resolution:
         attempts: list[Attempt] = []
         for candidate in candidates:
             if candidate.address in self.open:
-                found = Answer(candidate, port, next(iter(known)))
-                return Resolution(found, tuple(attempts))
-            outcome = Outcome(self.verdict, self.verdict.value)
-            attempts.append(Attempt(candidate, outcome))
+                answer = Answer(candidate, sought.port, min(sought.known, key=repr), self.proof)
+                attempts.append(Attempt(candidate, Outcome(Verdict.ANSWERED, "answered")))
+                return Resolution(answer, tuple(attempts))
+            attempts.append(Attempt(candidate, Outcome(self.verdict, self.verdict.value)))
         return Resolution(None, tuple(attempts))
+
+
+@dataclass
+class FakeTunnel:
+    """Leads to an ssh server with the first of the keys."""
+
+    error: NodeportError | None = None
+    calls: list[tuple[str, str, int]] = field(default_factory=list)
+
+    def __call__(self, namespace: str, pod: str, port: int, known: frozenset[HostKey]) -> HostKey:
+        self.calls.append((namespace, pod, port))
+        if self.error:
+            raise self.error
+        return min(known, key=repr)
 
 
 @dataclass
@@ -117,12 +171,23 @@ class FakeKnock:
     open: set[str] = field(default_factory=lambda: {"127.0.0.1"})
     ports: list[int] = field(default_factory=list)
 
-    def __call__(
-        self, candidates: Sequence[Candidate], port: int, timeout_s: float
-    ) -> Candidate | None:
+    def __call__(self, sought: Sought, timeout_s: float) -> Resolution:
         assert timeout_s > 0
-        self.ports.append(port)
-        return next((found for found in candidates if found.address in self.open), None)
+        self.ports.append(sought.port)
+        attempts: list[Attempt] = []
+        for candidate in sought.candidates:
+            if candidate.address in self.open:
+                attempts.append(Attempt(candidate, Outcome(Verdict.ANSWERED, "accepts")))
+                answer = Answer(candidate, sought.port, None, Proof.ACCEPTED)
+                return Resolution(answer, tuple(attempts))
+            attempts.append(Attempt(candidate, Outcome(Verdict.REFUSED, "refused")))
+        return Resolution(None, tuple(attempts))
+
+
+def rule(done: Connected) -> Exposed:
+    """The rule by which the pod is reached."""
+    assert done.way.exposed is not None
+    return done.way.exposed
 
 
 @dataclass
@@ -132,6 +197,10 @@ class World:
     hosts: FakeHosts = field(default_factory=FakeHosts)
     resolve: FakeResolve = field(default_factory=FakeResolve)
     knock: FakeKnock = field(default_factory=FakeKnock)
+    tunnel: FakeTunnel = field(default_factory=FakeTunnel)
+    beyond_loopback: str | None = None
+    answers: list[bool] | None = None
+    asked: list[str] = field(default_factory=list)
     connection: Connection = field(
         default_factory=lambda: make.connection(context="docker-desktop")
     )
@@ -148,9 +217,18 @@ class World:
             knock=self.knock,
             hosts=self.hosts,
             local=LocalFacts("linux"),
+            tunnel=self.tunnel,
+            program=lambda: ("/opt/kubectl-nodeport", "proxy"),
+            beyond_loopback=lambda _port: self.beyond_loopback,
+            confirm=None if self.answers is None else self._confirm,
             notes=self.notes,
             tell=self.said.append,
         )
+
+    def _confirm(self, question: str) -> bool:
+        assert self.answers is not None
+        self.asked.append(question)
+        return self.answers.pop(0)
 
     def connect(self, name: str = "dev", *, user: str | None = None, **asked: object) -> Connected:
         """Run connect, with the log of requests begun anew."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kubectl_nodeport.container.script import Inside, command, parse
+from kubectl_nodeport.container.script import Inside, command, parse, parse_peers, peers_of
 from tests.ssh.make import key
 
 SHELLS = [
@@ -29,7 +30,7 @@ SHELLS = [
         ("zsh", "--emulate", "sh"),
     )
 ]
-SCRIPT = command(None)[2]
+SCRIPT = command(None, 22)[2]
 
 
 def listening(*lines: str) -> dict[int, bool] | None:
@@ -46,6 +47,54 @@ def test_whole_answer() -> None:
     assert parse(output.encode()) == Inside(
         "jane", "/home/jane", (key(1), key(2)), {22: False, 0x1538: True}
     )
+
+
+def test_who_is_connected() -> None:
+    output = (
+        b"peer 0100007F:D431\npeer 00000000000000000000000001000000:D431\npeer x\npeer 1:2\nend\n"
+    )
+    peers = {"0100007F:D431", "00000000000000000000000001000000:D431"}
+    assert parse_peers(output) == peers
+    assert parse(output).peers == peers
+    assert (peers_of(22), peers_of(65535)) == ("0016", "FFFF")
+
+
+@pytest.mark.parametrize(
+    ("lines", "ages"),
+    [
+        (["made 17", "hostkey KEY"], {1: 17}),
+        (["made 17", "hostkey KEY", "hostkey KEY2"], {1: 17, 2: 17}),
+        (["made 17", "hostkey KEY", "made 4", "hostkey KEY2"], {1: 17, 2: 4}),
+        (["made", "hostkey KEY"], {}),
+        (["made ", "hostkey KEY"], {}),
+        (["made -1", "hostkey KEY"], {}),
+        (["made 1x", "hostkey KEY"], {}),
+        (["hostkey KEY"], {}),
+        (["made 17", "made", "hostkey KEY"], {}),
+        (["made 17", "hostkey nonsense"], {}),
+    ],
+)
+def test_age_of_keys(lines: list[str], ages: dict[int, int]) -> None:
+    text = "\n".join(lines).replace("KEY2", key(2).openssh).replace("KEY", key(1).openssh)
+    assert parse(text.encode()).made_s == {key(number): age for number, age in ages.items()}
+
+
+@pytest.mark.parametrize(
+    ("lines", "allowed"),
+    [
+        ([], None),
+        (["sshd pubkeyauthentication yes"], None),
+        (["sshd passwordauthentication yes"], True),
+        (["sshd passwordauthentication no"], False),
+        (["sshd passwordauthentication no", "sshd kbdinteractiveauthentication yes"], True),
+        (["sshd passwordauthentication no", "sshd challengeresponseauthentication yes"], True),
+        (["sshd passwordauthentication no", "sshd kbdinteractiveauthentication no"], False),
+        (["sshd passwordauthentication maybe"], None),
+        (["sshd Xpasswordauthentication yes"], None),
+    ],
+)
+def test_passwords(lines: list[str], allowed: bool | None) -> None:
+    assert parse("\n".join(lines).encode()).passwords is allowed
 
 
 def test_nothing_said() -> None:
@@ -149,6 +198,7 @@ def test_script_tells_of_this_machine(shell: tuple[str, ...]) -> None:
         done = subprocess.run(
             [*shell, "-c", SCRIPT],
             env={"PATH": os.environ["PATH"], "HOME": "/home/some.one"},
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
             timeout=30,
@@ -170,8 +220,69 @@ def test_script_tells_of_this_machine(shell: tuple[str, ...]) -> None:
 def test_home_is_that_of_whoever_logs_in() -> None:
     other = next(row for row in pwd.getpwall() if row.pw_uid != os.getuid() and row.pw_dir != "/")
     for user, home in ((other.pw_name, other.pw_dir), ("no-such-user", "")):
-        done = subprocess.run([*command(user)], capture_output=True, check=True, timeout=30)
+        done = subprocess.run(
+            [*command(user, 22)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=True,
+            timeout=30,
+        )
         assert parse(done.stdout).home == home
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_script_tells_who_is_connected_as_often_as_asked(shell: tuple[str, ...]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, contextlib.ExitStack() as stack:
+        port = server.getsockname()[1]
+        process = stack.enter_context(
+            subprocess.Popen(
+                [*shell, "-c", SCRIPT, "sh", "", peers_of(port)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+            )
+        )
+        stack.callback(process.kill)
+        assert process.stdin
+        assert process.stdout
+
+        def answer(line: str) -> frozenset[str]:
+            assert process.stdin
+            process.stdin.write(line.encode())
+            process.stdin.flush()
+            lines = iter(process.stdout.readline, b"end\n")  # type: ignore[union-attr]
+            return parse_peers(b"".join(lines))
+
+        assert answer("") == frozenset(), "at first, without being asked"
+        with socket.create_connection(("127.0.0.1", port)) as held:
+            (peer,) = answer(f"{peers_of(port)}\n")
+            assert peer.endswith(f":{held.getsockname()[1]:04X}")
+            assert answer(f"{peers_of(1)}\n") == frozenset(), "of another port"
+        assert answer(f"{peers_of(port)}\n") == frozenset()
+        process.stdin.close()
+        assert process.wait(10) == 0, "it ends with its stdin"
+
+
+def test_age_of_a_key_file_and_of_one_on_a_volume(tmp_path: Path) -> None:
+    (tmp_path / "keys").mkdir()
+    file = tmp_path / "keys" / "one"
+    file.with_suffix(".pub").write_text(key(1).openssh)
+    file.write_text("PRIVATE")
+    os.utime(file, (86400, 86400))
+    link = tmp_path / "link"
+    link.symlink_to(file)
+    link.with_suffix(".pub").symlink_to(file.with_suffix(".pub"))
+    stat = shutil.which("stat")
+    for named in (file, link):
+        path = tools(tmp_path, sshd=f"echo hostkey {named}", stat=f'exec {stat} "$@"')
+        assert run(path).made_s == {key(1): 86400}, "of the file, not of a link to it"
+    mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    volume = next((m for m in mounts if m != "/" and Path(m, "version").is_file()), None)
+    if volume is None:
+        pytest.skip("no mount with a file of a known name")
+    path = tools(
+        tmp_path, sshd=f"echo hostkey {volume}/version", ssh_keygen=f"echo '{key(2).openssh}'"
+    )
+    assert (run(path).host_keys, run(path).made_s) == ((key(2),), {})
 
 
 def tools(folder: Path, **scripts: str) -> Path:
@@ -179,7 +290,8 @@ def tools(folder: Path, **scripts: str) -> Path:
     for name in ("sed", "id"):
         found = shutil.which(name)
         assert found
-        (folder / name).symlink_to(found)
+        if not (folder / name).exists():
+            (folder / name).symlink_to(found)
     for name, text in scripts.items():
         path = folder / name.replace("_", "-")
         path.unlink(missing_ok=True)
@@ -193,6 +305,7 @@ def run(path: Path) -> Inside:
     done = subprocess.run(
         ["/bin/sh", "-c", SCRIPT],
         env={"PATH": str(path)},
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         check=False,
         timeout=30,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 import traceback
@@ -14,7 +15,7 @@ import pytest
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.client import Api
 from kubectl_nodeport.kube.request import ApiError, ForbiddenError, Json, UnreachableError
-from kubectl_nodeport.kube.streams import Exec, ExecError, Finished
+from kubectl_nodeport.kube.streams import Exec, ExecError, Output
 from tests.kube import make
 from tests.kube.server import SILENCE, Answer, Frames, Received, certificate, serving, tls_for
 
@@ -41,13 +42,14 @@ def run(
     timeout_s: float = 10.0,
     user: Json | None = None,
     seen: list[Received] | None = None,
-) -> Finished:
+) -> Output:
     answer: Callable[[Received], object] = lambda _r: behaviour  # noqa: E731
     with serving(answer) as server:
         connection = make.connection(f"http://127.0.0.1:{server.port}", user=user)
         try:
             edge = Exec(Api(connection, timeout_s=timeout_s), timeout_s=timeout_s)
-            return edge.run("lab", "dev", "main", command)
+            with contextlib.closing(edge.start("lab", "dev", "main", command)) as session:
+                return session.ask("", until=b"end")
         finally:
             if seen is not None:
                 seen += server.received
@@ -62,7 +64,7 @@ def failure(behaviour: object, *, timeout_s: float = 10.0) -> NodeportError:
 
 def test_output_and_success() -> None:
     frames = Frames(((1, b"one "), (2, b"warn"), (1, b"two"), (1, b""), SUCCESS))
-    assert run(frames) == Finished(b"one two", b"warn", 0)
+    assert run(frames) == Output(b"one two", b"warn", 0)
 
 
 def test_request_is_what_kubectl_sends() -> None:
@@ -75,6 +77,7 @@ def test_request_is_what_kubectl_sends() -> None:
     assert url.path == "/api/v1/namespaces/lab/pods/dev/exec"
     assert parse_qs(url.query) == {
         "container": ["main"],
+        "stdin": ["true"],
         "stdout": ["true"],
         "stderr": ["true"],
         "command": ["sh", "-c", "echo a&b\n"],
@@ -87,7 +90,20 @@ def test_request_is_what_kubectl_sends() -> None:
 
 
 def test_exit_code() -> None:
-    assert run(Frames(((1, b"x"), ended(42)))) == Finished(b"x", b"", 42)
+    assert run(Frames(((1, b"x"), ended(42)))) == Output(b"x", b"", 42)
+
+
+def test_answers_up_to_their_last_line() -> None:
+    """The command runs on; what it says later belongs to the next question."""
+    frames = Frames(
+        ((1, b"one\nen"), (1, b"d\n"), (1, b"end\n"), (1, b"x\nend\n"), (2, b"!")), hang=True
+    )
+    with serving(lambda _r: frames) as server:
+        api = Api(make.connection(f"http://127.0.0.1:{server.port}"), timeout_s=5)
+        with contextlib.closing(Exec(api).start("lab", "dev", "main", ("sh",))) as session:
+            assert session.ask("", until=b"end") == Output(b"one\nend\n", b"", None)
+            assert session.ask("0016", until=b"end") == Output(b"end\n", b"", None)
+            assert session.ask("0016", until=b"end") == Output(b"x\nend\n", b"", None)
 
 
 def test_large_messages_in_several_frames() -> None:
@@ -135,7 +151,7 @@ def test_close_frame_is_not_taken_for_the_end_of_the_command(payload: bytes) -> 
 
 def test_unknown_channels_are_passed_over() -> None:
     frames = Frames(((9, b"x"), (0, b"y"), (1, b"out"), SUCCESS))
-    assert run(frames) == Finished(b"out", b"", 0)
+    assert run(frames) == Output(b"out", b"", 0)
 
 
 def test_endless_output_is_cut_and_left() -> None:
@@ -153,7 +169,7 @@ def test_output_is_capped() -> None:
 def test_silence_is_left_after_the_timeout() -> None:
     told = failure(Frames(((1, b"x"),), hang=True), timeout_s=0.3)
     assert isinstance(told, ExecError)
-    assert "it did not end in" in told.message
+    assert "it did not answer in" in told.message
 
 
 @pytest.mark.parametrize(
@@ -197,7 +213,7 @@ def test_refused_upgrade(answer: Answer | None, kind: type[NodeportError], messa
 def test_upgrade_that_is_not_answered() -> None:
     told = failure(SILENCE, timeout_s=0.3)
     assert isinstance(told, (UnreachableError, ExecError)), "whichever clock rings first"
-    assert "did not answer in time" in told.message or "it did not end in" in told.message
+    assert "did not answer in time" in told.message or "it did not answer in" in told.message
 
 
 def test_redirect_is_not_followed() -> None:
@@ -221,10 +237,12 @@ def test_tls(tmp_path_factory: pytest.TempPathFactory) -> None:
             )
             edge = Exec(Api(connection))
             if trusted is pair:
-                assert edge.run("lab", "dev", "main", ("true",)).exit_code == 0
+                session = edge.start("lab", "dev", "main", ("true",))
+                assert session.ask("", until=b"end").exit_code == 0
+                session.close()
             else:
                 with pytest.raises(UnreachableError, match="failed the TLS check"):
-                    edge.run("lab", "dev", "main", ("true",))
+                    edge.start("lab", "dev", "main", ("true",))
         (sent,) = server.received
         assert sent.all("Authorization") == [f"Bearer {TOKEN}"]
 
@@ -242,6 +260,6 @@ def test_proxy_that_sends_our_headers_back_is_in_no_traceback(tmp_path: Path) ->
             user={"token": TOKEN},
         )
         with pytest.raises(ApiError) as caught:
-            Exec(Api(connection)).run("lab", "dev", "main", ("true",))
+            Exec(Api(connection)).start("lab", "dev", "main", ("true",))
         assert server.received
     assert TOKEN not in "".join(traceback.format_exception(caught.value))

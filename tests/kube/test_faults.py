@@ -324,7 +324,7 @@ def test_exec(name: str, pair: Pair) -> None:
         edge = Exec(client(url, pair, trace), timeout_s=LIMIT_S + GRACE_S)
         begun = time.monotonic()
         with pytest.raises(NodeportError) as caught:
-            edge.run("default", "dev", "main", ("true",))
+            edge.start("default", "dev", "main", ("true",)).ask("", until=b"end")
         assert time.monotonic() - begun < LIMIT_S + GRACE_S
     told = caught.value
     assert type(told) is kind
@@ -346,7 +346,7 @@ def test_websocket_that_breaks(frames: Frames, says: str, pair: Pair) -> None:
     with standing(frames, pair) as url:
         edge = Exec(client(url, pair, []), timeout_s=LIMIT_S)
         with pytest.raises(ExecError) as caught:
-            edge.run("default", "dev", "main", ("true",))
+            edge.start("default", "dev", "main", ("true",)).ask("", until=b"end")
     assert says in caught.value.message
     check_words(caught.value.message, caught.value.hint)
 

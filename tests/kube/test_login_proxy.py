@@ -48,7 +48,9 @@ def api(pair: Pair, proxy: str | None, server: str = "https://k8s.test:6443") ->
 
 def ask_both_ways(client: Api) -> None:
     assert client.send(GET) == make.BARE_POD
-    assert Exec(client).run("lab", "dev", "main", ("true",)).stdout == b"hello"
+    assert (
+        Exec(client).start("lab", "dev", "main", ("true",)).ask("", until=b"end").stdout == b"hello"
+    )
 
 
 def test_environment_is_not_for_this_machine(
@@ -73,7 +75,7 @@ def test_proxy_that_is_gone_is_told_without_its_password(scheme: str, pair: Pair
     client = api(pair, f"{scheme}://me:hunter2@127.0.0.1:1")
     for ask in (
         lambda: client.send(GET),
-        lambda: Exec(client).run("lab", "dev", "main", ("true",)),
+        lambda: Exec(client).start("lab", "dev", "main", ("true",)),
     ):
         with pytest.raises(NodeportError) as caught:
             ask()

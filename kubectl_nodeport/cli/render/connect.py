@@ -6,6 +6,7 @@ import shlex
 from typing import Any
 from urllib.parse import quote
 
+from kubectl_nodeport.address.resolution import Attempt, Proof
 from kubectl_nodeport.cli.render.terminal import safe
 from kubectl_nodeport.commands.connect import Connected
 from kubectl_nodeport.ssh.known_hosts import HostKey
@@ -16,13 +17,13 @@ def as_text(done: Connected, config: str) -> str:
 
     :param config: the ssh configuration file, as the user would name it.
     """
-    lines = [_rule_line(done), *_address_lines(done)]
+    lines = [*_rule_lines(done), *_answer_lines(done)]
     lines.append(
         f"host/{done.entry.alias} {_entry_change(done)} in {config}, user {done.entry.user}"
     )
     if done.preview:
         lines += ["", done.preview.rstrip("\n")]
-    if (_rule_change(done), _entry_change(done)) == ("unchanged", "unchanged"):
+    if not _changes(done):
         lines.append("nothing would change" if done.dry_run else "nothing changed")
     if not done.dry_run:
         lines += ["", "Connect with:", *(f"  {command}" for command in next_commands(done, config))]
@@ -31,25 +32,41 @@ def as_text(done: Connected, config: str) -> str:
 
 def as_document(done: Connected, config: str) -> dict[str, Any]:
     """The result for a program, one object; the fields are documented in docs/output.md."""
-    exposed, entry, answer = done.exposed, done.entry, done.answer
+    exposed, entry, answer = done.way.exposed, done.entry, done.way.answer
     return {
         "apiVersion": "kubectl-nodeport/v1",
         "kind": "Connection",
         "host": entry.alias,
-        "address": entry.hostname,
-        "port": entry.port,
+        "via": "tunnel" if entry.is_tunnel else "nodeport",
+        "address": None if entry.is_tunnel else entry.hostname,
+        "port": None if entry.is_tunnel else entry.port,
         "user": entry.user,
         "context": done.context,
         "namespace": done.pod.namespace,
         "pod": done.pod.name,
         "container": done.container.name,
-        "containerPort": exposed.rule.port,
-        "service": {"name": exposed.service, "change": _rule_change(done), "ours": exposed.ours},
+        "containerPort": done.port,
+        "service": None
+        if exposed is None
+        else {"name": exposed.service, "change": _rule_change(done), "ours": exposed.ours},
         "hostKeys": [{"type": k.type, "fingerprint": k.fingerprint} for k in done.host_keys],
-        "answered": answer is not None,
+        "answered": done.way.key is not None,
+        "proof": answer.proof.value if answer else None,
+        "candidates": [candidate(attempt) for attempt in done.way.attempts],
         "dryRun": done.dry_run,
         "sshConfig": {"path": config, "change": _entry_change(done)},
         "notes": list(done.notes),
+    }
+
+
+def candidate(attempt: Attempt) -> dict[str, Any]:
+    """One address that was tried, for a program."""
+    return {
+        "address": attempt.candidate.address,
+        "reason": attempt.candidate.reason,
+        "result": attempt.outcome.verdict.value,
+        "detail": attempt.outcome.text,
+        "seconds": round(attempt.took_s, 3),
     }
 
 
@@ -64,10 +81,15 @@ def next_commands(done: Connected, config: str) -> list[str]:
     return commands
 
 
+def _changes(done: Connected) -> bool:
+    rule = "unchanged" if done.way.exposed is None else _rule_change(done)
+    return (rule, _entry_change(done)) != ("unchanged", "unchanged")
+
+
 def _rule_change(done: Connected) -> str:
-    if done.exposed.made_now:
+    if done.way.exposed is not None and done.way.exposed.made_now:
         return "created"
-    return "would be created" if done.dry_run and done.answer is None else "unchanged"
+    return "would be created" if done.dry_run and done.way.answer is None else "unchanged"
 
 
 def _entry_change(done: Connected) -> str:
@@ -76,26 +98,39 @@ def _entry_change(done: Connected) -> str:
     return done.entry_change
 
 
-def _rule_line(done: Connected) -> str:
-    exposed = done.exposed
+def _rule_lines(done: Connected) -> list[str]:
+    exposed = done.way.exposed
+    if exposed is None:
+        return []
     whose = "" if exposed.ours or _rule_change(done) != "unchanged" else " (made by others, used)"
     port = f"NodePort {exposed.node_port}"
     if _rule_change(done) == "would be created":
         port = f"NodePort {exposed.node_port} if it is free"
-    return (
+    return [
         f"service/{exposed.service} {_rule_change(done)}{whose}: "
         f"{port} leads to port {exposed.rule.port} of pod/{done.pod.name}"
-    )
+    ]
 
 
-def _address_lines(done: Connected) -> list[str]:
-    if done.answer is None:
+_PROVES = {
+    Proof.HOST_KEY: "with a host key that this pod alone has",
+    Proof.CONNECTION: "with a host key that the pod has, and connections there arrive in this pod",
+    Proof.SHARED_KEY: "with a host key that the pod has",
+}
+
+
+def _answer_lines(done: Connected) -> list[str]:
+    way = done.way
+    if way.key is None:
         return [f"{done.entry.hostname} would be tried first"]
-    address = done.answer.candidate.address
+    if way.answer is None:
+        where = f"port {done.port} of pod/{done.pod.name} answers through the API server"
+        return [f"{where}, with a host key that the pod has", f"  {_key_line(way.key)}"]
+    address = way.answer.candidate.address
     where = f"[{address}]" if ":" in address else address
     return [
-        f"{where}:{done.answer.port} answers with a host key that the pod has",
-        f"  {_key_line(done.answer.key)}",
+        f"{where}:{way.answer.port} answers {_PROVES[way.answer.proof]}",
+        f"  {_key_line(way.key)}",
     ]
 
 

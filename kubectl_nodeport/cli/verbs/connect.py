@@ -28,6 +28,9 @@ from kubectl_nodeport.cli.connection import connection_flags
     # A pod in another namespace, whose ssh server listens on port 2222
     kubectl nodeport connect dev -n lab --port 2222
 
+    # Open nothing: go through the API server
+    kubectl nodeport connect dev --via tunnel
+
     # Say what would be done, and do nothing
     kubectl nodeport connect dev --dry-run
     """,
@@ -35,8 +38,9 @@ from kubectl_nodeport.cli.connection import connection_flags
     Make a pod reachable by ssh under an alias of its own.
 
     A NodePort Service exposes the pod's ssh port. The addresses at which it may answer from this
-    machine are tried; the one whose host key is the pod's goes into a Host entry of ~/.ssh/config,
-    with that key pinned. Running it again changes nothing, or repairs what has changed.
+    machine are tried; the one that proves to be the pod goes into a Host entry of ~/.ssh/config,
+    with its host keys pinned. Where none answers, the Service is removed again and the entry goes
+    through the API server. Running it again changes nothing, or repairs what has changed.
 
     TARGET is a pod, or deploy/NAME, sts/NAME, ds/NAME, rs/NAME, job/NAME or svc/NAME for one of
     its pods, the one that kubectl exec takes. Without it, a terminal shows a list to choose from.
@@ -51,6 +55,18 @@ from kubectl_nodeport.cli.connection import connection_flags
     help="The port of the ssh server in the pod, by number or name; ssh, else 22, if empty.",
 )
 @common.node_port
+@click.option(
+    "--address",
+    type=flags.Address(),
+    help="The only address to try; found by itself if empty.",
+)
+@click.option(
+    "--via",
+    type=click.Choice(["auto", "nodeport", "tunnel"]),
+    default="auto",
+    help="How the pod is reached: by a NodePort, by a tunnel through the API server, or auto, "
+    "which takes the tunnel where no NodePort answers.",
+)
 @click.option(
     "-c",
     "--container",
@@ -77,7 +93,7 @@ from kubectl_nodeport.cli.connection import connection_flags
     type=flags.FilePath(exists=False),
     help="The ssh configuration file to write; ~/.ssh/config if empty.",
 )
-@common.timeout()
+@common.timeout(None)
 @common.dry_run
 @output.option()
 @connection_flags
@@ -96,6 +112,8 @@ def connect(target: str, **options: Any) -> None:  # fmt: skip
             rule_name=options["name"],
             port=options["port"],
             node_port=options["node_port"],
+            address=options["address"],
+            via=options["via"],
             container=options["container"],
             identity_file=options["identity"],
             host=options["host"],

@@ -1,0 +1,57 @@
+"""Who else reaches a NodePort: asked before one is opened, and told of one that answers."""
+
+from __future__ import annotations
+
+from kubectl_nodeport.address.facts import is_public
+from kubectl_nodeport.address.resolution import Answer, Proof
+from kubectl_nodeport.commands.survey import Survey
+from kubectl_nodeport.errors import NodeportError
+
+
+def check_exposure(seen: Survey) -> None:
+    """Before a NodePort is opened to the internet where passwords are enough to come in.
+
+    :raises NodeportError: nobody says that it is wanted.
+    """
+    public = _public_addresses(seen)
+    if not public or seen.look.inside.passwords is False:
+        return
+    at, name = ", ".join(public), seen.pod.name
+    if seen.look.inside.passwords is None:
+        seen.edges.notes.append(
+            f"the NodePort is open to whoever reaches {at}; whether the ssh server of pod {name} "
+            "takes passwords is not known"
+        )
+        return
+    if seen.request.via == "nodeport":
+        return
+    what = f"a NodePort of pod {name} may be open to everyone at {at}, and its ssh server takes "
+    confirm = seen.edges.confirm
+    if confirm is None or not confirm(f"{what}passwords. Open it?"):
+        raise NodeportError(
+            f"{what}passwords, so none was opened",
+            hint="set PasswordAuthentication no in the pod's sshd_config; or --via tunnel, which "
+            "opens nothing; or --via nodeport, if that is what you want",
+        )
+
+
+def note_exposure(seen: Survey, answer: Answer) -> None:
+    """Tell who else may be behind the address, and who else may come in by it."""
+    notes = seen.edges.notes
+    if answer.proof is Proof.SHARED_KEY:
+        notes.append(
+            "other pods of this image may have the same host key, and the container does not tell "
+            "who is connected: that it is this pod is not proven"
+        )
+    beyond = seen.edges.beyond_loopback
+    if answer.candidate.address == "127.0.0.1" and (address := beyond(answer.port)):
+        notes.append(
+            f"port {answer.port} is open on this machine's address {address} too: whoever reaches "
+            "this machine reaches the pod's ssh server"
+        )
+
+
+def _public_addresses(seen: Survey) -> tuple[str, ...]:
+    """Those of the pod's node, as far as they are known."""
+    of_node = seen.node.public_addresses if seen.node is not None else ()
+    return tuple(dict.fromkeys([*of_node, *filter(is_public, seen.pod.host_ips)]))

@@ -1,0 +1,166 @@
+"""What connect is asked, and all that it finds out before it makes anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+from kubectl_nodeport import background
+from kubectl_nodeport.address.facts import NodeFacts
+from kubectl_nodeport.commands.alias import choose_alias
+from kubectl_nodeport.commands.edges import Edges
+from kubectl_nodeport.commands.find import find
+from kubectl_nodeport.commands.look import (
+    Look,
+    check_listening,
+    choose_port,
+    look_inside,
+    read_node,
+)
+from kubectl_nodeport.commands.rules import planned
+from kubectl_nodeport.commands.standing import (
+    RuleDraft,
+    Standing,
+    Wanted,
+    find_rule,
+    held_by,
+    wanted_rule,
+)
+from kubectl_nodeport.errors import NodeportError
+from kubectl_nodeport.kube.pod import Container, Pod, check_running
+from kubectl_nodeport.kube.request import ForbiddenError
+from kubectl_nodeport.kube.target import Target
+from kubectl_nodeport.rule.rule import Exposed, check_name
+from kubectl_nodeport.ssh.entry import HostEntry
+
+Via = Literal["auto", "nodeport", "tunnel"]
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectRequest:
+    """What the command line asks for; None leaves the choice to connect.
+
+    ``address`` and ``node_port`` are exact, so that with them nothing but a NodePort is tried.
+    """
+
+    target: Target
+    rule_name: str = "ssh"
+    port: int | str | None = None
+    node_port: int | None = None
+    address: str | None = None
+    via: Via = "auto"
+    container: str | None = None
+    identity_file: str | None = None
+    host: str | None = None
+    timeout_s: float | None = None
+    dry_run: bool = False
+
+    @property
+    def may_fall_back(self) -> bool:
+        """Whether the tunnel may take the place of a NodePort that does not answer."""
+        return self.via == "auto" and self.node_port is None and self.address is None
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What is known before anything is made.
+
+    :ivar wanted: the rule as it would be.
+    :ivar before: our entry of this alias, if there is one.
+    :ivar standing: None where no NodePort is wanted, or where Services must not be looked at.
+    :ivar refused: why they must not.
+    :ivar node: the pod's node; None where it was not read.
+    """
+
+    request: ConnectRequest
+    edges: Edges
+    wanted: Wanted
+    container: Container
+    alias: str
+    before: HostEntry | None
+    look: Look
+    standing: Standing | None
+    refused: ForbiddenError | None = None
+    node: NodeFacts | None = None
+
+    @property
+    def pod(self) -> Pod:
+        """The pod that is connected to."""
+        return self.wanted.pod
+
+    @property
+    def user(self) -> str:
+        """Whom to log in as: given, else kept from the entry, else the container's own.
+
+        :raises NodeportError: it is not known.
+        """
+        before = self.before.user if self.before else ""
+        found = self.request.target.user or before or self.look.inside.user
+        if not found:
+            raise NodeportError(
+                "the container's user is not known, so whom to log in as is not clear",
+                hint=f"say it: kubectl nodeport connect USER@{self.wanted.rule.typed}",
+            )
+        return found
+
+    @property
+    def expected(self) -> Exposed | None:
+        """The rule as it stands, or will if the first of its node ports is free."""
+        if self.standing is None:
+            return None
+        return self.standing.exposed or planned(self.wanted, self.standing)
+
+
+@contextmanager
+def surveyed(request: ConnectRequest, edges: Edges) -> Iterator[Survey]:
+    """Look at the pod, its container, its rule and its node; the container can be asked meanwhile.
+
+    :raises NodeportError: the pod cannot be connected to, or a right is missing.
+    """
+    check_name(request.rule_name)
+    found = find(edges, request.target, held=held_by(edges, request.rule_name))
+    pod = found.pod
+    if found.note:
+        edges.notes.append(found.note)
+    container, port = choose_port(found, request.port, request.container)
+    check_running(pod, container)
+    draft = RuleDraft(request.rule_name, port, node_port=request.node_port)
+    wanted = wanted_rule(edges, found, draft)
+    alias, before = choose_alias(wanted.rule, edges, request.host)
+    user = request.target.user or (before.user if before else None)
+    looking = background.start(lambda: look_inside(edges, pod, container, port, user))
+    standing, refused, node = None, None, None
+    try:
+        if not goes_through_api(request, before):
+            standing = find_rule(edges.api, wanted)
+            edges.notes.extend(standing.notes)
+            node = None if standing.exposed else read_node(edges, pod)
+    except ForbiddenError as err:
+        if not request.may_fall_back:
+            raise
+        refused = err
+    look = looking()
+    try:
+        check_listening(look.inside, pod, container, port)
+        yield Survey(
+            request=request,
+            edges=edges,
+            wanted=wanted,
+            container=container,
+            alias=alias,
+            before=before,
+            look=look,
+            standing=standing,
+            refused=refused,
+            node=node,
+        )
+    finally:
+        look.close()
+
+
+def goes_through_api(request: ConnectRequest, before: HostEntry | None) -> bool:
+    """Whether no NodePort is tried: so asked for, or how the entry goes already."""
+    is_tunnel = before is not None and before.is_tunnel
+    return request.via == "tunnel" or (is_tunnel and request.may_fall_back)

@@ -1,0 +1,44 @@
+"""The way without a NodePort, through the API server: asked for, or where nothing else answers."""
+
+from __future__ import annotations
+
+from kubectl_nodeport.commands.survey import Survey
+from kubectl_nodeport.errors import NodeportError
+from kubectl_nodeport.ssh.known_hosts import HostKey
+
+
+def prove_tunnel(seen: Survey, failure: NodeportError | None) -> HostKey:
+    """The host key that the pod's ssh server shows through the API server.
+
+    :param failure: why a NodePort does not serve.
+    :raises NodeportError: it cannot be reached that way either, or is not the one that was seen.
+    """
+    pod, port = seen.pod, seen.wanted.rule.port
+    known = frozenset(seen.look.inside.host_keys)
+    try:
+        return seen.edges.tunnel(pod.namespace, pod.name, port, known)
+    except NodeportError as err:
+        if failure is None:
+            raise
+        raise NodeportError(
+            f"{failure.message}; and through the API server: {err.message}", hint=failure.hint
+        ) from err
+
+
+def note_fall_back(seen: Survey, failure: NodeportError) -> None:
+    """Tell why there is no NodePort, what would mend that, and what has become of the Service."""
+    notes = seen.edges.notes
+    notes.append(f"{failure.message}")
+    notes.append(f"that NodePorts may be used: {failure.hint}")
+    standing = seen.standing.exposed if seen.standing else None
+    rule = seen.wanted.rule
+    if standing is None:
+        what = "no NodePort stays open"
+    elif standing.ours:
+        what = (
+            f"service {standing.service} stays open; remove it with: kubectl nodeport delete "
+            f"{rule.typed} --name {rule.name} -n {rule.namespace}"
+        )
+    else:
+        what = f"service {standing.service}, which others made, stays open"
+    notes.append(f"the host goes through the API server instead; {what}")

@@ -1,0 +1,214 @@
+"""Whether a connection ends in the pod: servers with one host key, told apart from inside."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from kubectl_nodeport.address import probe
+from kubectl_nodeport.address.arrival import arrives
+from kubectl_nodeport.address.candidates import Candidate
+from kubectl_nodeport.address.resolution import (
+    Budget,
+    Progress,
+    Proof,
+    Resolution,
+    Sought,
+    Verdict,
+)
+from kubectl_nodeport.container.script import parse_peers
+from kubectl_nodeport.ssh.known_hosts import HostKey
+from tests.address import servers
+from tests.address.servers import Listener, Sshd
+
+POD, FORWARDER, OTHER = "127.0.0.1", "127.0.0.2", "127.0.0.3"
+
+pytestmark = pytest.mark.skipif(
+    not Path("/proc/net/tcp").exists(), reason="no /proc/net/tcp on this system"
+)
+
+
+@dataclass
+class Inside:
+    """A witness that reads this machine's table of sockets, as the script does in a container."""
+
+    port: int
+    can_see: bool = True
+    own: bool = False
+    looks: list[frozenset[str]] = field(default_factory=list)
+
+    def is_own(self, _key: HostKey) -> bool:
+        return self.own
+
+    def peers(self) -> frozenset[str]:
+        rows = [line.split()[1:4] for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        lines = [
+            f"peer {peer}"
+            for local, peer, state in rows
+            if state == "01" and local.endswith(f":{self.port:04X}")
+        ]
+        self.looks.append(parse_peers("\n".join(lines).encode()))
+        return self.looks[-1]
+
+
+@pytest.fixture
+def backend() -> int:
+    return servers.free_port()
+
+
+@pytest.fixture
+def port() -> int:
+    return servers.free_port()
+
+
+@pytest.fixture
+def pod(tmp_path: Path, backend: int) -> Iterator[Sshd]:
+    with servers.sshd(tmp_path / "pod", backend, POD) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def twin(tmp_path: Path, port: int) -> Iterator[Sshd]:
+    """Another sshd with the very host key of the pod's."""
+    shutil.copytree(tmp_path / "pod", tmp_path / "twin")
+    with servers.sshd(tmp_path / "twin", port, OTHER) as running:
+        yield running
+
+
+def resolve(pod: Sshd, port: int, witness: Inside, *addresses: str) -> Resolution:
+    candidates = tuple(Candidate(address, "test") for address in addresses)
+    sought = Sought(candidates, port, frozenset(pod.keys), witness)
+    return probe.resolve(sought, Budget(20), lambda _progress: None)
+
+
+def test_connection_through_a_forwarder_arrives(pod: Sshd, backend: int, port: int) -> None:
+    witness = Inside(backend)
+    with Listener(FORWARDER, port, servers.forward(backend)).running():
+        found = resolve(pod, port, witness, FORWARDER)
+    assert found.answer is not None
+    assert found.answer.proof is Proof.CONNECTION
+    assert len(set(witness.looks)) > 1, "it was there, and it was not"
+
+
+def test_twin_is_passed_over(tmp_path: Path, pod: Sshd, backend: int, port: int) -> None:
+    """It answers first, with the right host key; the pod's own address is behind it."""
+    forwarder = Listener(FORWARDER, port, servers.forward(backend))
+    with twin(tmp_path, port) as other, forwarder.running():
+        assert other.keys == pod.keys
+        found = resolve(pod, port, Inside(backend), OTHER, FORWARDER)
+    assert found.answer is not None
+    assert (found.answer.candidate.address, found.answer.proof) == (FORWARDER, Proof.CONNECTION)
+    assert [a.outcome.verdict for a in found.attempts] == [Verdict.OTHER_POD, Verdict.ANSWERED]
+    assert other.connections() <= 2
+    assert pod.connections() <= 3
+
+
+def test_twin_alone_is_no_answer(tmp_path: Path, pod: Sshd, backend: int, port: int) -> None:
+    with twin(tmp_path, port):
+        found = resolve(pod, port, Inside(backend), OTHER)
+    assert found.answer is None
+    (attempt,) = found.attempts
+    assert attempt.outcome.verdict is Verdict.OTHER_POD
+    assert "no connection to it arrives in the pod" in attempt.outcome.text
+    assert attempt.outcome.fingerprint == pod.keys[0].fingerprint
+
+
+def test_own_key_needs_no_look(pod: Sshd, backend: int) -> None:
+    witness = Inside(backend, own=True)
+    found = resolve(pod, backend, witness, POD)
+    assert found.answer is not None
+    assert (found.answer.proof, witness.looks) == (Proof.HOST_KEY, [])
+    assert pod.connections() == 1
+
+
+def test_without_sight_the_key_is_all_there_is(pod: Sshd, backend: int) -> None:
+    found = resolve(pod, backend, Inside(backend, can_see=False), POD)
+    assert found.answer is not None
+    assert found.answer.proof is Proof.SHARED_KEY
+
+
+@pytest.mark.usefixtures("pod")
+def test_sessions_of_others_are_no_arrival(tmp_path: Path, backend: int) -> None:
+    """One was there before, one begins meanwhile and stays."""
+    port = servers.free_port()
+
+    @dataclass
+    class Busy(Inside):
+        stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+
+        def peers(self) -> frozenset[str]:
+            if self.looks:
+                self.stack.enter_context(socket.create_connection((POD, backend)))
+            return super().peers()
+
+    with twin(tmp_path, port), contextlib.ExitStack() as stack:
+        stack.enter_context(socket.create_connection((POD, backend)))
+        assert not arrives(OTHER, port, Busy(backend, stack=stack))
+
+
+def test_what_cannot_be_connected_to_is_no_arrival(backend: int, port: int) -> None:
+    assert not arrives(POD, port, Inside(backend))
+    assert not arrives("no-such-name.invalid", port, Inside(backend))
+
+
+def test_late_arrival(pod: Sshd, backend: int, port: int) -> None:
+    """A forwarder that accepts at once and needs its time to reach the node."""
+    relay = servers.forward(backend)
+
+    def serve(connection: socket.socket) -> None:
+        time.sleep(0.3)
+        relay(connection)
+
+    with Listener(FORWARDER, port, serve).running():
+        assert arrives(FORWARDER, port, Inside(backend))
+    assert pod.connections() == 1
+
+
+class TestMore:
+    """Candidates that are asked for only when the first ones do not answer."""
+
+    def found(self, pod: Sshd, port: int, *addresses: str, more: str) -> tuple[Resolution, float]:
+        asked: list[float] = []
+        began = time.monotonic()
+
+        def further() -> list[Candidate]:
+            asked.append(time.monotonic() - began)
+            return [Candidate(more, "more"), Candidate(more, "more, once again")]
+
+        candidates = tuple(Candidate(address, "test") for address in addresses)
+        sought = Sought(candidates, port, frozenset(pod.keys), more=further)
+        found = probe.resolve(sought, Budget(10, more_s=0.4), lambda _progress: None)
+        return found, asked[0] if asked else -1.0
+
+    def test_second_address(self, pod: Sshd, backend: int) -> None:
+        found, asked = self.found(pod, backend, OTHER, more=POD)
+        assert found.answer is not None
+        assert found.answer.candidate.reason == "more"
+        assert 0.4 <= asked < 1
+        assert [a.candidate.address for a in found.attempts] == [OTHER, POD]
+
+    def test_not_asked_where_the_first_answers(self, pod: Sshd, backend: int) -> None:
+        found, asked = self.found(pod, backend, POD, more=OTHER)
+        assert found.answer is not None
+        assert asked == -1.0
+
+    def test_asked_at_once_without_any(self, pod: Sshd, backend: int) -> None:
+        found, asked = self.found(pod, backend, more=POD)
+        assert found.answer is not None
+        assert 0 <= asked < 0.3
+
+
+def test_time_of_each_attempt(pod: Sshd, backend: int) -> None:
+    seen: list[Progress] = []
+    sought = Sought((Candidate(POD, "test"),), backend, frozenset(pod.keys))
+    (attempt,) = probe.resolve(sought, Budget(10), seen.append).attempts
+    assert 0 < attempt.took_s < 2
+    assert threading.active_count() >= 1
