@@ -53,6 +53,9 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(command=command)
         if command is prepare_machine:
             added.add_argument("--if-possible", action="store_true", help="else do nothing, with 0")
+        if command is up:
+            families = {"nargs": "+", "choices": ("IPv4", "IPv6"), "default": ["IPv4"]}
+            added.add_argument("--ip-families", help="the primary one first", **families)
     return parser
 
 
@@ -76,7 +79,7 @@ def up(arguments: argparse.Namespace) -> int:
     if lacking:
         raise ClusterError(f"{lacking}; python -m tests.cluster prepare installs what it can")
     started = time.monotonic()
-    with Cluster.start(arguments.name) as cluster:
+    with Cluster.start(arguments.name, ip_families=tuple(arguments.ip_families)) as cluster:
         cluster.use(arguments.profile or "docker-desktop")
         cluster.reset_home()
         cluster.detach()

@@ -234,6 +234,23 @@ def test_connections_tell_who_logged_in(cluster: Cluster, laptop: Laptop, ns: Na
     assert outcomes == ["unauthenticated", "authenticated"]
 
 
+def test_inside_a_pod_is_its_network_and_its_account(cluster: Cluster, ns: Namespace) -> None:
+    cluster.use("docker-desktop")
+    client = ns.pod("client")
+    token = ns.user("reader", [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}])
+    with cluster.inside(ns, "client", token) as inside:
+        assert inside.run(["hostname"]).stdout == "client\n"
+        assert client.ip in inside.run(["hostname", "-I"]).stdout.split()
+        assert (
+            inside.run(["kubectl", "get", "pod", "client", "-o", "name"]).stdout == "pod/client\n"
+        )
+        refused = inside.run(["kubectl", "get", "nodes"]).stderr
+        assert f"system:serviceaccount:{ns.name}:reader" in refused
+        port = _expose(ns, {"app": "client"})
+        keyscan = ["ssh-keyscan", "-t", "ed25519", "-p", str(port), "192.168.65.3"]
+        until("the port", lambda: "ssh-ed25519" in inside.run(keyscan).stdout)
+
+
 def _host_key(cluster: Cluster, ns: Namespace, pod: str) -> str:
     key = "/etc/ssh/ssh_host_ed25519_key.pub"
     return cluster.kubectl("-n", ns.name, "exec", pod, "--", "cat", key)
