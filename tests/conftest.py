@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from tests.cluster import guard, plugin
+from tests.cluster.build import trixie_image
 from tests.cluster.cluster import Cluster, free_name
 from tests.cluster.laptop import Laptop
 from tests.cluster.namespace import Namespace
 from tests.cluster.node import KIND
 from tests.cluster.prepare import missing, reason_to_skip
+from tests.cluster.process import ClusterError
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -100,6 +102,16 @@ def _another(
     running.reset_home()
     with running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def trixie() -> Literal["trixie"]:
+    """The word for pods of Debian trixie, whose image is built by now."""
+    try:
+        trixie_image()
+    except ClusterError as error:
+        pytest.skip(str(error))
+    return "trixie"
 
 
 @pytest.fixture

@@ -243,7 +243,7 @@ class Cluster:
         Its host keys are its own, or the very same as in the pods' image. Start it before a Service
         gets the port: the profile's forwarder passes a taken port over, and says so.
         """
-        keys: Literal["own"] | Path = "own" if host_keys == "own" else build().sshd_image
+        keys: Literal["own"] | Path = "own" if host_keys == "own" else Path(self._state.sshd_image)
         return foreign.sshd(self.laptop, self.folder, port, keys)
 
     def forwarder_errors(self) -> str:

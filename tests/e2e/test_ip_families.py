@@ -1,4 +1,4 @@
-"""Clusters of tests/cluster that have IPv6, alone or beside IPv4, and a node of another name."""
+"""Clusters of tests/cluster that have IPv6, alone or beside IPv4."""
 
 from __future__ import annotations
 
@@ -44,14 +44,6 @@ def test_ipv6_alone(ipv6_cluster: Cluster) -> None:
         assert "Permission denied" in _log_in(cluster, IPV6.node, port)
         cluster.use("docker-desktop")
         assert _log_in(cluster, "127.0.0.1", port) == "dev\n"
-
-
-def test_node_of_kind_mode(kind_cluster: Cluster) -> None:
-    kind_cluster.use("docker-desktop-kind")
-    (node,) = kind_cluster.api.get("/api/v1/nodes")["items"]
-    assert node["metadata"]["name"] == "desktop-control-plane"
-    assert node["spec"]["providerID"] == "kind://docker/desktop/desktop-control-plane"
-    assert kind_cluster.kubeconfig()["current-context"] == "docker-desktop"
 
 
 @contextmanager
