@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any, Literal
 
 import pytest
 
 from tests.cluster import guard, plugin
+from tests.cluster.build import trixie_image
 from tests.cluster.cluster import Cluster, free_name
 from tests.cluster.laptop import Laptop
 from tests.cluster.namespace import Namespace
+from tests.cluster.node import KIND
 from tests.cluster.prepare import missing, reason_to_skip
+from tests.cluster.process import ClusterError
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -67,6 +71,47 @@ def cluster(pytestconfig: pytest.Config) -> Iterator[Cluster]:
     finally:
         if not name:
             running.down()
+
+
+@pytest.fixture(scope="session")
+def dual_stack_cluster(cluster: Cluster, pytestconfig: pytest.Config) -> Iterator[Cluster]:
+    """A cluster of both IP families, IPv4 the primary one."""
+    yield from _another("dual", cluster, pytestconfig, ip_families=("IPv4", "IPv6"))
+
+
+@pytest.fixture(scope="session")
+def ipv6_cluster(cluster: Cluster, pytestconfig: pytest.Config) -> Iterator[Cluster]:
+    """A cluster of IPv6 alone."""
+    yield from _another("ipv6", cluster, pytestconfig, ip_families=("IPv6",))
+
+
+@pytest.fixture(scope="session")
+def kind_cluster(cluster: Cluster, pytestconfig: pytest.Config) -> Iterator[Cluster]:
+    """A cluster whose node is the one of Docker Desktop's kind mode; profiles come as usual."""
+    yield from _another("kind", cluster, pytestconfig, identity=KIND)
+
+
+def _another(
+    stem: str, cluster: Cluster, pytestconfig: pytest.Config, **options: Any
+) -> Iterator[Cluster]:
+    """One more cluster for this run, with the same programs on the laptop's PATH."""
+    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled():
+        running = Cluster.start(free_name(stem), **options)
+    running.laptop.path_prepend = list(cluster.laptop.path_prepend)
+    running.reset_home()
+    with running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def trixie() -> Literal["trixie"]:
+    """The word for pods of Debian trixie, whose image is built by now."""
+    try:
+        trixie_image()
+    except ClusterError as error:
+        pytest.skip(str(error))
+    return "trixie"
 
 
 @pytest.fixture

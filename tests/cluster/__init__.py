@@ -10,6 +10,6 @@ node, readiness, cgroups, pki, kubeconfig           the node
 laptop, families, network, forwarder, relay         the laptop and its ways to the node
 profiles, nodes, foreign                            what an environment makes of them
 cluster, state, lifetime                            from start to down
-namespace, pods, api, sshd_log                      what tests use
+namespace, pods, api, sshd_log, inside              what tests use
 plugin, guard                                       the plugin under test; the real home
 """

@@ -28,6 +28,7 @@ from tests.cluster.build import build, trixie_image
 from tests.cluster.cache import locked
 from tests.cluster.families import url_host
 from tests.cluster.foreign import ForeignSshd
+from tests.cluster.inside import Inside, inside
 from tests.cluster.laptop import Laptop, end
 from tests.cluster.namespace import Namespace, namespace
 from tests.cluster.namespaces import Holder, connected, entering
@@ -242,12 +243,16 @@ class Cluster:
         Its host keys are its own, or the very same as in the pods' image. Start it before a Service
         gets the port: the profile's forwarder passes a taken port over, and says so.
         """
-        keys: Literal["own"] | Path = "own" if host_keys == "own" else build().sshd_image
+        keys: Literal["own"] | Path = "own" if host_keys == "own" else Path(self._state.sshd_image)
         return foreign.sshd(self.laptop, self.folder, port, keys)
 
     def forwarder_errors(self) -> str:
         """What the forwarder that runs has said on stderr, such as which ports were taken."""
         return (self.folder / "log" / "forwarder.errors").read_text()
+
+    def inside(self, namespace: Namespace, pod: str, token: str) -> AbstractContextManager[Inside]:
+        """A client inside the cluster, in this running pod; see Namespace.user() for a token."""
+        return inside(self.laptop, self.folder, namespace, pod, token)
 
     def extra_nodes(self, *looks: Looks) -> AbstractContextManager[None]:
         """More Nodes, objects alone, for the `with` block; they can look like any system's."""

@@ -38,6 +38,7 @@ def start(plan: node.Plan, stack: ExitStack) -> tuple[State, tuple[Holder, ...]]
         server.process,
         laptop.process,
         str(plan.built.kubectl),
+        str(plan.built.sshd_image),
         plan.identity.name,
         tuple(family.name for family in plan.families),
     )

@@ -156,7 +156,14 @@ class Namespace:
 
     def connections(self, name: str) -> list[sshd_log.Connection]:
         """Who has knocked at the sshd of a pod with the word `verbose`, and when."""
-        return sshd_log.connections(self.api.text(f"{self.path}/pods/{name}/log?timestamps=true"))
+        return sshd_log.connections(self._dated_log(name))
+
+    def unauthenticated_s(self, name: str) -> list[float]:
+        """When those came that nobody logged in by, in seconds since the epoch; see sshd_log."""
+        return sshd_log.unauthenticated_s(self._dated_log(name))
+
+    def _dated_log(self, name: str) -> str:
+        return self.api.text(f"{self.path}/pods/{name}/log?timestamps=true")
 
     @property
     def path(self) -> str:

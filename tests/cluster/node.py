@@ -17,6 +17,7 @@ from tests.cluster.namespaces import Holder, hold
 NAMESPACES = ("pid", "mount", "net", "uts", "ipc")
 _DATA = "/run/node"  # on the node's own tmpfs
 _SOCKET = "/run/containerd.sock"
+_IMAGES = ("ctr", f"--address={_SOCKET}", "--namespace=k8s.io", "images")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _API = f"https://127.0.0.1:{profiles.API_PORT}"
 _MACHINE_SETTINGS = (
@@ -80,9 +81,6 @@ def start(plan: Plan, token: str) -> Holder:
         "exits": str(plan.state / "log" / "exits"),
     }
     return hold(NAMESPACES, spec, plan.state / "log" / "node.log")
-
-
-_IMAGES = ("ctr", f"--address={_SOCKET}", "--namespace=k8s.io", "images")
 
 
 def image_import(image: Path) -> list[str]:

@@ -16,9 +16,11 @@ Route = Literal["direct", "vanishes", "unreachable", "blackhole"]
 times out; or the laptop itself says EHOSTUNREACH or EINVAL at once, as a VPN's routes make it."""
 
 Firewall = Literal["open", "drop", "reject", "reset"]
-"""What the node does with packets to a NodePort. `drop`: silence. `reject`: an ICMP error that
-connect() tells as EHOSTUNREACH, firewalld's way. `reset`: the connection is accepted, then reset,
-as a service mesh or an inspecting firewall does; no program in a pod notices."""
+"""What the node does with packets to a NodePort. `drop`: silence. `reject`: an ICMP error,
+firewalld's way, which connect() tells as EHOSTUNREACH, in IPv6 as EACCES (and there only after its
+second attempt, 1 s later: on this cable the first answer comes before connect() listens). `reset`:
+the connection is accepted, then reset, as a service mesh or an inspecting firewall does; no program
+in a pod notices."""
 
 DEBIAN = "Debian GNU/Linux 12 (bookworm)"
 EVERYWHERE = "0.0.0.0"

@@ -1,8 +1,9 @@
 """Something between clients in the laptop and the API server: it counts, delays and cuts.
 
 Run as `python -m tests.cluster.relay PKI PLAN ADDRESS`, with the node's address: it listens on a
-free port of 127.0.0.1, which is its first line of output, and prints a line of JSON for each
-request. TLS ends here, with the API server's own certificate, and begins anew behind it.
+free port of 127.0.0.1, which is its first line of output, and prints a line for each request and a
+line of JSON for each answer. TLS ends here, with the API server's own certificate, and begins anew
+behind it.
 HTTP/1.1 only, which is what clients speak where nothing else is offered.
 """
 
@@ -13,6 +14,7 @@ import itertools
 import json
 import ssl
 import sys
+import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -22,6 +24,12 @@ from tests.cluster.profiles import API_PORT
 
 if TYPE_CHECKING:
     from tests.cluster.laptop import Laptop
+
+_BULK_BYTES = 1 << 20
+"""What a stream may hold and pass on at once: a tunnel's bytes should not wait for the relay."""
+
+_ASKED = "asked"
+"""The line of output for a request, before that for its answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +70,18 @@ class Relay:
         return laptop.write(laptop.home / ".kube" / name, json.dumps(config, indent=2))
 
     def requests(self) -> list[Request]:
-        """The requests answered since the start or the last reset(), in the answers' order."""
-        lines = self._output.read_text().splitlines()[self._seen :]
-        return [Request(**json.loads(line)) for line in lines]
+        """The requests answered since the start or the last reset(), in the answers' order.
+
+        A client may have read its answer before the relay has noted it, so notes that are due are
+        waited for; 1 s at most, as a watch has none.
+        """
+        deadline = time.monotonic() + 1
+        while True:
+            lines = self._output.read_text().splitlines()[self._seen :]
+            answered = [line for line in lines if line != _ASKED]
+            if 2 * len(answered) >= len(lines) or time.monotonic() > deadline:
+                return [Request(**json.loads(line)) for line in answered]
+            time.sleep(0.01)
 
     def reset(self) -> None:
         """Forget the requests so far."""
@@ -125,7 +142,7 @@ class Pipe:
 
     async def everything(self) -> None:
         """Pass on whatever comes until the end, then the end."""
-        while data := await self._reader.read(1 << 16):
+        while data := await self._reader.read(_BULK_BYTES):
             await self.send(data)
         self._writer.close()
 
@@ -147,7 +164,7 @@ class Pipe:
     async def _bytes(self, length: int, limit: int | None) -> int:
         left = length if limit is None else min(length, limit)
         while left:
-            data = await self._reader.read(min(left, 1 << 16))
+            data = await self._reader.read(min(left, _BULK_BYTES))
             if not data:
                 raise EOFError
             left -= len(data)
@@ -170,7 +187,11 @@ class Server:
         """Serve one connection until either side ends it."""
         number = next(self._numbers)
         upstream_reader, upstream_writer = await asyncio.open_connection(
-            self._address, API_PORT, ssl=self._upstream_tls, server_hostname="kubernetes"
+            self._address,
+            API_PORT,
+            limit=_BULK_BYTES,
+            ssl=self._upstream_tls,
+            server_hostname="kubernetes",
         )
         there = Pipe(reader, upstream_writer)
         back = Pipe(upstream_reader, writer)
@@ -185,6 +206,7 @@ class Server:
         asked = await there.head()
         if asked is None:
             return False
+        print(_ASKED, flush=True)
         await there.send(asked.raw)
         await there.body(asked)
         answered = await back.head()
@@ -253,7 +275,7 @@ async def _main(pki: Path, plan: Plan, address: str) -> None:
     tls.load_cert_chain(pki / "server.crt", pki / "server.key")
     tls.set_alpn_protocols(["http/1.1"])
     server = Server(pki, plan, address)
-    listener = await asyncio.start_server(server.handle, "127.0.0.1", 0, ssl=tls)
+    listener = await asyncio.start_server(server.handle, "127.0.0.1", 0, limit=_BULK_BYTES, ssl=tls)
     port = listener.sockets[0].getsockname()[1]
     if plan.delay_s:
         distance = Distance(port, plan.delay_s)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
@@ -42,9 +44,18 @@ def connections(log: str) -> list[Connection]:
     return found
 
 
-def unauthenticated(log: str) -> list[Connection]:
-    """Those that nobody logged in by: what PerSourcePenalties counts against their source."""
-    return [each for each in connections(log) if each.outcome == "unauthenticated"]
+def unauthenticated_s(log: str) -> list[float]:
+    """When those came that nobody logged in by, in seconds since the epoch, in order.
+
+    They are what PerSourcePenalties counts against their source. The log has to have times.
+    """
+    found = [each for each in connections(log) if each.outcome == "unauthenticated"]
+    return sorted(each.came_s for each in found if each.came_s is not None)
+
+
+def most_within(times_s: Sequence[float], window_s: float) -> int:
+    """The most of these moments, in order, that lie in any one window so long."""
+    return max((bisect_left(times_s, t + window_s) - i for i, t in enumerate(times_s)), default=0)
 
 
 def _time_s(line: str) -> float | None:

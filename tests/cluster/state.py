@@ -21,6 +21,8 @@ class State:
     node: ProcessId
     laptop: ProcessId
     kubectl: str
+    sshd_image: str = ""
+    """The archive of the image that its pods run."""
     node_name: str = "docker-desktop"
     ip_families: Sequence[Name] = ("IPv4",)
     profile: str = "lan"

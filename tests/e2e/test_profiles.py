@@ -24,7 +24,7 @@ from tests.cluster.profiles import PROFILES
 pytestmark = pytest.mark.cluster
 
 _AT_ONCE_S = 0.5
-_PATIENCE_S = 0.8
+_PATIENCE_S = 0.6
 
 
 @dataclass(frozen=True, slots=True)
