@@ -99,7 +99,7 @@ class Channel:
 
     def receive(self) -> list[memoryview]:
         """What the pod has sent, perhaps nothing; valid until the next call."""
-        size = self._fill()
+        size, has_hung_up = self._fill()
         found: list[memoryview] = []
         try:
             for one in self._reader.read(self._buffer[:size]):
@@ -111,6 +111,8 @@ class Channel:
                     break
         except frames.NotWebsocketError as err:
             self._break(f"the server sends {err}")
+        if has_hung_up and not self.is_ended:
+            self._break("the server hung up")
         return found
 
     def send(self, data: bytes) -> None:
@@ -164,26 +166,25 @@ class Channel:
             )
         return None
 
-    def _fill(self) -> int:
-        """Read into the buffer what is there, and say how much it is."""
+    def _fill(self) -> tuple[int, bool]:
+        """Read into the buffer what is there: how much it is, and whether it was the last."""
         size = 0
         try:
             while size <= _BUFFER - _LEAST_READ:
                 count = self._sock.recv_into(self._buffer[size:])
                 if not count:
-                    self._break("the server hung up")
-                    break
+                    return size, True
                 size += count
         except _NOT_NOW:
             pass
-        except OSError as err:
-            self._break(_reason(err))
-        return size
+        except OSError:  # how it hung up says no more than that it did
+            return size, True
+        return size, False
 
     def _obey(self, control: frames.Control) -> None:
         if control.opcode == frames.CLOSE:
             self.is_ended = True
-            self._broken = ""
+            self._broken = ""  # what was not sent any more did not matter
         elif control.opcode == frames.PING and self.unsent_bytes < _MOST_UNSENT_FOR_PONG:
             self._queue(frames.PONG, control.data)
             self.flush()
