@@ -63,9 +63,9 @@ def shadowed(alone: Options, among: Options) -> tuple[Shadowed, ...]:
     return tuple(sorted(found, key=lambda one: (not one.is_decisive, not one.value)))
 
 
-def has_other_proxy(alone: Options, among: Options) -> bool:
-    """Whether ssh would go through another ProxyCommand or ProxyJump than the entry's own."""
-    return any(alone.get(keyword) != among.get(keyword) for keyword in _PROXY)
+def inherits_proxy(options: Options) -> bool:
+    """Whether ssh would go through a ProxyCommand or ProxyJump."""
+    return any(keyword in options for keyword in _PROXY)
 
 
 def changed(before: Iterable[Options], after: Iterable[Options]) -> int | None:
