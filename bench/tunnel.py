@@ -1,7 +1,7 @@
-"""The tunnel against ``kubectl port-forward`` spliced by hand, and a NodePort against the pod's IP.
+"""The tunnel against ``kubectl port-forward`` by hand, and a NodePort against the pod's IP.
 
-By hand is a ProxyCommand that starts ``kubectl port-forward`` and joins standard input and output to
-the port it prints, by socat. Both sides go through the same ssh to the same sshd, in turns.
+By hand is a ProxyCommand that starts ``kubectl port-forward`` and joins standard input and output
+to the port it prints, by socat. Both sides go through the same ssh to the same sshd, in turns.
 """
 
 from __future__ import annotations
@@ -120,13 +120,12 @@ def _lost(cluster: Cluster, ours: str) -> int:
 
 
 def _direct(cluster: Cluster, ours: str, pod: Pod, port: str) -> Row:
-    """A NodePort on the LAN as a share of the pod's own address, to which the laptop has a route."""
+    """A NodePort on the LAN as a share of the pod's own address, which the laptop is routed to."""
     cluster.use("lan")
     node = "192.168.65.3"
     cluster.laptop.run(["ip", "route", "replace", f"{pod.ip}/32", "via", node], check=True)
-    keys = (
-        f"-o HostKeyAlias={ours} -o UserKnownHostsFile=~/.ssh/kubectl-nodeport/{ours}.known_hosts"
-    )
+    known = f"~/.ssh/kubectl-nodeport/{ours}.known_hosts"
+    keys = f"-o HostKeyAlias={ours} -o UserKnownHostsFile={known}"
     lines = [
         f"ssh {keys} -p {number} root@{address} cat /tmp/sent >/dev/null"
         for address, number in ((node, port), (pod.ip, "22"))
