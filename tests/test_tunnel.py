@@ -34,10 +34,13 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> object:
 
 
 @contextlib.contextmanager
-def channel_to(answer: object, pair: object = None, port: int = 22) -> Iterator[Channel]:
+def channel_to(
+    answer: object, pair: object = None, port: int = 22, *, spdy: bool = False
+) -> Iterator[Channel]:
     """A channel to a server that answers so, with TLS where there is a certificate."""
     tls = tls_for(pair) if pair is not None else None  # type: ignore[arg-type]
     with serving(lambda _r: answer, tls) as server:
+        server.takes_first = spdy
         cluster = {"certificate-authority-data": pair.certificate_data} if pair else {}  # type: ignore[attr-defined]
         scheme = "https" if pair else "http"
         connection = make.connection(f"{scheme}://127.0.0.1:{server.port}", cluster=cluster)
@@ -445,3 +448,98 @@ def test_a_file_for_stdin(tmp_path: Path) -> None:
             ours.close()
             thread.join(LIMIT_S)
             assert not thread.is_alive()
+
+
+class Spdy:
+    """A server's end by SPDY, its websocket frames cut otherwise than those inside."""
+
+    def __init__(self, peer: Peer) -> None:
+        self._peer = peer
+        self._got = bytearray()
+
+    def begin(self) -> None:
+        for _ in range(2):
+            assert self.receive()[:4] == b"\x80\x03\x00\x01"
+            self.say(b"\x80\x03\x00\x02\x00\x00\x00\x08" + bytes(8))
+
+    def say(self, data: bytes) -> None:
+        half = len(data) // 2
+        self._peer.raw(frame(2, data[:half]) + frame(2, data[half:]))
+
+    def send(self, data: bytes, *, stream: int = 3, is_last: bool = False) -> None:
+        head = stream.to_bytes(4, "big") + bytes([is_last]) + len(data).to_bytes(3, "big")
+        self.say(head + data)
+
+    def receive(self) -> bytes:
+        """One frame, its head too."""
+        while len(self._got) < 8 or len(self._got) < 8 + int.from_bytes(self._got[5:8], "big"):
+            opcode, data = self._peer.receive()
+            if opcode == 8:
+                raise EOFError
+            self._got += data
+        size = 8 + int.from_bytes(self._got[5:8], "big")
+        found = bytes(self._got[:size])
+        del self._got[:size]
+        return found
+
+
+def by_spdy(talk: Callable[[Spdy], None]) -> Talk:
+    def talking(peer: Peer) -> None:
+        spdy = Spdy(peer)
+        spdy.begin()
+        talk(spdy)
+        while True:
+            spdy.receive()  # holds the connection until the client goes
+
+    return Talk(talking)
+
+
+def test_spdy_both_ways(pair: object) -> None:
+    data = os.urandom(MB) * 16
+
+    def echo_all(peer: Spdy) -> None:
+        left = len(data)
+        while left:
+            got = peer.receive()
+            left -= len(got) - 8
+            peer.say(got)
+        peer.send(b"", stream=1, is_last=True)
+        peer.send(b"", is_last=True)
+
+    with channel_to(by_spdy(echo_all), pair, spdy=True) as channel:
+        both = Ends(channel)
+        sending = threading.Thread(target=write_all, args=(both.stdin, data), daemon=True)
+        sending.start()
+        assert both.read_all() == data
+        both.end()
+        assert both.failure == []
+        os.close(both.stdin)
+
+
+@pytest.mark.parametrize("has_error", [True, False])
+def test_spdy_ends_with_the_data_or_with_the_error_behind_it(has_error: bool) -> None:
+    def end(peer: Spdy) -> None:
+        peer.send(b"bye", is_last=True)
+        if has_error:
+            time.sleep(0.2)
+            peer.send(b"refused", stream=1)
+            peer.send(b"", stream=1, is_last=True)
+
+    with channel_to(by_spdy(end), spdy=True) as channel:
+        both = Ends(channel)
+        assert both.read_all() == b"bye"
+        both.end()
+        assert ["refused" in one.message for one in both.failure] == [True] * has_error
+        os.close(both.stdin)
+
+
+@pytest.mark.parametrize(
+    "sent", [b"\x80\x03\0\x03\0\0\0\x08\0\0\0\x03\0\0\0\x05", b"\x80\x02\0\x02\0\0\0\x01x"]
+)
+def test_spdy_that_breaks_off(sent: bytes) -> None:
+    with channel_to(by_spdy(lambda peer: peer.say(sent)), spdy=True) as channel:
+        both = Ends(channel)
+        assert both.read_all() == b""
+        both.end()
+        assert ["broke off" in one.message for one in both.failure] == [True]
+        os.close(both.stdin)

@@ -164,6 +164,8 @@ class Server(ThreadingHTTPServer):
         self.received: list[Received] = []
         self.connections = 0
         self.ended = threading.Event()
+        self.takes_first = False
+        """Of the subprotocols that are offered; else the last."""
 
     @property
     def port(self) -> int:
@@ -259,7 +261,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Connection", "Upgrade")
         accept = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
         self.send_header("Sec-WebSocket-Accept", accept)
-        self.send_header("Sec-WebSocket-Protocol", self.headers["Sec-WebSocket-Protocol"])
+        offered = self.headers["Sec-WebSocket-Protocol"].split(",")
+        chosen = offered[0 if self.api.takes_first else -1]
+        self.send_header("Sec-WebSocket-Protocol", chosen)
         self.end_headers()
         self.wfile.flush()
 
