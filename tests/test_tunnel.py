@@ -237,6 +237,10 @@ def test_error_of_the_remote_end() -> None:
         (lambda peer: peer.raw(b"HTTP/1.1 200 OK\r\n\r\n" * 9), "broke off: the server sends"),
         (lambda peer: peer.begin(port=23), "broke off: the server answers for another port"),
         (lambda peer: peer.raw(frame(2, b"\0")[:1]), "broke off: the server hung up"),
+        (
+            lambda peer: peer.raw(frame(8, (1011).to_bytes(2, "big") + b"no kubelet")),
+            "broke off: the server closed it: 1011 no kubelet",
+        ),
     ],
 )
 def test_a_server_that_breaks_off(talk: Callable[[Peer], None], told: str) -> None:

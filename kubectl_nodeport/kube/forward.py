@@ -44,6 +44,8 @@ _ERROR_WITHIN_S = 1.0
 # Beyond it what a server asks by PING is not answered: it does not read.
 _MOST_UNSENT_FOR_PONG = 1 << 20
 _CLOSE_NORMAL = (1000).to_bytes(2, "big")
+# No code, normal, going away: https://datatracker.ietf.org/doc/html/rfc6455#section-7.4.1
+_CLOSED_IN_ORDER = (0, 1000, 1001)
 
 # What a socket that does not block says instead of waiting.
 _NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
@@ -135,7 +137,10 @@ class Channel:
         except (frames.NotWebsocketError, spdy.NotSpdyError) as err:
             self._break(f"the server sends {err}")
         if has_hung_up and not self.is_ended:
-            self._break("the server hung up")
+            if self._data_ended_at is None:
+                self._break("the server hung up")
+            else:
+                self._end()
         return found
 
     def send(self, data: bytes) -> None:
@@ -165,7 +170,8 @@ class Channel:
         """Do what is due: send a PING after PING_AFTER_S, or end; the seconds to the next call."""
         if self._data_ended_at is not None:
             wait_s = self._data_ended_at + _ERROR_WITHIN_S - time.monotonic()
-            self.is_ended = self.is_ended or wait_s <= 0
+            if wait_s <= 0 and not self.is_ended:
+                self._end()
             return max(wait_s, 0.0)
         left_s = self._sent_at + PING_AFTER_S - time.monotonic()
         if left_s > 0 or self.unsent_bytes:
@@ -212,8 +218,12 @@ class Channel:
 
     def _obey(self, control: frames.Control) -> None:
         if control.opcode == frames.CLOSE:
-            self.is_ended = True
-            self._broken = ""  # what was not sent any more did not matter
+            code = int.from_bytes(control.data[:2], "big")
+            if code in _CLOSED_IN_ORDER:
+                self._end()
+            else:
+                told = control.data[2:].decode(errors="replace")
+                self._break(f"the server closed it: {code} {told}".rstrip())
         elif control.opcode == frames.PING and self.unsent_bytes < _MOST_UNSENT_FOR_PONG:
             self._queue(frames.PONG, control.data)
             self.flush()
@@ -247,13 +257,17 @@ class Channel:
                 found += [one.data] if one.data else []
                 self._data_ended_at = time.monotonic() if one.is_last else None
             if self._spdy_error_ended and self._data_ended_at is not None:
-                self.is_ended = True
+                self._end()
             if self.is_ended:
                 return
 
     def _told(self, error: memoryview, *, is_last: bool) -> None:
         self._error += error[: _LONGEST_ERROR - len(self._error)]
         self.is_ended = bool(self._error) and is_last
+
+    def _end(self) -> None:
+        self.is_ended = True
+        self._broken = ""  # what was not sent any more did not matter
 
     def _break(self, reason: str) -> None:
         self.is_ended = True
