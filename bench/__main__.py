@@ -12,7 +12,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from bench import scale
+from bench import scale, tunnel
 from bench.table import Row, show, timed
 from tests.cluster import plugin
 from tests.cluster.build import build
@@ -55,6 +55,7 @@ def main() -> int:
                 *_new(cluster, ns),
                 *_requests(cluster, ns),
                 *_start(cluster, ns),
+                *tunnel.rows(cluster, ns),
             ]
     rows += scale.rows(tools)
     print(f"profile {PROFILE}; where there are several runs, their median")

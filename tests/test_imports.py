@@ -63,6 +63,7 @@ PURE = (
     "kube.request",
     "kube.fitting",
     "kube.frames",
+    "kube.spdy",
     "kube.answer",
     "kube.retry",
     "kube.listing",

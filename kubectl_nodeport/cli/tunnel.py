@@ -57,6 +57,7 @@ def carry(named: str | None, alias: str, *, verbosity: int) -> None:
     :raises NodeportError: there is no such entry, its pod is not reached, or it broke off.
     """
     from kubectl_nodeport import tunnel
+    from kubectl_nodeport.cli import hints
     from kubectl_nodeport.commands.kept_flags import environment_of, flags_of
     from kubectl_nodeport.commands.proxy import destination, entry_named
     from kubectl_nodeport.kube.client import Api
@@ -66,12 +67,16 @@ def carry(named: str | None, alias: str, *, verbosity: int) -> None:
 
     hosts = ConfigFile(Path(named) if named else user_config_path())
     entry = entry_named(alias, hosts.entries(), str(hosts.path))
-    os.environ.update(environment_of(entry.origin, os.environ))
     flags = flags_of(entry.origin)
-    resolved = connection(flags, os.environ)
-    api = Api(resolved, trace=_trace if verbosity >= 6 else lambda _line: None)
-    found = destination(entry, resolved, api, lambda: _edges(resolved, api, hosts, flags))
-    tunnel.carry_standard(open_channel(api, found.namespace, found.pod, found.port))
+    os.environ.update(environment_of(entry.origin, os.environ))
+    try:
+        resolved = connection(flags, os.environ)
+        api = Api(resolved, trace=_trace if verbosity >= 6 else lambda _line: None)
+        found = destination(entry, resolved, api, lambda: _edges(resolved, api, hosts, flags))
+        tunnel.carry_standard(open_channel(api, found.namespace, found.pod, found.port))
+    except NodeportError as err:
+        err.hint = hints.with_flags(err.hint, flags)
+        raise
 
 
 def _trace(line: str) -> None:

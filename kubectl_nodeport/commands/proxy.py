@@ -74,7 +74,7 @@ def _check_cluster(entry: HostEntry, connection: Connection) -> None:
             f'the context "{connection.context}" leads to another cluster '
             f"({connection.server_shown}) than when {entry.alias} was connected",
             hint=f"connect again if that is meant: kubectl nodeport connect {origin.target} "
-            f"-n {origin.namespace} --context {connection.context}",
+            f"-n {origin.namespace}",
         )
 
 

@@ -188,16 +188,16 @@ class Api:
             response.release_conn()
         return _Answer(response.status, response.headers, body, login, response)
 
-    def open_websocket(self, request: Request, subprotocol: str) -> websocket.WebSocket:
-        """Open a streaming subresource (exec, portforward).
+    def open_websocket(self, request: Request, *subprotocols: str) -> websocket.WebSocket:
+        """Open a streaming subresource (exec, portforward); the server chooses the subprotocol.
 
         :raises ApiError: the server refused; :raises UnreachableError: it did not answer.
         """
-        stream = self._within(self._timeout_s, partial(self._upgrade, request, subprotocol))
+        stream = self._within(self._timeout_s, partial(self._upgrade, request, subprotocols))
         self._trace(f"{request} -> 101")
         return stream
 
-    def _upgrade(self, request: Request, subprotocol: str) -> websocket.WebSocket:
+    def _upgrade(self, request: Request, subprotocols: Sequence[str]) -> websocket.WebSocket:
         login = self._login.headers()
         stream = websocket.WebSocket()
         opened = LimitedSocket(self._login.open_socket(self._timeout_s), _LARGEST_STREAM)
@@ -207,7 +207,7 @@ class Api:
                 # The library knows a socket by what it can do, not by its class.
                 socket=cast("socket.socket", opened),
                 header=[f"{key}: {value}" for key, value in login],
-                subprotocols=[subprotocol],
+                subprotocols=list(subprotocols),
                 suppress_origin=True,
                 timeout=self._timeout_s,
                 redirect_limit=0,  # whoever is named there must not get the credentials

@@ -61,9 +61,13 @@ def frame(opcode: int, data: bytes, key: bytes) -> bytes:
 
 
 class Reader:
-    """Reads a server's frames out of bytes as they come; it keeps no more than a header of them."""
+    """Reads a server's frames out of bytes as they come; it keeps no more than a header of them.
 
-    def __init__(self) -> None:
+    :param has_channels: whether a message begins with its channel; else all are of channel 0.
+    """
+
+    def __init__(self, *, has_channels: bool = True) -> None:
+        self._has_channels = has_channels
         self._head = bytearray()
         self._in_frame = False
         self._left_bytes = 0  # of the frame
@@ -131,7 +135,9 @@ class Reader:
         return found
 
     def _piece_of(self, part: memoryview) -> Piece | None:
-        if self._channel is None and part:
+        if not self._has_channels:
+            self._channel = 0
+        elif self._channel is None and part:
             self._channel, part = part[0], part[1:]
         channel = self._channel
         is_last = self._is_final and not self._in_frame

@@ -69,6 +69,11 @@ class Plugin:
     authority: bytes
     timeout_s: float = LONGEST_S
 
+    def folder(self, environ: Mapping[str, str]) -> str:
+        """The absolute folder that it is found in, for a run with a shorter PATH; "" if nowhere."""
+        path = shutil.which(self.settings["command"], path=environ.get("PATH"))
+        return os.path.dirname(os.path.abspath(path)) if path else ""  # noqa: PTH100, PTH120
+
     def run(self, environ: Mapping[str, str]) -> Credential:
         """Run it, with the caller's variables and folder, and read what it prints.
 

@@ -52,14 +52,14 @@ def examine(trial: Trial, entry: HostEntry) -> tuple[shadow.Shadowed, ...]:
             Question(alone, entry.alias),
             Question(trial.candidate, entry.alias),
         ]
-        if trial.default:
+        if trial.default and not (entry.cancel_proxy or entry.is_tunnel):
             # The system's file counts as well; only a run without -F reads it.
             questions.append(Question(None, entry.alias))
         answers = effective(questions)
     _refuse_changes(hosts, answers[: 2 * len(hosts)])
     alone_answer, among, *rest = answers[2 * len(hosts) :]
     found = shadow.shadowed(alone_answer, among)
-    if rest and not entry.cancel_proxy and shadow.has_other_proxy(alone_answer, rest[0]):
+    if rest and shadow.inherits_proxy(rest[0]):
         found = (shadow.Shadowed("proxycommand", "inherited", is_decisive=True), *found)
     return found
 

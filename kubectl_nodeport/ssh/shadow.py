@@ -59,12 +59,13 @@ def shadowed(alone: Options, among: Options) -> tuple[Shadowed, ...]:
     # Identity files add up: ours must be among them, others do no harm (IdentitiesOnly is listed).
     if missing := set(_own_identities(alone)) - set(among.get("identityfile", [])):
         found.append(Shadowed("identityfile", ", ".join(sorted(missing)) + " left out", True))
-    return tuple(sorted(found, key=lambda one: not one.is_decisive))
+    # A jump unsets a command of ours: what is set has a line that can be named.
+    return tuple(sorted(found, key=lambda one: (not one.is_decisive, not one.value)))
 
 
-def has_other_proxy(alone: Options, among: Options) -> bool:
-    """Whether ssh would go through another ProxyCommand or ProxyJump than the entry's own."""
-    return any(alone.get(keyword) != among.get(keyword) for keyword in _PROXY)
+def inherits_proxy(options: Options) -> bool:
+    """Whether ssh would go through a ProxyCommand or ProxyJump."""
+    return any(keyword in options for keyword in _PROXY)
 
 
 def changed(before: Iterable[Options], after: Iterable[Options]) -> int | None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BufferedIOBase
 from pathlib import Path
 from typing import Any, cast
 
@@ -89,6 +90,52 @@ class Frames:
     hang: bool = False
 
 
+class Peer:
+    """A server's end of a websocket whose frames a test reads and writes one by one."""
+
+    def __init__(self, rfile: BufferedIOBase, wfile: BufferedIOBase) -> None:
+        self._rfile, self._wfile = rfile, wfile
+
+    def begin(self, port: int = 22) -> None:
+        """What portforward says first: the port, on both channels."""
+        for channel in (0, 1):
+            self.send(channel, port.to_bytes(2, "little"))
+
+    def send(self, channel: int, data: bytes) -> None:
+        """A message of a channel."""
+        self.raw(frame(2, bytes([channel]) + data))
+
+    def send_often(self, data: bytes, times: int) -> None:
+        """The same message of the data's channel again and again."""
+        for _ in range(times):
+            self.send(0, data)
+
+    def raw(self, data: bytes) -> None:
+        """These bytes, at once."""
+        self._wfile.write(data)
+        self._wfile.flush()
+
+    def receive(self) -> tuple[int, bytes]:
+        """The next frame's opcode and data; raises EOFError at the end."""
+        head = self._rfile.read(2)
+        if len(head) < 2:
+            raise EOFError
+        assert head[1] & 0x80, "a client masks"
+        size = head[1] & 0x7F
+        if size > 125:
+            size = int.from_bytes(self._rfile.read(2 if size == 126 else 8), "big")
+        key, data = self._rfile.read(4), self._rfile.read(size)
+        mask = int.from_bytes((key * (size // 4 + 1))[:size], "big")
+        return head[0] & 0x0F, (int.from_bytes(data, "big") ^ mask).to_bytes(size, "big")
+
+
+@dataclass(frozen=True)
+class Talk:
+    """A websocket on which ``talk`` says and hears what it likes; then the end."""
+
+    talk: Callable[[Peer], None]
+
+
 SILENCE = object()
 """Read the request and never answer it."""
 
@@ -117,6 +164,8 @@ class Server(ThreadingHTTPServer):
         self.received: list[Received] = []
         self.connections = 0
         self.ended = threading.Event()
+        self.takes_first = False
+        """Of the subprotocols that are offered; else the last."""
 
     @property
     def port(self) -> int:
@@ -160,6 +209,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(answer)
         elif isinstance(answer, Frames):
             self._websocket(answer)
+        elif isinstance(answer, Talk):
+            self._upgrade()
+            with contextlib.suppress(OSError, EOFError):  # a client that leaves ends the talk
+                answer.talk(Peer(self.rfile, self.wfile))
+            self.close_connection = True
         elif isinstance(answer, Raw):
             self._raw(answer.data, hang=answer.hang)
         elif isinstance(answer, Chunks):
@@ -200,15 +254,21 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(answer.raw)
         self.close_connection = answer.announced is not None
 
-    def _websocket(self, frames: Frames) -> None:
+    def _upgrade(self) -> None:
         key = self.headers["Sec-WebSocket-Key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
         self.send_response(101, "Switching Protocols")
         self.send_header("Upgrade", "websocket")
         self.send_header("Connection", "Upgrade")
         accept = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
         self.send_header("Sec-WebSocket-Accept", accept)
-        self.send_header("Sec-WebSocket-Protocol", self.headers["Sec-WebSocket-Protocol"])
+        offered = self.headers["Sec-WebSocket-Protocol"].split(",")
+        chosen = offered[0 if self.api.takes_first else -1]
+        self.send_header("Sec-WebSocket-Protocol", chosen)
         self.end_headers()
+        self.wfile.flush()
+
+    def _websocket(self, frames: Frames) -> None:
+        self._upgrade()
         for channel, data in frames.messages:
             self.wfile.write(frame(2, bytes([channel]) + data))
         self.wfile.flush()

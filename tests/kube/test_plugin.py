@@ -32,6 +32,13 @@ def program(folder: Path, script: str) -> str:
     return str(path)
 
 
+def test_the_folder_it_is_found_in(tmp_path: Path) -> None:
+    path = program(tmp_path, "pass")
+    assert plugin("log-in").folder({"PATH": str(tmp_path)}) == str(tmp_path)
+    assert plugin(path).folder({}) == str(tmp_path)
+    assert plugin("log-in").folder({"PATH": "/nowhere"}) == ""
+
+
 def credential(version: str = V1, **status: Any) -> str:
     """A script that prints this."""
     document = {"apiVersion": version, "kind": "ExecCredential", "status": status}

@@ -13,6 +13,10 @@ from kubectl_nodeport.ssh.origin import Origin, origin_from_json, origin_to_json
 from tests.ssh.make import ALIAS, entry, origin
 
 ODD = origin(kubeconfig=("/home/me/.kube/a", "/home/me/b c/ü\udcff"), service="", creation="")
+FAR = origin(
+    flags=(("as_", "jane"), ("as_group", "a"), ("as_group", "b"), ("client_key", "/home/me/key")),
+    plugin_folder="/opt/cloud sdk/bin",
+)
 
 
 def test_options_in_the_order_of_the_contract() -> None:
@@ -40,9 +44,26 @@ def test_identity_is_quoted_and_its_percent_doubled() -> None:
     )
 
 
+def test_a_tunnel_has_its_own_proxy() -> None:
+    program = ("/opt/my bin/kubectl-nodeport", "proxy", "--ssh-config", "/home/me/ssh/config")
+    made = entry(hostname=ALIAS, port=22, program=program, cancel_proxy=True)
+    assert made.is_tunnel
+    command = f"'/opt/my bin/kubectl-nodeport' proxy --ssh-config /home/me/ssh/config {ALIAS}"
+    assert made.options[0] == ("HostName", ALIAS)
+    assert made.options[-1] == ("ProxyCommand", command)
+    assert parse_comments(made.comments) == made
+
+
+def test_what_was_written_before_there_were_tunnels_is_read_and_written_alike() -> None:
+    text = "".join(entry().comments)
+    assert not any(name in text for name in ("program", "flags", "plugin_folder"))
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
+        ("program", ("kubectl-nodeport", "proxy")),
+        ("program", ("/bin/a\nb",)),
         ("alias", "*"),
         ("hostname", "1.1.1.1\n  ProxyCommand x"),
         ("port", 0),
@@ -73,6 +94,12 @@ def test_a_bad_value_makes_no_entry(field: str, value: object) -> None:
         ("rule", "SSH"),
         ("service", "-x"),
         ("creation", "a/b"),
+        ("flags", (("token", "x"),)),
+        ("flags", (("as_", "a\nb"),)),
+        ("flags", (("as_", ""),)),
+        ("flags", (("client_key", "key"),)),
+        ("plugin_folder", "bin"),
+        ("plugin_folder", "/a\nb"),
     ],
 )
 def test_a_bad_value_makes_no_origin(field: str, value: object) -> None:
@@ -80,12 +107,12 @@ def test_a_bad_value_makes_no_origin(field: str, value: object) -> None:
         origin(**{field: value})
 
 
-@pytest.mark.parametrize("one", [origin(), ODD])
+@pytest.mark.parametrize("one", [origin(), ODD, FAR])
 def test_origin_round_trip(one: Origin) -> None:
     assert origin_from_json(json.loads(json.dumps(origin_to_json(one)))) == one
 
 
-@pytest.mark.parametrize("one", [origin(), ODD])
+@pytest.mark.parametrize("one", [origin(), ODD, FAR])
 def test_comments_round_trip(one: Origin) -> None:
     made = entry(origin=one, identity_file="/a b/c", cancel_proxy=True)
     assert parse_comments(made.comments) == made
@@ -131,6 +158,13 @@ def _comment(**changes: object) -> tuple[str, ...]:
         _comment(origin={**origin_to_json(origin()), "kubeconfig": "/a"}),
         _comment(origin={**origin_to_json(origin()), "kubeconfig": [1]}),
         _comment(more=1),
+        _comment(program="/bin/kn"),
+        _comment(program=[1]),
+        _comment(program=["kn"]),
+        _comment(origin={**origin_to_json(origin()), "flags": {}}),
+        _comment(origin={**origin_to_json(origin()), "flags": [["as_"]]}),
+        _comment(origin={**origin_to_json(origin()), "flags": [["token", "x"]]}),
+        _comment(origin={**origin_to_json(origin()), "plugin_folder": 1}),
     ],
 )
 def test_bad_comments_are_refused(comments: tuple[str, ...]) -> None:
