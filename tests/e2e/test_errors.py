@@ -84,8 +84,13 @@ def test_missing_right(desk: Desk, missing: str, resource: str, needed: str) -> 
     desk.ns.pod("dev")
     user = as_user(desk, without(missing, resource))
     asked = resource.replace("/exec", " --subresource=exec")
+    nor = (
+        f"; and through the API server: the right to get pods/portforward -n {desk.ns} is missing, "
+        "needed to reach the pod's port through the API server"
+    )
     assert desk.refused("dev", "--kubeconfig", user) == message(
-        f"the right to {missing} {resource} -n {desk.ns} is missing, needed to {needed}",
+        f"the right to {missing} {resource} -n {desk.ns} is missing, needed to {needed}"
+        f"{nor if resource == 'services' else ''}",
         "ask for it, and check with: "
         f"kubectl --kubeconfig {user} auth can-i {missing} {asked} -n {desk.ns}",
     )
@@ -158,7 +163,8 @@ def test_no_such_pod(desk: Desk) -> None:
             {"runs": "echo"},
             r"port 22 of pod dev is open, but no ssh server is behind it; tried "
             r"127\.0\.0\.1: not an ssh server, it sends back what it is sent "
-            f"{re.escape(FORWARDS)}; {re.escape(NODE_IS_SILENT)}",
+            f"{re.escape(FORWARDS)}; {re.escape(NODE_IS_SILENT)}; and through the API server: "
+            r"not an ssh server, it sends back what it is sent",
             r"start an ssh server in the pod, or say where it listens with --port",
         ),
     ],
@@ -180,9 +186,11 @@ def test_key_mismatch(desk: Desk) -> None:
     until("an sshd", lambda: "listening" in desk.ns.log("dev"))
     told = desk.refused("dev")
     expected = message(
-        r"what answers at NodePort \d+ is not pod dev: its host key is another's; tried "
-        r"127\.0\.0\.1: another ssh server, its host key is SHA256:[\w+/]{43} "
-        f"{re.escape(FORWARDS)}; {re.escape(NODE_IS_SILENT)}",
+        r"what answers at NodePort \d+ is not pod dev: its host key is another's than the pod's "
+        r"\(SHA256:[\w+/]{43}(, SHA256:[\w+/]{43})*\); tried "
+        r"127\.0\.0\.1: another ssh server, its host key is SHA256:([\w+/]{43}) "
+        f"{re.escape(FORWARDS)}; {re.escape(NODE_IS_SILENT)}; and through the API server: "
+        r"another ssh server answers, its host key is SHA256:\2",
         r"the ssh server may still hold a key that was replaced on disk: restart it; "
         r"or another server holds the port here",
     )
@@ -262,7 +270,7 @@ def test_no_address_answers(desk: Desk) -> None:
     desk.ns.pod("dev")
     desk.cluster.use("lan")
     with desk.firewall():
-        told = desk.refused("dev", "--timeout", "3s")
+        told = desk.refused("dev", "--timeout", "3s", "--via", "nodeport")
     expected = message(
         r"NodePort \d+ of pod dev is open, but answers at no address from here; tried "
         f"{re.escape(NODE_IS_SILENT)}; "
