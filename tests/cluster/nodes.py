@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,13 +35,11 @@ class Looks:
 @contextmanager
 def extra(api: Api, *nodes: Looks) -> Iterator[None]:
     """Let these Nodes exist too, for the `with` block. No pod is ever put on them."""
-    try:
+    with ExitStack() as made:
         for looks in nodes:
             create(api, looks)
+            made.callback(remove, api, looks.name)
         yield
-    finally:
-        for looks in nodes:
-            remove(api, looks.name)
 
 
 def create(api: Api, looks: Looks) -> None:
@@ -59,9 +57,12 @@ def second(families: Sequence[Family]) -> Looks:
 
 
 def remove(api: Api, name: str) -> None:
-    """Remove a Node, if it is there."""
-    with suppress(ApiError):
+    """Remove a Node, if it is there; raises ApiError."""
+    try:
         api.delete(f"{_NODES}/{name}")
+    except ApiError as error:
+        if error.status != 404:
+            raise
 
 
 def _status(looks: Looks) -> Object:
