@@ -82,8 +82,8 @@ class Look:
     def is_own(self, key: HostKey) -> bool:
         """Whether the key was made after the container had started, so that no image brought it."""
         made_s, started = self.inside.made_s.get(key), self.container_started
-        # Both are cut to whole seconds, so the very second of the start may be before it.
-        return made_s is not None and started is not None and made_s > started.timestamp()
+        # Both are cut to whole seconds; an image that is started has been there for more than one.
+        return made_s is not None and started is not None and made_s >= started.timestamp()
 
     def peers(self) -> frozenset[str]:
         """Who is connected to the port now.

@@ -167,14 +167,14 @@ def _more(edges: Edges, place: Place, exposed: Exposed) -> Sequence[Candidate]:
     """
     try:
         node = place.node or read_node(edges, place.pod)
-        nodes = _nodes(edges)
+        nodes = some_nodes(edges)
     except NodeportError:
         return ()
     facts = facts_of(edges, place.pod, node, exposed.ip_families, exposed.traffic_policy)
     return (*candidates(facts), *other_candidates(facts, nodes))
 
 
-def _nodes(edges: Edges) -> list[NodeFacts]:
+def some_nodes(edges: Edges) -> list[NodeFacts]:
     """A few of the cluster's nodes; none without the right to list them."""
     request = Request(
         *("list", "nodes", "find another node's address"), query=(("limit", _NODES_LISTED),)
@@ -199,10 +199,6 @@ def _no_answer(
 ) -> UnreachedError:
     """Why there is no address: each candidate with its failure, and what may mend it."""
     rule, port, pod = exposed.rule, exposed.node_port, place.pod
-    tried = "; ".join(
-        f"{attempt.candidate.address}: {attempt.outcome.text} ({attempt.candidate.reason})"
-        for attempt in attempts
-    )
     verdicts = {attempt.outcome.verdict for attempt in attempts}
     if Verdict.NOT_SSH in verdicts:
         what = f"port {rule.port} of pod {pod.name} is open, but no ssh server is behind it"
@@ -222,7 +218,25 @@ def _no_answer(
         )
     else:
         what = f"NodePort {port} of pod {pod.name} is open, but answers at no address from here"
-        answers = {a.candidate.address: a.outcome.verdict for a in attempts}
-        unanswered = Unanswered(port, rule.namespace, exposed.service, answers)
-        hint = remedy(facts, environment(facts), unanswered)
-    return UnreachedError(f"{what}; tried {tried or 'nothing'}", hint=hint, attempts=attempts)
+        hint = remedy_for(facts, port, (rule.namespace, exposed.service), attempts)
+    return UnreachedError(f"{what}; {tried(attempts)}", hint=hint, attempts=attempts)
+
+
+def tried(attempts: Sequence[Attempt]) -> str:
+    """Each candidate with its failure, in words."""
+    told = "; ".join(
+        f"{attempt.candidate.address}: {attempt.outcome.text} ({attempt.candidate.reason})"
+        for attempt in attempts
+    )
+    return f"tried {told or 'nothing'}"
+
+
+def remedy_for(
+    facts: AddressFacts, node_port: int, service: tuple[str, str], attempts: Sequence[Attempt]
+) -> str:
+    """What would make a node port answer that does not.
+
+    :param service: the namespace and the name of its Service.
+    """
+    answers = {attempt.candidate.address: attempt.outcome.verdict for attempt in attempts}
+    return remedy(facts, environment(facts), Unanswered(node_port, *service, verdicts=answers))

@@ -1,5 +1,6 @@
 """The verbs, in the order in which the help lists them."""
 
+from kubectl_nodeport.cli.verbs.address import address
 from kubectl_nodeport.cli.verbs.completion import completion
 from kubectl_nodeport.cli.verbs.connect import connect
 from kubectl_nodeport.cli.verbs.delete import delete
@@ -9,4 +10,4 @@ from kubectl_nodeport.cli.verbs.options import options
 from kubectl_nodeport.cli.verbs.proxy import proxy
 from kubectl_nodeport.cli.verbs.version import version
 
-ALL = (connect, expose, get, delete, completion, version, options, proxy)
+ALL = (connect, expose, get, address, delete, completion, version, options, proxy)
