@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 from bench.table import Row, timed
 from tests.cluster.cluster import Cluster
+from tests.cluster.families import IPV4
 from tests.cluster.namespace import Namespace, Pod
-from tests.cluster.profiles import CABLE_NODE, NODE_IP
 from tests.cluster.tunnel_entry import make_tunnel
 
 RUNS = 5
@@ -123,12 +123,14 @@ def _lost(cluster: Cluster, ours: str) -> int:
 def _direct(cluster: Cluster, ours: str, pod: Pod, port: str) -> Row:
     """A NodePort on the LAN as a share of the pod's own address, which the laptop is routed to."""
     cluster.use("lan")
-    cluster.laptop.run(["ip", "route", "replace", f"{pod.ip}/32", "via", CABLE_NODE], check=True)
+    cluster.laptop.run(
+        ["ip", "route", "replace", f"{pod.ip}/32", "via", IPV4.cable_node], check=True
+    )
     known = f"~/.ssh/kubectl-nodeport/{ours}.known_hosts"
     keys = f"-o HostKeyAlias={ours} -o UserKnownHostsFile={known}"
     lines = [
         f"ssh {keys} -p {number} root@{address} cat /tmp/sent >/dev/null"
-        for address, number in ((NODE_IP, port), (pod.ip, "22"))
+        for address, number in ((IPV4.node, port), (pod.ip, "22"))
     ]
     through, direct = _in_turns(cluster, lines)
     print(f"NodePort: {through:.2f} s, the pod's IP {direct:.2f} s", file=sys.stderr)

@@ -76,8 +76,10 @@ class Local(Protocol):
         """
 
 
-def carry(channel: Channel, local: Local, wait: Wait | None = None) -> None:
-    """Carry until the pod has ended, or our side: then until nothing came for QUIET_S.
+def carry(
+    channel: Channel, local: Local, wait: Wait | None = None, *, quiet_s: float = QUIET_S
+) -> None:
+    """Carry until the pod has ended, or our side: then until nothing came for ``quiet_s``.
 
     Ends at once when whoever reads our side has gone. The channel is closed then.
 
@@ -85,7 +87,7 @@ def carry(channel: Channel, local: Local, wait: Wait | None = None) -> None:
     :raises NodeportError: the connection was refused in the pod, or broke off.
     """
     try:
-        _Carrying(channel, local, wait or _WAIT).run()
+        _Carrying(channel, local, wait or _WAIT, quiet_s).run()
     finally:
         failure = channel.close()
     if failure is not None:
@@ -93,10 +95,11 @@ def carry(channel: Channel, local: Local, wait: Wait | None = None) -> None:
 
 
 class _Carrying:
-    def __init__(self, channel: Channel, local: Local, wait: Wait) -> None:
+    def __init__(self, channel: Channel, local: Local, wait: Wait, quiet_s: float) -> None:
         self._channel = channel
         self._local = local
         self._wait = wait
+        self._quiet_s = quiet_s
         self._source, self._sink = local.ends
         # From the pod, and not written yet; nothing more is received as long as there is some.
         self._outgoing: list[memoryview] = []
@@ -116,7 +119,7 @@ class _Carrying:
             now = time.monotonic()
             if has_moved:
                 self._quiet_since = now
-            elif not self._outgoing and now - self._quiet_since >= QUIET_S:
+            elif not self._outgoing and now - self._quiet_since >= self._quiet_s:
                 return
 
     @property
@@ -139,7 +142,7 @@ class _Carrying:
             return 0
         timeout_s = self._channel.keep_alive()
         if self._quiet_since is not None:
-            timeout_s = min(timeout_s, self._quiet_since + QUIET_S - time.monotonic())
+            timeout_s = min(timeout_s, self._quiet_since + self._quiet_s - time.monotonic())
         return max(timeout_s, 0)
 
     def _is_reader_gone(self, event: int) -> bool:

@@ -12,14 +12,14 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kubectl_nodeport import ends, tunnel
 from kubectl_nodeport.errors import NodeportError
-from kubectl_nodeport.kube import forward
 from kubectl_nodeport.kube.client import Api
-from kubectl_nodeport.kube.forward import Channel, ForwardError, open_channel
+from kubectl_nodeport.kube.forward import PING_AFTER_S, Channel, ForwardError, open_channel
 from kubectl_nodeport.kube.request import ForbiddenError, NotFoundError
 from tests.kube import make
 from tests.kube.server import Answer, Peer, Talk, certificate, frame, serving, tls_for
@@ -35,7 +35,12 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> object:
 
 @contextlib.contextmanager
 def channel_to(
-    answer: object, pair: object = None, port: int = 22, *, spdy: bool = False
+    answer: object,
+    pair: object = None,
+    port: int = 22,
+    *,
+    spdy: bool = False,
+    ping_after_s: float = PING_AFTER_S,
 ) -> Iterator[Channel]:
     """A channel to a server that answers so, with TLS where there is a certificate."""
     tls = tls_for(pair) if pair is not None else None  # type: ignore[arg-type]
@@ -44,7 +49,8 @@ def channel_to(
         cluster = {"certificate-authority-data": pair.certificate_data} if pair else {}  # type: ignore[attr-defined]
         scheme = "https" if pair else "http"
         connection = make.connection(f"{scheme}://127.0.0.1:{server.port}", cluster=cluster)
-        yield open_channel(Api(connection, timeout_s=10), "lab", "dev", port)
+        api = Api(connection, timeout_s=10)
+        yield open_channel(api, "lab", "dev", port, ping_after_s=ping_after_s)
         (received,) = server.received
         assert received.path == f"/api/v1/namespaces/lab/pods/dev/portforward?ports={port}"
 
@@ -52,7 +58,7 @@ def channel_to(
 class Ends:
     """Pipes as ssh has them to its ProxyCommand, and the tunnel between, in a thread."""
 
-    def __init__(self, channel: Channel, **how: tunnel.Wait) -> None:
+    def __init__(self, channel: Channel, **how: Any) -> None:
         their_in, self.stdin = os.pipe()
         self.stdout, their_out = os.pipe()
         self.failure: list[NodeportError] = []
@@ -174,15 +180,13 @@ def test_what_comes_after_stdin_has_ended_is_delivered(pair: object) -> None:
         assert both.failure == []
 
 
-def test_a_pod_that_says_nothing_after_stdin_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tunnel, "QUIET_S", 0.3)
-
+def test_a_pod_that_says_nothing_after_stdin_has_ended() -> None:
     def talk(peer: Peer) -> None:
         peer.begin()
         peer.receive()
 
     with channel_to(Talk(talk)) as channel:
-        both = Ends(channel)
+        both = Ends(channel, quiet_s=0.3)
         os.close(both.stdin)
         began = time.monotonic()
         assert both.read_all() == b""
@@ -297,9 +301,8 @@ def test_a_server_that_drips() -> None:
         os.close(both.stdin)
 
 
-def test_pings(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pings() -> None:
     """The server's are answered; ours are sent when nothing else was."""
-    monkeypatch.setattr(forward, "PING_AFTER_S", 0.2)
     heard: list[tuple[int, bytes]] = []
 
     def talk(peer: Peer) -> None:
@@ -309,7 +312,7 @@ def test_pings(monkeypatch: pytest.MonkeyPatch) -> None:
             heard.append(peer.receive())
         peer.raw(frame(8, b""))
 
-    with channel_to(Talk(talk)) as channel:
+    with channel_to(Talk(talk), ping_after_s=0.2) as channel:
         both = Ends(channel)
         both.end()
         assert heard == [(10, b"there?"), (9, b"")]

@@ -7,7 +7,6 @@ import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 
 def own_words(
@@ -26,16 +25,3 @@ def own_words(
     if path is not None and path.is_file() and path.name.startswith("kubectl-nodeport"):
         return (str(path),)
     return (executable, "-m", "kubectl_nodeport")
-
-
-def plugin_folder(user: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> str:
-    """The absolute folder of a kubeconfig user's credential plugin that was found on PATH.
-
-    "" where there is no plugin, or where it is not looked up there.
-    """
-    settings = user.get("exec")
-    command = settings.get("command") if isinstance(settings, Mapping) else None
-    if not isinstance(command, str) or os.path.basename(command) != command:  # noqa: PTH119
-        return ""
-    found = shutil.which(command, path=environ.get("PATH"))
-    return os.path.dirname(os.path.abspath(found)) if found else ""  # noqa: PTH100, PTH120

@@ -19,7 +19,7 @@ from kubectl_nodeport.address.local import is_bound_beyond_loopback, local_facts
 from kubectl_nodeport.address.resolution import Budget, Progress, Resolution, Sought
 from kubectl_nodeport.cli import hints, picker
 from kubectl_nodeport.cli.connection import flags_of
-from kubectl_nodeport.cli.program import own_words, plugin_folder
+from kubectl_nodeport.cli.program import own_words
 from kubectl_nodeport.cli.render.terminal import Status, short
 from kubectl_nodeport.commands.edges import Edges, Kept, Resolve, Tunnel
 from kubectl_nodeport.commands.kept_flags import kept_flags, refuse_secrets
@@ -111,9 +111,17 @@ def edges(resolved: Connection, api: Api, hosts: ConfigFile, flags: Flags) -> Ed
         local=local_facts(),
         tunnel=_tunnel(api),
         program=lambda: _tunnel_program(flags, None),
-        kept=Kept(kept_flags(flags), plugin_folder(resolved.user)),
+        kept=Kept(kept_flags(flags), _plugin_folder(resolved)),
         beyond_loopback=_beyond_loopback,
     )
+
+
+def _plugin_folder(resolved: Connection) -> str:
+    """Where the kubeconfig's credential plugin is; "" where it has none."""
+    from kubectl_nodeport.kube.plugin import Plugin
+
+    settings = resolved.user.get("exec")
+    return Plugin(settings, resolved.cluster, b"").folder(os.environ) if settings else ""
 
 
 def _tunnel_program(flags: Flags, ssh_config: str | None) -> tuple[str, ...]:

@@ -55,9 +55,12 @@ class ForwardError(NodeportError):
     """The connection into the pod was not made, or broke off."""
 
 
-def open_channel(api: Api, namespace: str, pod: str, port: int) -> Channel:
+def open_channel(
+    api: Api, namespace: str, pod: str, port: int, *, ping_after_s: float = PING_AFTER_S
+) -> Channel:
     """Ask for the connection; whether something listens in the pod is told by the first reads.
 
+    :param ping_after_s: after how long a silence of ours a PING is sent.
     :raises ApiError: it is refused; :raises UnreachableError: the API server does not answer.
     """
     request = Request(
@@ -71,7 +74,12 @@ def open_channel(api: Api, namespace: str, pod: str, port: int) -> Channel:
     # Nothing was read beyond the handshake; from here on frames are read without the library.
     limited, opened.sock = cast("LimitedSocket", opened.sock), None
     is_spdy = str(opened.subprotocol).lower() == _SPDY.lower()
-    return Channel(limited.released(), Pod(namespace, pod, port), is_spdy=is_spdy)
+    return Channel(
+        limited.released(),
+        Pod(namespace, pod, port),
+        is_spdy=is_spdy,
+        ping_after_s=ping_after_s,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +100,9 @@ class Channel:
     :ivar unsent_bytes: what was handed to :meth:`send` and is still here.
     """
 
-    def __init__(self, sock: socket.socket, pod: Pod, *, is_spdy: bool) -> None:
+    def __init__(
+        self, sock: socket.socket, pod: Pod, *, is_spdy: bool, ping_after_s: float
+    ) -> None:
         self.is_ended = False
         self.unsent_bytes = 0
         self._sock = sock
@@ -105,6 +115,7 @@ class Channel:
         self._error = bytearray()
         self._broken = ""
         self._sent_at = time.monotonic()
+        self._ping_after_s = ping_after_s
         self._data_ended_at: float | None = None
         self._spdy_error_ended = False
         sock.setblocking(False)
@@ -167,18 +178,18 @@ class Channel:
             self._broken = self._broken or _reason(err)
 
     def keep_alive(self) -> float:
-        """Do what is due: send a PING after PING_AFTER_S, or end; the seconds to the next call."""
+        """Do what is due: send a PING, or end; the seconds to the next call."""
         if self._data_ended_at is not None:
             wait_s = self._data_ended_at + _ERROR_WITHIN_S - time.monotonic()
             if wait_s <= 0 and not self.is_ended:
                 self._end()
             return max(wait_s, 0.0)
-        left_s = self._sent_at + PING_AFTER_S - time.monotonic()
+        left_s = self._sent_at + self._ping_after_s - time.monotonic()
         if left_s > 0 or self.unsent_bytes:
-            return max(left_s, 1.0)
+            return max(left_s, min(1.0, self._ping_after_s))
         self._queue(frames.PING, b"")
         self.flush()
-        return PING_AFTER_S
+        return self._ping_after_s
 
     def close(self) -> NodeportError | None:
         """Close it; returns what went wrong, if anything did."""
