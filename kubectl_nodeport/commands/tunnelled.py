@@ -28,8 +28,8 @@ def prove_tunnel(seen: Survey, failure: NodeportError | None) -> HostKey:
 def note_fall_back(seen: Survey, failure: NodeportError) -> None:
     """Tell why there is no NodePort, what would mend that, and what has become of the Service."""
     notes = seen.edges.notes
-    notes.append(f"{failure.message}")
-    notes.append(f"that NodePorts may be used: {failure.hint}")
+    notes.append(failure.message)
+    notes.append(f"what may mend that: {failure.hint}")
     standing = seen.standing.exposed if seen.standing else None
     rule = seen.wanted.rule
     if standing is None:

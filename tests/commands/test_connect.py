@@ -565,7 +565,7 @@ class TestTunnel:
         reached, mend, instead = done.notes
         assert "answers at no address from here; tried 127.0.0.1: refused" in reached
         assert "192.168.5.82: refused" in reached
-        assert mend.startswith("that NodePorts may be used: Docker Desktop forwards port")
+        assert mend.startswith("what may mend that: Docker Desktop forwards port")
         assert instead.endswith("through the API server instead; no NodePort stays open")
         assert [a.candidate.address for a in done.way.attempts] == ["127.0.0.1", "192.168.5.82"]
 

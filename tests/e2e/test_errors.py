@@ -276,8 +276,8 @@ def test_no_address_answers(desk: Desk) -> None:
         f"{re.escape(NODE_IS_SILENT)}; "
         r"127\.0\.0\.1: connection refused: nothing is behind that port there "
         r"\(this machine: the cluster may run on it\)",
-        r"does a firewall, a VPN or a cluster without port forwarding stand between\? "
-        r"kubectl get node docker-desktop -o wide shows its addresses",
+        r"a firewall or a VPN may stand between; on the node: sudo ufw allow \d+/tcp, or sudo "
+        r"firewall-cmd --add-port=\d+/tcp",
     )
     assert re.fullmatch(expected, told), told
 
