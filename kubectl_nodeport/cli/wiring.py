@@ -135,8 +135,12 @@ def config_name(ssh_config: str | None) -> str:
     return ssh_config or "~/.ssh/config"
 
 
-def warm_up() -> None:
-    """Load the ssh protocol while the API server is asked, for a command that will probe."""
+def warm_up(edges: Edges) -> None:
+    """What takes its time, begun for a command that will look into a container and probe.
+
+    The ssh protocol is loaded, and a second connection to the API server made.
+    """
+    cast("Api", edges.api).prepare_websocket()  # the real one, which _edges made
     threading.Thread(target=_load_probe, daemon=True).start()
 
 

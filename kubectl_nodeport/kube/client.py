@@ -99,6 +99,7 @@ class Api:
         self._timeout_s = connection.request_timeout_s if timeout_s is None else timeout_s
         self._trace = trace
         self._login = Login(connection)
+        self._prepared: Callable[..., socket.socket] | None = None
 
     def send(self, request: Request) -> Json:
         """Send one request and return the object that the server answers with.
@@ -198,10 +199,19 @@ class Api:
         self._trace(f"{request} -> 101")
         return stream
 
+    def prepare_websocket(self) -> None:
+        """Connect for the first :meth:`open_websocket` while other requests are under way.
+
+        To be called when that is but moments away: a connection without a request is soon closed.
+        """
+        self._prepared = background.start(partial(self._login.open_socket, self._timeout_s))
+
     def _upgrade(self, request: Request, subprotocols: Sequence[str]) -> websocket.WebSocket:
         login = self._login.headers()
         stream = websocket.WebSocket()
-        opened = LimitedSocket(self._login.open_socket(self._timeout_s), _LARGEST_STREAM)
+        prepared, self._prepared = self._prepared, None
+        sock = prepared() if prepared else self._login.open_socket(self._timeout_s)
+        opened = LimitedSocket(sock, _LARGEST_STREAM)
         try:
             stream.connect(
                 "ws" + self._connection.server.removeprefix("http") + request.path,

@@ -263,3 +263,22 @@ def test_proxy_that_sends_our_headers_back_is_in_no_traceback(tmp_path: Path) ->
             Exec(Api(connection)).start("lab", "dev", "main", ("true",))
         assert server.received
     assert TOKEN not in "".join(traceback.format_exception(caught.value))
+
+
+def test_connection_that_was_made_ahead(tmp_path: Path) -> None:
+    """It is used once; one that was not to be had fails as any other."""
+    pair = certificate(tmp_path, "api")
+    with serving(lambda _r: Frames((SUCCESS,)), tls_for(pair)) as server:
+        connection = make.connection(
+            f"https://127.0.0.1:{server.port}",
+            cluster={"certificate-authority-data": pair.certificate_data},
+            user={"token": TOKEN},
+        )
+        api = Api(connection)
+        api.prepare_websocket()
+        for _ in range(2):
+            with contextlib.closing(Exec(api).start("lab", "dev", "main", ("true",))) as session:
+                assert session.ask("", until=b"end").exit_code == 0
+    api.prepare_websocket()
+    with pytest.raises(UnreachableError, match="refused the connection"):
+        Exec(api).start("lab", "dev", "main", ("true",))

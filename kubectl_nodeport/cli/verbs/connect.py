@@ -106,9 +106,10 @@ def connect(target: str, **options: Any) -> None:  # fmt: skip
 
     named = wiring.target(target, options)
     with wiring.world(options) as edges:
-        wiring.warm_up()
+        wanted = named or picker.ask_target(edges, options["ssh_user"])
+        wiring.warm_up(edges)
         request = ConnectRequest(
-            target=named or picker.ask_target(edges, options["ssh_user"]),
+            target=wanted,
             rule_name=options["name"],
             port=options["port"],
             node_port=options["node_port"],
