@@ -1,7 +1,7 @@
 """The API server: plain JSON over the kubernetes package.
 
-Its generated models cost half a second of start-up, so requests are made as JSON through its
-ApiClient; who asks and by which way is in login.py.
+Its generated models, and what checks them, cost most of a second of start-up, so requests are made
+as JSON through its HTTP client alone; who asks and by which way is in login.py.
 """
 
 from __future__ import annotations
@@ -172,10 +172,10 @@ class Api:
 
         login = self._login.headers()
         try:
-            response = self._login.client.call_api(
+            response = self._login.client.request(
                 request.method,
                 self._connection.server + request.path,
-                header_params=urllib3.HTTPHeaderDict([*request.headers.items(), *login]),
+                headers=urllib3.HTTPHeaderDict([*request.headers.items(), *login]),
                 body=request.body,
                 _request_timeout=timeout_s if silence_s is None else (timeout_s, silence_s),
             ).response

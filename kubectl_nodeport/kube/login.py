@@ -33,7 +33,7 @@ from kubectl_nodeport.kube.proxy import proxy_of
 
 if TYPE_CHECKING:  # loading the kubernetes package takes longer than a request
     from kubectl_nodeport.kube.config import Connection
-    from kubectl_nodeport.kube.package import ApiClient
+    from kubectl_nodeport.kube.package import RESTClientObject
 
 _IMPERSONATION = (("as", "Impersonate-User"), ("as-uid", "Impersonate-Uid"))
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
@@ -58,18 +58,19 @@ class Login:
         self._impersonation = _impersonation(connection)
         self._tls = self._new_tls() if connection.is_tls else None
         self._pools = self._new_pools()
-        self._client: ApiClient | None = None
+        self._client: RESTClientObject | None = None
 
     @property
-    def client(self) -> ApiClient:
+    def client(self) -> RESTClientObject:
         """The kubernetes package's client, which goes this way; loaded when it is first asked."""
-        from kubectl_nodeport.kube.package import ApiClient, Configuration
+        from kubectl_nodeport.kube.package import Configuration, RESTClientObject
 
         with self._lock:
             if self._client is None:
                 server = self._connection.server
-                self._client = ApiClient(Configuration(host=server, proxy="", no_proxy=""))
-                self._client.rest_client.pool_manager = self._pools
+                settings = Configuration(host=server, proxy="", no_proxy="")
+                self._client = RESTClientObject(settings)
+                self._client.pool_manager = self._pools
             return self._client
 
     def headers(self) -> list[tuple[str, str]]:

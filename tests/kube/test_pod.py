@@ -41,7 +41,7 @@ def test_running_pod() -> None:
         uid=make.UID,
         phase="Running",
         node="node-1",
-        containers=(Container("main"),),
+        containers=(Container("main", started=datetime(2026, 1, 1, tzinfo=timezone.utc)),),
         labels={"app": "dev"},
         annotations={},
         host_ips=("192.168.5.82",),
