@@ -17,16 +17,20 @@ _ARRIVAL_S = 1.0
 _ASK_AGAIN_S = 0.02
 
 
-def arrives(address: str, port: int, witness: Witness) -> bool:
+def arrives(
+    address: str, port: int, witness: Witness, before: frozenset[str] | None = None
+) -> bool:
     """Whether a connection to the port at this address arrives where the witness looks.
 
     Nobody else may be trying that port from here meanwhile. Sessions of other people that begin and
     last, or were there before, are told apart.
 
+    :param before: who was connected before; asked for if None, as it has to be when connections to
+        other addresses were open since.
     :raises NodeportError: the witness is not heard any more.
     """
     stop = Stop()
-    before = witness.peers()
+    before = witness.peers() if before is None else before
     try:
         with connect(look_up(address, port)[0], None, stop):
             arrived = _awaited(lambda: witness.peers() - before)

@@ -11,7 +11,7 @@ import queue
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
@@ -84,7 +84,7 @@ def resolve(sought: Sought, budget: Budget, progress: OnProgress) -> Resolution:
     while True:
         found = _searched(replace(sought, candidates=left, more=more), budget, progress)
         attempts |= {attempt.candidate: attempt for attempt in found.attempts}
-        answer = found.answer and _proven(found.answer, sought.witness)
+        answer = found.answer and _proven(found.answer, sought.witness, attempts.values())
         if answer or not found.answer:
             return Resolution(answer, tuple(attempts.values()))
         assert found.answer.key is not None
@@ -107,13 +107,16 @@ def _searched(sought: Sought, budget: Budget, progress: OnProgress) -> Resolutio
     return search.result()
 
 
-def _proven(answer: Answer, witness: Witness | None) -> Answer | None:
+def _proven(answer: Answer, witness: Witness | None, attempts: Iterable[Attempt]) -> Answer | None:
     """The answer with what proves it; None where it comes from another pod."""
     if witness is not None and answer.key is not None and witness.is_own(answer.key):
         return replace(answer, proof=Proof.HOST_KEY)
     if witness is None or not witness.can_see:
         return answer
-    if arrives(answer.candidate.address, answer.port, witness):
+    others = [attempt for attempt in attempts if attempt.candidate != answer.candidate]
+    is_alone = all(other.is_silent for other in others)
+    before = witness.peers_before if is_alone else None
+    if arrives(answer.candidate.address, answer.port, witness, before):
         return replace(answer, proof=Proof.CONNECTION)
     return None
 

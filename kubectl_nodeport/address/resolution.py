@@ -46,6 +46,15 @@ class Verdict(enum.Enum):
     NOT_TRIED = "not-tried"
 
 
+# Answers, or none, for which no connection came about.
+_WITHOUT_CONNECTION = frozenset(
+    {
+        *(Verdict.REFUSED, Verdict.UNREACHABLE, Verdict.TIMED_OUT),
+        *(Verdict.NAME_NOT_FOUND, Verdict.NOT_TRIED),
+    }
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """One try at one address.
@@ -72,6 +81,11 @@ class Attempt:
     outcome: Outcome
     took_s: float = 0.0
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether no connection to it came about, as far as is known."""
+        return self.outcome.verdict in _WITHOUT_CONNECTION
+
 
 class Proof(enum.Enum):
     """What shows that the answer came from the pod; a closed set."""
@@ -92,6 +106,10 @@ class Witness(Protocol):
     @property
     def can_see(self) -> bool:
         """Whether it sees connections at all."""
+
+    @property
+    def peers_before(self) -> frozenset[str]:
+        """Who was connected before the search began."""
 
     def is_own(self, key: HostKey) -> bool:
         """Whether no other pod has this host key."""

@@ -160,7 +160,7 @@ def _asked(edges: Edges, row: Listed, visit: _Visit, sought: Sought, timeout_s: 
     if look is None or not number:
         found = edges.knock(sought, timeout_s)
     else:
-        look = replace(look, port=number)
+        look = look.at(number)
         keys = frozenset(look.inside.host_keys)
         if keys and (_SSH in (row.name, row.port) or number == _SSH_PORT):
             found = edges.resolve(replace(sought, known=keys, witness=look), timeout_s)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from kubectl_nodeport.address.facts import NodeFacts, node_facts
@@ -79,6 +79,11 @@ class Look:
         """Whether the container's table of sockets shows the port."""
         return self.port in (self.inside.listening or {})
 
+    @property
+    def peers_before(self) -> frozenset[str]:
+        """Who was connected when the container was asked first."""
+        return self.inside.peers
+
     def is_own(self, key: HostKey) -> bool:
         """Whether the key was made after the container had started, so that no image brought it."""
         made_s, started = self.inside.made_s.get(key), self.container_started
@@ -92,6 +97,16 @@ class Look:
         """
         answer = self.session.ask(script.peers_of(self.port), until=script.END)
         return script.parse_peers(answer.stdout)
+
+    def at(self, port: int) -> Look:
+        """The same look at another port.
+
+        :raises ExecError: the session broke off.
+        """
+        if port == self.port:
+            return self
+        other = replace(self, port=port)
+        return replace(other, inside=replace(self.inside, peers=other.peers()))
 
     def close(self) -> None:
         """End the session."""

@@ -44,6 +44,7 @@ class Inside:
     can_see: bool = True
     own: bool = False
     looks: list[frozenset[str]] = field(default_factory=list)
+    peers_before: frozenset[str] = frozenset()
 
     def is_own(self, _key: HostKey) -> bool:
         return self.own
@@ -96,6 +97,7 @@ def test_connection_through_a_forwarder_arrives(pod: Sshd, backend: int, port: i
     assert found.answer is not None
     assert found.answer.proof is Proof.CONNECTION
     assert len(set(witness.looks)) > 1, "it was there, and it was not"
+    assert witness.looks[0], "it was known already who was connected before"
 
 
 def test_twin_is_passed_over(tmp_path: Path, pod: Sshd, backend: int, port: int) -> None:
