@@ -24,7 +24,7 @@ PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 export LC_ALL=C
 sockets() {
   for table in /proc/net/tcp /proc/net/tcp6; do
-    [ -r "$table" ] && echo "table $table" && while read -r _ local peer state _; do
+    [ -r "$table" ] && echo "table $table" && while IFS=' ' read -r _ local peer state _; do
       case $state in
         0A) echo "listen $local" ;;
         01) [ "${local##*:}" = "$1" ] && echo "peer $peer" ;;
@@ -33,7 +33,7 @@ sockets() {
   done
 }
 made() {
-  while read -r _ at _; do
+  while IFS=' ' read -r _ at _; do
     case $at in
       /) ;;
       *) case $1 in "$at" | "$at"/*) echo made; return ;; esac ;;
@@ -47,11 +47,20 @@ while IFS=: read -r name _ _ _ _ dir _; do
   [ "$name" = "${1:-$self}" ] && echo "home $dir"
 done < /etc/passwd
 settings=$(sshd -T 2>/dev/null)
-echo "$settings" | sed -n 's/^[a-z]*authentication [a-z]*$/sshd &/p'
-files=$(echo "$settings" | sed -n 's/^hostkey //p')
-[ -n "$files" ] || files=$(echo /etc/ssh/ssh_host_*_key)
+files=
+IFS='
+'
+for line in $settings; do
+  case $line in
+    hostkey\ *) files="$files$IFS${line#hostkey }" ;;
+    *authentication\ *) echo "sshd $line" ;;
+  esac
+done
+[ -n "$files" ] || for file in /etc/ssh/ssh_host_*_key; do files="$files$IFS$file"; done
 for file in $files; do
-  if [ -r "$file.pub" ]; then made "$file"; sed 's/^/hostkey /' "$file.pub"; echo
+  if [ -r "$file.pub" ]; then
+    made "$file"
+    while read -r line || [ -n "$line" ]; do echo "hostkey $line"; done < "$file.pub"
   elif [ -r "$file" ]; then
     made "$file"
     ssh-keygen -y -f "$file" </dev/null 2>/dev/null | sed 's/^/hostkey /'
