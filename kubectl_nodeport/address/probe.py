@@ -6,18 +6,16 @@ connection can be read top to bottom: connect, banner, key exchange. pace.py say
 
 from __future__ import annotations
 
-import contextlib
 import queue
-import socket
 import threading
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
 
 from kubectl_nodeport.address import dial
 from kubectl_nodeport.address.arrival import arrives
 from kubectl_nodeport.address.candidates import Candidate
+from kubectl_nodeport.address.handshake import exchange_keys
 from kubectl_nodeport.address.pace import Course, is_final
 from kubectl_nodeport.address.resolution import (
     Answer,
@@ -32,12 +30,7 @@ from kubectl_nodeport.address.resolution import (
     Verdict,
     Witness,
 )
-from kubectl_nodeport.errors import NodeportError
-from kubectl_nodeport.limited_socket import LimitedSocket
 from kubectl_nodeport.ssh.known_hosts import HostKey
-
-if TYPE_CHECKING:
-    import paramiko
 
 _AT_ONCE = 4
 _STAGGER_S = 0.25
@@ -45,24 +38,10 @@ _STAGGER_S = 0.25
 # half as long again as the later one's own connection took: a measure of the way and the machine.
 _GRACE_S = 0.1
 _GRACE_FACTOR = 1.5
-_KEY_EXCHANGE_S = 10.0
-_MOST_KEY_EXCHANGE_BYTES = 256 << 10
 _BANNER_S = 1.5
 _MAX_BANNER_S = 6.0
 # Only a name look-up cannot be interrupted; such a thread is left to end by itself.
 _JOIN_S = 1.0
-
-
-def warm_up() -> None:
-    """Import paramiko, a third of a second: worth a thread while the API server is asked."""
-    import logging
-
-    import paramiko  # noqa: F401
-
-    log = logging.getLogger("paramiko")
-    if not log.handlers:
-        # Without a handler, Python prints what paramiko logs of every connection that breaks.
-        log.addHandler(logging.NullHandler())
 
 
 def resolve(sought: Sought, budget: Budget, progress: OnProgress) -> Resolution:
@@ -119,29 +98,6 @@ def _proven(answer: Answer, witness: Witness | None, attempts: Iterable[Attempt]
     if arrives(answer.candidate.address, answer.port, witness, before):
         return replace(answer, proof=Proof.CONNECTION)
     return None
-
-
-def shown_key(sock: socket.socket, known: frozenset[HostKey]) -> HostKey:
-    """The known host key that the ssh server at the other end of a connection proves to own.
-
-    :raises NodeportError: it is no ssh server, or another.
-    """
-    stop = dial.Stop()
-    try:
-        sock.setblocking(False)
-        dial.await_banner(sock, _KEY_EXCHANGE_S, stop)
-        key = _exchange_keys(sock, known, stop)
-    except dial.DialError as failure:
-        hint = "start an ssh server in the pod, or say where it listens with --port"
-        raise NodeportError(failure.text, hint=hint) from failure
-    finally:
-        stop.close()
-    if key not in known:
-        raise NodeportError(
-            f"another ssh server answers, its host key is {key.fingerprint}",
-            hint="the ssh server may still hold a key that was replaced on disk: restart it",
-        )
-    return key
 
 
 class _Search:
@@ -318,56 +274,4 @@ class _Search:
             course.is_connected = True
             patience_s = min(_BANNER_S * 2**course.silences, _MAX_BANNER_S)
             dial.await_banner(sock, patience_s, self._stop)
-            return _exchange_keys(sock, self._sought.known, self._stop)
-
-
-def _exchange_keys(sock: socket.socket, known: frozenset[HostKey], stop: dial.Stop) -> HostKey:
-    """The host key that the server proves to own; the connection is over afterwards.
-
-    :raises DialError: no key exchange came about.
-    :raises StoppedError: the search is over.
-    """
-    warm_up()
-    import paramiko
-
-    # paramiko believes a packet's length, and keeps what comes.
-    limited = LimitedSocket(sock, _MOST_KEY_EXCHANGE_BYTES)
-    transport = paramiko.Transport(cast("socket.socket", limited))
-    try:
-        _ask_for_known(transport, known)
-        done = threading.Event()
-        transport.start_client(event=done)
-        end_s = time.monotonic() + _KEY_EXCHANGE_S
-        while not done.wait(0.05):
-            if stop.is_set:
-                raise dial.StoppedError
-            if time.monotonic() >= end_s:
-                text = "an ssh server that stops answering in the key exchange"
-                raise dial.DialError(Verdict.KEY_EXCHANGE_FAILED, text)
-        key = transport.get_remote_server_key()
-        return HostKey(key.get_name(), key.asbytes())
-    except (paramiko.SSHException, EOFError, OSError) as failure:
-        cause = transport.get_exception() or failure
-        reason = dial.printable(str(cause).encode("utf-8", "replace")) or type(cause).__name__
-        text = f"an ssh server with which no key exchange comes about: {reason}"
-        raise dial.DialError(Verdict.KEY_EXCHANGE_FAILED, text) from failure
-    finally:
-        _end(transport, sock)
-
-
-def _ask_for_known(transport: paramiko.Transport, known: frozenset[HostKey]) -> None:
-    """A server with several keys shows one; make it one that can be compared."""
-    wanted = {key.type for key in known}
-    if "ssh-rsa" in wanted:
-        wanted |= {"rsa-sha2-512", "rsa-sha2-256"}
-    options = transport.get_security_options()
-    options.key_types = sorted(options.key_types, key=lambda name: name not in wanted)
-
-
-def _end(transport: paramiko.Transport, sock: socket.socket) -> None:
-    """End the transport's thread at once: closing alone is noticed a tenth of a second late."""
-    with contextlib.suppress(OSError):  # the other side was faster
-        sock.shutdown(socket.SHUT_RDWR)
-    transport.close()
-    if transport.ident is not None:
-        transport.join(_JOIN_S)
+            return exchange_keys(sock, self._sought.known, self._stop)

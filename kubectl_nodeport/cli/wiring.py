@@ -145,7 +145,7 @@ def warm_up(edges: Edges) -> None:
 
 
 def _load_probe() -> None:
-    from kubectl_nodeport.address.probe import warm_up
+    from kubectl_nodeport.address.handshake import warm_up
 
     warm_up()
 
@@ -178,13 +178,13 @@ def _resolver(status: Status) -> Resolve:
 def _tunnel(api: Api) -> Tunnel:
     def prove(namespace: str, pod: str, port: int, known: frozenset[HostKey]) -> HostKey:
         from kubectl_nodeport import tunnel
-        from kubectl_nodeport.address import probe
+        from kubectl_nodeport.address import handshake
         from kubectl_nodeport.kube.forward import open_channel
 
         carried = tunnel.as_socket(open_channel(api, namespace, pod, port))
         with carried.sock:
             try:
-                return probe.shown_key(carried.sock, known)
+                return handshake.shown_key(carried.sock, known)
             except NodeportError as err:
                 raise carried.failure() or err from None
 

@@ -131,16 +131,13 @@ def surveyed(request: ConnectRequest, edges: Edges) -> Iterator[Survey]:
     alias, before = choose_alias(wanted.rule, edges, request.host)
     user = request.target.user or (before.user if before else None)
     looking = background.start(lambda: look_inside(edges, pod, container, port, user))
-    standing, refused, node = None, None, None
     try:
-        if not goes_through_api(request, before):
-            standing = find_rule(edges.api, wanted)
-            edges.notes.extend(standing.notes)
-            node = None if standing.exposed else read_node(edges, pod)
-    except ForbiddenError as err:
-        if not request.may_fall_back:
-            raise
-        refused = err
+        rule = (
+            _Rule() if goes_through_api(request, before) else _look_for_rule(request, edges, wanted)
+        )
+    except BaseException:
+        background.start(lambda: looking().close())
+        raise
     look = looking()
     try:
         check_listening(look.inside, pod, container, port)
@@ -152,12 +149,32 @@ def surveyed(request: ConnectRequest, edges: Edges) -> Iterator[Survey]:
             alias=alias,
             before=before,
             look=look,
-            standing=standing,
-            refused=refused,
-            node=node,
+            standing=rule.standing,
+            refused=rule.refused,
+            node=rule.node,
         )
     finally:
         look.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """What there is of the rule; see Survey."""
+
+    standing: Standing | None = None
+    refused: ForbiddenError | None = None
+    node: NodeFacts | None = None
+
+
+def _look_for_rule(request: ConnectRequest, edges: Edges, wanted: Wanted) -> _Rule:
+    try:
+        standing = find_rule(edges.api, wanted)
+    except ForbiddenError as err:
+        if not request.may_fall_back:
+            raise
+        return _Rule(refused=err)
+    edges.notes.extend(standing.notes)
+    return _Rule(standing, node=None if standing.exposed else read_node(edges, wanted.pod))
 
 
 def goes_through_api(request: ConnectRequest, before: HostEntry | None) -> bool:

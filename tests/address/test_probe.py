@@ -17,7 +17,7 @@ import pytest
 
 from kubectl_nodeport.address import probe
 from kubectl_nodeport.address.candidates import Candidate
-from kubectl_nodeport.address.probe import warm_up
+from kubectl_nodeport.address.handshake import warm_up
 from kubectl_nodeport.address.resolution import (
     Budget,
     OnProgress,

@@ -1,0 +1,109 @@
+"""One ssh key exchange on a connection: which host key the server there proves to own."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING, cast
+
+from kubectl_nodeport.address import dial
+from kubectl_nodeport.address.resolution import Verdict
+from kubectl_nodeport.errors import NodeportError
+from kubectl_nodeport.limited_socket import LimitedSocket
+from kubectl_nodeport.ssh.known_hosts import HostKey
+
+if TYPE_CHECKING:
+    import paramiko
+
+_KEY_EXCHANGE_S = 10.0
+_MOST_KEY_EXCHANGE_BYTES = 256 << 10
+_JOIN_S = 1.0
+
+
+def warm_up() -> None:
+    """Import paramiko, a third of a second: worth a thread while the API server is asked."""
+    import logging
+
+    import paramiko  # noqa: F401
+
+    log = logging.getLogger("paramiko")
+    if not log.handlers:
+        # Without a handler, Python prints what paramiko logs of every connection that breaks.
+        log.addHandler(logging.NullHandler())
+
+
+def shown_key(sock: socket.socket, known: frozenset[HostKey]) -> HostKey:
+    """The known host key that the ssh server at the other end of a connection proves to own.
+
+    :raises NodeportError: it is no ssh server, or another.
+    """
+    stop = dial.Stop()
+    try:
+        sock.setblocking(False)
+        dial.await_banner(sock, _KEY_EXCHANGE_S, stop)
+        key = exchange_keys(sock, known, stop)
+    except dial.DialError as failure:
+        hint = "start an ssh server in the pod, or say where it listens with --port"
+        raise NodeportError(failure.text, hint=hint) from failure
+    finally:
+        stop.close()
+    if key not in known:
+        raise NodeportError(
+            f"another ssh server answers, its host key is {key.fingerprint}",
+            hint="the ssh server may still hold a key that was replaced on disk: restart it",
+        )
+    return key
+
+
+def exchange_keys(sock: socket.socket, known: frozenset[HostKey], stop: dial.Stop) -> HostKey:
+    """The host key that the server proves to own; the connection is over afterwards.
+
+    :raises DialError: no key exchange came about.
+    :raises StoppedError: the search is over.
+    """
+    warm_up()
+    import paramiko
+
+    # paramiko believes a packet's length, and keeps what comes.
+    limited = LimitedSocket(sock, _MOST_KEY_EXCHANGE_BYTES)
+    transport = paramiko.Transport(cast("socket.socket", limited))
+    try:
+        _ask_for_known(transport, known)
+        done = threading.Event()
+        transport.start_client(event=done)
+        end_s = time.monotonic() + _KEY_EXCHANGE_S
+        while not done.wait(0.05):
+            if stop.is_set:
+                raise dial.StoppedError
+            if time.monotonic() >= end_s:
+                text = "an ssh server that stops answering in the key exchange"
+                raise dial.DialError(Verdict.KEY_EXCHANGE_FAILED, text)
+        key = transport.get_remote_server_key()
+        return HostKey(key.get_name(), key.asbytes())
+    except (paramiko.SSHException, EOFError, OSError) as failure:
+        cause = transport.get_exception() or failure
+        reason = dial.printable(str(cause).encode("utf-8", "replace")) or type(cause).__name__
+        text = f"an ssh server with which no key exchange comes about: {reason}"
+        raise dial.DialError(Verdict.KEY_EXCHANGE_FAILED, text) from failure
+    finally:
+        _end(transport, sock)
+
+
+def _ask_for_known(transport: paramiko.Transport, known: frozenset[HostKey]) -> None:
+    """A server with several keys shows one; make it one that can be compared."""
+    wanted = {key.type for key in known}
+    if "ssh-rsa" in wanted:
+        wanted |= {"rsa-sha2-512", "rsa-sha2-256"}
+    options = transport.get_security_options()
+    options.key_types = sorted(options.key_types, key=lambda name: name not in wanted)
+
+
+def _end(transport: paramiko.Transport, sock: socket.socket) -> None:
+    """End the transport's thread at once: closing alone is noticed a tenth of a second late."""
+    with contextlib.suppress(OSError):  # the other side was faster
+        sock.shutdown(socket.SHUT_RDWR)
+    transport.close()
+    if transport.ident is not None:
+        transport.join(_JOIN_S)
