@@ -39,6 +39,7 @@ class Course:
     :param due_s: when the next try may begin, on the caller's clock.
     :param begun_s: when the last one began.
     :param is_connected: set by the try that is under way once something has accepted it.
+    :param was_connected: whether an earlier one was.
     :param rtt_s: the quickest reply to a connect, if there ever was one.
     """
 
@@ -49,6 +50,7 @@ class Course:
     tries: int = 0
     busy: bool = False
     is_connected: bool = False
+    was_connected: bool = False
     outcome: Outcome | None = None
     rtt_s: float | None = None
     silences: int = 0
@@ -58,6 +60,7 @@ class Course:
 
     def begin(self, now_s: float) -> None:
         """A try starts."""
+        self.was_connected = self.was_connected or self.is_connected
         self.busy, self.is_connected = True, False
         self.begun_s = now_s
         self.tries += 1
@@ -109,9 +112,10 @@ class Course:
     @property
     def attempt(self) -> Attempt:
         """What the candidate has to say at the end of the search."""
+        connected = self.was_connected or self.is_connected
         if self.outcome is None or self.first_s is None:
-            return Attempt(self.candidate, self._unfinished)
-        return Attempt(self.candidate, self.outcome, self._told_s - self.first_s)
+            return Attempt(self.candidate, self._unfinished, was_connected=connected)
+        return Attempt(self.candidate, self.outcome, self._told_s - self.first_s, connected)
 
     @property
     def _unfinished(self) -> Outcome:

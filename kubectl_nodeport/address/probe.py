@@ -93,7 +93,7 @@ def _proven(answer: Answer, witness: Witness | None, attempts: Iterable[Attempt]
     if witness is None or not witness.can_see:
         return answer
     others = [attempt for attempt in attempts if attempt.candidate != answer.candidate]
-    is_alone = all(other.is_silent for other in others)
+    is_alone = not any(other.was_connected for other in others)
     before = witness.peers_before if is_alone else None
     if arrives(answer.candidate.address, answer.port, witness, before):
         return replace(answer, proof=Proof.CONNECTION)

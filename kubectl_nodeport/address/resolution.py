@@ -46,15 +46,6 @@ class Verdict(enum.Enum):
     NOT_TRIED = "not-tried"
 
 
-# Answers, or none, for which no connection came about.
-_WITHOUT_CONNECTION = frozenset(
-    {
-        *(Verdict.REFUSED, Verdict.UNREACHABLE, Verdict.TIMED_OUT),
-        *(Verdict.NAME_NOT_FOUND, Verdict.NOT_TRIED),
-    }
-)
-
-
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """One try at one address.
@@ -75,16 +66,13 @@ class Attempt:
 
     :param outcome: the most telling one: the last, save that a lost packet does not hide an answer.
     :param took_s: from the first try to that outcome; 0.0 where there was none.
+    :param was_connected: whether any try was accepted there.
     """
 
     candidate: Candidate
     outcome: Outcome
     took_s: float = 0.0
-
-    @property
-    def is_silent(self) -> bool:
-        """Whether no connection to it came about, as far as is known."""
-        return self.outcome.verdict in _WITHOUT_CONNECTION
+    was_connected: bool = False
 
 
 class Proof(enum.Enum):

@@ -115,7 +115,6 @@ def test_twin_is_passed_over(tmp_path: Path, pod: Sshd, backend: int, port: int)
     assert found.answer is not None
     assert (found.answer.candidate.address, found.answer.proof) == (FORWARDER, Proof.CONNECTION)
     assert [a.outcome.verdict for a in found.attempts] == [Verdict.OTHER_POD, Verdict.ANSWERED]
-    assert not witness.was_known, "connections to the other may have been on their way since"
     assert other.connections() <= 2
     assert pod.connections() <= 3
 
@@ -178,6 +177,9 @@ def test_late_arrival(pod: Sshd, backend: int, port: int) -> None:
 
     with Listener(FORWARDER, port, serve).running():
         assert arrives(FORWARDER, port, Inside(backend))
+    ends_s = time.monotonic() + 5
+    while not pod.connections() and time.monotonic() < ends_s:  # its log comes a moment later
+        time.sleep(0.01)
     assert pod.connections() == 1
 
 
