@@ -13,7 +13,7 @@ from kubectl_nodeport.address.dial import DialError, Stop, connect, look_up
 from kubectl_nodeport.address.resolution import Witness
 
 # A forwarder accepts before it has reached the node, and closes there a moment later than here.
-_ARRIVAL_S = 1.0
+_ARRIVAL_S = 2.0
 _ASK_AGAIN_S = 0.02
 
 
