@@ -7,7 +7,7 @@ import dataclasses
 import os
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -191,8 +191,8 @@ def _tunnel(api: Api) -> Tunnel:
     return prove
 
 
-def _beyond_loopback(port: int) -> str | None:
-    address = own_lan_address()
+def _beyond_loopback(port: int, towards: Sequence[str]) -> str | None:
+    address = own_lan_address(towards)
     return address if address and is_bound_beyond_loopback(port, address) else None
 
 

@@ -78,7 +78,7 @@ class Kept:
     plugin_folder: str = ""
 
 
-def _nobody(_port: int) -> str | None:
+def _nobody(_port: int, _towards: Sequence[str]) -> str | None:
     return None
 
 
@@ -89,7 +89,8 @@ class Edges:
     :ivar program: the words that start this program's tunnel, before the alias, as an entry needs
         them; raises NodeportError where a secret was given, which no entry may hold.
     :ivar kept: what an entry keeps of the connection's flags.
-    :ivar beyond_loopback: this machine's address on its network, if something there holds the port.
+    :ivar beyond_loopback: this machine's address on its network, if something there holds the port;
+        it is the one from which these addresses, or else the internet, would be reached.
     :ivar confirm: asks a person a question that is answered by yes or no; None where there is none.
     :ivar notes: collects what is worth telling and is no error, for the end of the run.
     :ivar tell: says at once what has to be known before something is done.
@@ -105,7 +106,7 @@ class Edges:
     tunnel: Tunnel
     program: Callable[[], tuple[str, ...]]
     kept: Kept = Kept()
-    beyond_loopback: Callable[[int], str | None] = _nobody
+    beyond_loopback: Callable[[int, Sequence[str]], str | None] = _nobody
     confirm: Callable[[str], bool] | None = None
     notes: list[str] = field(default_factory=list)
     tell: Callable[[str], None] = lambda _line: None

@@ -43,8 +43,10 @@ def note_exposure(seen: Survey, answer: Answer) -> None:
             "other pods of this image may have the same host key, and the container does not tell "
             "who is connected: that it is this pod is not proven"
         )
-    beyond = seen.edges.beyond_loopback
-    if answer.candidate.address == "127.0.0.1" and (address := beyond(answer.port)):
+    if answer.candidate.address != "127.0.0.1":
+        return
+    address = seen.edges.beyond_loopback(answer.port, seen.pod.host_ips)
+    if address is not None:
         notes.append(
             f"port {answer.port} is open on this machine's address {address} too: whoever reaches "
             "this machine reaches the pod's ssh server"

@@ -219,7 +219,7 @@ class World:
             local=LocalFacts("linux"),
             tunnel=self.tunnel,
             program=lambda: ("/opt/kubectl-nodeport", "proxy"),
-            beyond_loopback=lambda _port: self.beyond_loopback,
+            beyond_loopback=lambda _port, _towards: self.beyond_loopback,
             confirm=None if self.answers is None else self._confirm,
             notes=self.notes,
             tell=self.said.append,
