@@ -192,7 +192,7 @@ def _tunnel(api: Api) -> Tunnel:
 
 
 def _beyond_loopback(port: int, towards: Sequence[str]) -> str | None:
-    address = own_lan_address(towards)
+    address = own_lan_address() or own_lan_address(towards)
     return address if address and is_bound_beyond_loopback(port, address) else None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -90,7 +90,7 @@ class Edges:
         them; raises NodeportError where a secret was given, which no entry may hold.
     :ivar kept: what an entry keeps of the connection's flags.
     :ivar beyond_loopback: this machine's address on its network, if something there holds the port;
-        it is the one from which these addresses, or else the internet, would be reached.
+        it is the one from which the internet, or else one of these addresses, would be reached.
     :ivar confirm: asks a person a question that is answered by yes or no; None where there is none.
     :ivar notes: collects what is worth telling and is no error, for the end of the run.
     :ivar tell: says at once what has to be known before something is done.
