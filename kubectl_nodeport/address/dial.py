@@ -29,7 +29,7 @@ _REPLY_S = 0.5
 # A partly read line keeps a peeked socket readable; this is how often it is looked at again.
 _PEEK_AGAIN_S = 0.01
 _SHOWN_BYTES = 60
-_SSHD_TURNS_AWAY = (b"Exceeded MaxStartups", b"Not allowed at this time")
+SSHD_TURNS_AWAY = (b"Exceeded MaxStartups", b"Not allowed at this time")
 
 
 class Stop:
@@ -137,7 +137,7 @@ def await_banner(sock: socket.socket, timeout_s: float, stop: Stop) -> None:
         seen, is_open = _peek(sock, seen)
         if any(line.startswith(b"SSH-") for line in seen.split(b"\n")[:-1]):
             return
-        if seen.startswith(_SSHD_TURNS_AWAY):
+        if seen.startswith(SSHD_TURNS_AWAY):
             break
         if len(seen) == before and is_open and stop.wait([], 0, _PEEK_AGAIN_S):
             raise StoppedError
@@ -206,7 +206,7 @@ def _peek(sock: socket.socket, seen: bytes) -> tuple[bytes, bool]:
 
 
 def _no_banner(sock: socket.socket, seen: bytes, *, is_open: bool, stop: Stop) -> DialError:
-    if seen.startswith(_SSHD_TURNS_AWAY):
+    if seen.startswith(SSHD_TURNS_AWAY):
         text = f"its ssh server turns connections away: {printable(seen.rstrip())}"
         return DialError(Verdict.TURNED_AWAY, text)
     tail = seen.rpartition(b"\n")[2]

@@ -1,22 +1,18 @@
-"""Find the candidate at which the pod's ssh server answers, and prove it by its host key.
-
-Threads wait on sockets, this module's caller waits for them; each try is one thread, so that a
-connection can be read top to bottom: connect, banner, key exchange. pace.py says when to try again.
-"""
+"""Find the candidate at which the pod answers, and prove it: by host key, and seen in the pod."""
 
 from __future__ import annotations
 
-import queue
-import threading
+import functools
+import socket
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 
 from kubectl_nodeport.address import dial
-from kubectl_nodeport.address.arrival import arrives
+from kubectl_nodeport.address.arrival import Arrival, arrives
 from kubectl_nodeport.address.candidates import Candidate
 from kubectl_nodeport.address.handshake import exchange_keys
-from kubectl_nodeport.address.pace import Course, is_final
+from kubectl_nodeport.address.pace import Course
 from kubectl_nodeport.address.resolution import (
     Answer,
     Attempt,
@@ -30,46 +26,54 @@ from kubectl_nodeport.address.resolution import (
     Verdict,
     Witness,
 )
-from kubectl_nodeport.ssh.known_hosts import HostKey
+from kubectl_nodeport.address.search import Ask, Search, Shown
+from kubectl_nodeport.errors import NodeportError
 
-_AT_ONCE = 4
-_STAGGER_S = 0.25
-# An earlier candidate that replies at all gets this long to answer too once a later one has, or
-# half as long again as the later one's own connection took: a measure of the way and the machine.
-_GRACE_S = 0.1
-_GRACE_FACTOR = 1.5
 _BANNER_S = 1.5
 _MAX_BANNER_S = 6.0
-# Only a name look-up cannot be interrupted; such a thread is left to end by itself.
-_JOIN_S = 1.0
 
 
-def resolve(sought: Sought, budget: Budget, progress: OnProgress) -> Resolution:
+def host_key(sock: socket.socket, course: Course, sought: Sought, stop: dial.Stop) -> Shown:
+    """Ask for the ssh server's host key.
+
+    :raises DialError: no ssh server, or no key exchange came about.
+    :raises StoppedError: the search is over.
+    """
+    patience_s = min(_BANNER_S * 2**course.silences, _MAX_BANNER_S)
+    dial.await_banner(sock, patience_s, stop)
+    key = exchange_keys(sock, sought.known, stop)
+    is_known = key in sought.known
+    text = "answered, host key" if is_known else "another ssh server, its host key is"
+    return Shown(key, f"{text} {key.fingerprint}")
+
+
+def resolve(
+    sought: Sought, budget: Budget, progress: OnProgress, ask: Ask = host_key
+) -> Resolution:
     """Try the candidates until one proves to be the pod, the budget is spent, or no hope is left.
 
     :param progress: called from this thread, for a candidate's first try and whenever it answers in
         another way than before.
+    :param ask: who is asked what; host keys mean an ssh server.
     :returns: never more than one answer; what the network does is no exception.
-    :raises NodeportError: the witness is not heard any more.
     """
     ends_s = time.monotonic() + budget.timeout_s
     attempts: dict[Candidate, Attempt] = {}
     turned_down: set[Candidate] = set()
+    further = functools.cache(lambda: tuple(sought.more()))
 
     def more() -> list[Candidate]:
-        return [candidate for candidate in sought.more() if candidate not in turned_down]
+        return [candidate for candidate in further() if candidate not in turned_down]
 
     left = sought.candidates
     while True:
-        found = _searched(replace(sought, candidates=left, more=more), budget, progress)
+        found = _searched(replace(sought, candidates=left, more=more), budget, progress, ask)
         attempts |= {attempt.candidate: attempt for attempt in found.attempts}
         answer = found.answer and _proven(found.answer, sought.witness, attempts.values())
         if answer or not found.answer:
             return Resolution(answer, tuple(attempts.values()))
-        assert found.answer.key is not None
         there = found.answer.candidate
-        text = "an ssh server with the pod's host key, but no connection to it arrives in the pod"
-        outcome = Outcome(Verdict.OTHER_POD, text, found.answer.key.fingerprint)
+        outcome = _other_pod(found.answer)
         attempts[there] = replace(attempts[there], outcome=outcome)
         progress(Progress(there, outcome, budget.timeout_s - (ends_s - time.monotonic())))
         turned_down.add(there)
@@ -77,8 +81,8 @@ def resolve(sought: Sought, budget: Budget, progress: OnProgress) -> Resolution:
         budget = replace(budget, timeout_s=max(0.0, ends_s - time.monotonic()))
 
 
-def _searched(sought: Sought, budget: Budget, progress: OnProgress) -> Resolution:
-    search = _Search(sought, budget, progress)
+def _searched(sought: Sought, budget: Budget, progress: OnProgress, ask: Ask) -> Resolution:
+    search = Search(sought, budget, progress, ask)
     try:
         search.run()
     finally:
@@ -86,192 +90,32 @@ def _searched(sought: Sought, budget: Budget, progress: OnProgress) -> Resolutio
     return search.result()
 
 
+def _other_pod(answer: Answer) -> Outcome:
+    if answer.key is None:
+        return Outcome(Verdict.OTHER_POD, "accepts connections, but none arrives in the pod")
+    text = "an ssh server with the pod's host key, but no connection to it arrives in the pod"
+    return Outcome(Verdict.OTHER_POD, text, answer.key.fingerprint)
+
+
 def _proven(answer: Answer, witness: Witness | None, attempts: Iterable[Attempt]) -> Answer | None:
-    """The answer with what proves it; None where it comes from another pod."""
-    if witness is not None and answer.key is not None and witness.is_own(answer.key):
+    """The answer with what proves it; None where it comes from another pod.
+
+    No search is under way meanwhile: connections of others could stand in for one that is tried.
+    """
+    if witness is not None and witness.can_see:
+        others = [attempt for attempt in attempts if attempt.candidate != answer.candidate]
+        is_alone = not any(other.was_connected for other in others)
+        before = witness.peers_before if is_alone else None
+        try:
+            arrival = arrives(answer.at or answer.candidate.address, answer.port, witness, before)
+        except NodeportError:  # the container is not heard any more
+            arrival = Arrival.UNKNOWN
+        if arrival is Arrival.ELSEWHERE:
+            return None
+        if arrival is Arrival.HERE:
+            return replace(answer, proof=Proof.CONNECTION)
+    if answer.key is None:
+        return replace(answer, proof=Proof.ACCEPTED)
+    if witness is not None and witness.is_own(answer.key):
         return replace(answer, proof=Proof.HOST_KEY)
-    if witness is None or not witness.can_see:
-        return answer
-    others = [attempt for attempt in attempts if attempt.candidate != answer.candidate]
-    is_alone = not any(other.was_connected for other in others)
-    before = witness.peers_before if is_alone else None
-    if arrives(answer.candidate.address, answer.port, witness, before):
-        return replace(answer, proof=Proof.CONNECTION)
-    return None
-
-
-class _Search:
-    """The state of one resolve: which tries run, what came back."""
-
-    def __init__(self, sought: Sought, budget: Budget, progress: OnProgress) -> None:
-        self._sought, self._budget, self._progress = sought, budget, progress
-        self._started_s = time.monotonic()
-        self._courses = [Course(candidate, self._started_s) for candidate in sought.candidates]
-        self._more_asked = False
-        self._next_new_s = self._started_s
-        self._answer: tuple[int, Answer] | None = None
-        self._grace_end_s = 0.0
-        self._results: queue.SimpleQueue[tuple[int, Answer | Outcome | Exception]] = (
-            queue.SimpleQueue()
-        )
-        self._threads: dict[int, threading.Thread] = {}
-        self._looked_up: dict[str, Sequence[dial.SockAddr]] = {}
-        self._stop = dial.Stop()
-
-    def run(self) -> None:
-        while not self._is_over():
-            if self._is_more_wanted():
-                self._ask_for_more()
-            self._begin_due()
-            try:
-                index, found = self._results.get(timeout=self._idle_s())
-            except queue.Empty:
-                continue
-            self._threads.pop(index).join()
-            if isinstance(found, Exception):
-                raise found
-            if isinstance(found, Answer):
-                self._note_answer(index, found)
-            else:
-                self._note_failure(index, found)
-
-    def close(self) -> None:
-        """End every try; their sockets are closed when this returns."""
-        self._stop.set()
-        for thread in self._threads.values():
-            if thread.ident is not None:  # a signal may come before a thread has started
-                thread.join(_JOIN_S)
-        self._stop.close()
-
-    def result(self) -> Resolution:
-        attempts = tuple(course.attempt for course in self._courses)
-        return Resolution(self._answer[1] if self._answer else None, attempts)
-
-    def _waited_s(self) -> float:
-        return time.monotonic() - self._started_s
-
-    def _is_over(self) -> bool:
-        waited_s = self._waited_s()
-        if self._answer is not None:
-            return time.monotonic() >= self._grace_end_s or not self._hopeful_before_answer()
-        if not self._courses and not self._more_asked:
-            return False
-        return waited_s >= self._budget.timeout_s or is_final(self._courses, waited_s, self._budget)
-
-    def _is_more_wanted(self) -> bool:
-        if self._more_asked or self._answer is not None:
-            return False
-        return not self._courses or self._waited_s() >= self._budget.more_s
-
-    def _ask_for_more(self) -> None:
-        self._more_asked = True
-        by_address = {candidate.address: candidate for candidate in reversed(self._sought.more())}
-        for course in self._courses:
-            by_address.pop(course.candidate.address, None)
-        now_s = time.monotonic()
-        self._courses += [Course(candidate, now_s) for candidate in reversed(by_address.values())]
-
-    def _hopeful_before_answer(self) -> list[Course]:
-        """Earlier candidates that may yet turn out to be the better address."""
-        assert self._answer is not None
-        return [
-            course
-            for course in self._courses[: self._answer[0]]
-            if course.is_alive and (course.busy or course.due_s <= time.monotonic())
-        ]
-
-    def _waiting(self) -> list[tuple[float, int]]:
-        """When each candidate that may still matter is due, the longest due first."""
-        before = len(self._courses) if self._answer is None else self._answer[0]
-        return sorted(
-            (self._next_new_s if course.first_s is None else course.due_s, index)
-            for index, course in enumerate(self._courses[:before])
-            if not course.busy and (self._answer is None or course.is_alive)
-        )
-
-    def _begin_due(self) -> None:
-        while len(self._threads) < _AT_ONCE:
-            due = [(due_s, index) for due_s, index in self._waiting() if due_s <= time.monotonic()]
-            if not due:
-                return
-            self._begin(due[0][1])
-
-    def _idle_s(self) -> float:
-        """Until the next try is due; short enough for Ctrl-C where a wait is not interrupted."""
-        end_s = self._started_s + self._budget.timeout_s
-        if self._answer is not None:
-            end_s = self._grace_end_s
-        elif not self._more_asked:
-            end_s = min(end_s, self._started_s + self._budget.more_s)
-        if len(self._threads) < _AT_ONCE:
-            end_s = min([end_s, *(due_s for due_s, _ in self._waiting())])
-        return min(max(0.001, end_s - time.monotonic()), 0.25)
-
-    def _begin(self, index: int) -> None:
-        course, now_s = self._courses[index], time.monotonic()
-        if course.first_s is None:
-            self._next_new_s = now_s + _STAGGER_S
-            self._progress(Progress(course.candidate, None, self._waited_s()))
-        course.begin(now_s)
-        thread = threading.Thread(target=self._try, args=(index,), daemon=True)
-        self._threads[index] = thread
-        thread.start()
-
-    def _note_failure(self, index: int, outcome: Outcome) -> None:
-        course, now_s = self._courses[index], time.monotonic()
-        if course.outcome is None:
-            self._next_new_s = now_s
-        others = [other.outcome for other in self._courses if other is not course]
-        seen = [other.fingerprint for other in others if other is not None and other.fingerprint]
-        if course.end(outcome, now_s, sharing=1 + seen.count(outcome.fingerprint or "")):
-            self._progress(Progress(course.candidate, outcome, self._waited_s()))
-
-    def _note_answer(self, index: int, answer: Answer) -> None:
-        now_s = time.monotonic()
-        assert answer.key is not None
-        text = f"answered, host key {answer.key.fingerprint}"
-        outcome = Outcome(Verdict.ANSWERED, text, answer.key.fingerprint)
-        self._courses[index].end(outcome, now_s)
-        self._progress(Progress(answer.candidate, outcome, self._waited_s()))
-        if self._answer is None:
-            took_s = now_s - self._courses[index].begun_s
-            self._grace_end_s = now_s + max(_GRACE_S, _GRACE_FACTOR * took_s)
-            for earlier in self._courses[:index]:
-                earlier.due_s = min(earlier.due_s, now_s)
-        if self._answer is None or index < self._answer[0]:
-            self._answer = (index, answer)
-
-    def _try(self, index: int) -> None:
-        """In a thread: one try; what it found goes into the queue, for nobody once stopped."""
-        try:
-            self._results.put((index, self._found(self._courses[index])))
-        except dial.StoppedError:
-            return
-        except Exception as failure:
-            self._results.put((index, failure))
-
-    def _found(self, course: Course) -> Answer | Outcome:
-        try:
-            key = self._host_key(course)
-        except dial.DialError as failure:
-            course.note_reply(failure.reply_s)
-            return Outcome(failure.verdict, failure.text)
-        if key in self._sought.known:
-            return Answer(course.candidate, self._sought.port, key)
-        text = f"another ssh server, its host key is {key.fingerprint}"
-        return Outcome(Verdict.OTHER_KEY, text, key.fingerprint)
-
-    def _host_key(self, course: Course) -> HostKey:
-        address = course.candidate.address
-        if address not in self._looked_up:
-            self._looked_up[address] = dial.look_up(address, self._sought.port)
-        if self._stop.is_set:
-            raise dial.StoppedError
-        found = self._looked_up[address]
-        # A name with several addresses: another one with each try.
-        where = found[(course.tries - 1) % len(found)]
-        with dial.connect(where, course.rtt_s, self._stop) as sock:
-            course.is_connected = True
-            patience_s = min(_BANNER_S * 2**course.silences, _MAX_BANNER_S)
-            dial.await_banner(sock, patience_s, self._stop)
-            return exchange_keys(sock, self._sought.known, self._stop)
+    return replace(answer, proof=Proof.SHARED_KEY)

@@ -78,10 +78,10 @@ class Attempt:
 class Proof(enum.Enum):
     """What shows that the answer came from the pod; a closed set."""
 
-    HOST_KEY = "host-key"
-    """A host key that was made in this very container."""
     CONNECTION = "connection"
     """A connection to the address was seen arriving in the pod."""
+    HOST_KEY = "host-key"
+    """A host key whose file was written in this very container, which was not seen connected."""
     SHARED_KEY = "shared-key"
     """A host key that other pods of the same image may have too: no proof which of them it is."""
     ACCEPTED = "accepted"
@@ -96,11 +96,11 @@ class Witness(Protocol):
         """Whether it sees connections at all."""
 
     @property
-    def peers_before(self) -> frozenset[str]:
-        """Who was connected before the search began."""
+    def peers_before(self) -> frozenset[str] | None:
+        """Who was connected a moment before the search began; None if that is long ago by now."""
 
     def is_own(self, key: HostKey) -> bool:
-        """Whether no other pod has this host key."""
+        """Whether this host key was made, or put, into the container after its start."""
 
     def peers(self) -> frozenset[str]:
         """Who is connected now.
@@ -139,12 +139,14 @@ class Answer:
 
     :param key: the one of the pod's host keys that the server proved to own in a key exchange; None
         where it was not asked for one.
+    :param at: the IP literal that answered; of a candidate that is a name, one of its addresses.
     """
 
     candidate: Candidate
     port: int
     key: HostKey | None
     proof: Proof = Proof.SHARED_KEY
+    at: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -15,6 +17,9 @@ from kubectl_nodeport.kube.pod import Container, Pod
 from kubectl_nodeport.kube.request import ForbiddenError, NotFoundError, Request
 from kubectl_nodeport.rule import service
 from kubectl_nodeport.ssh.known_hosts import HostKey
+
+# Younger than that, nobody else's connection is likely to have come and to go with ours.
+_FRESH_S = 1.0
 
 
 def choose_port(
@@ -66,13 +71,15 @@ def _container(pod: Pod, name: str | None) -> Container | None:
 class Look:
     """What the container said, and the session in which it can be asked who is connected.
 
-    It is a witness for address.probe.resolve.
+    It is a witness for address.probe.resolve. ``looked_s`` is when the container said it, on the
+    monotonic clock.
     """
 
     inside: Inside
     port: int
     container_started: datetime | None
     session: Session
+    looked_s: float
 
     @property
     def can_see(self) -> bool:
@@ -80,12 +87,12 @@ class Look:
         return self.port in (self.inside.listening or {})
 
     @property
-    def peers_before(self) -> frozenset[str]:
-        """Who was connected when the container was asked first."""
-        return self.inside.peers
+    def peers_before(self) -> frozenset[str] | None:
+        """Who was connected when the container was asked first; None if that was long ago."""
+        return self.inside.peers if time.monotonic() - self.looked_s < _FRESH_S else None
 
     def is_own(self, key: HostKey) -> bool:
-        """Whether the key was made after the container had started, so that no image brought it."""
+        """Whether the key was put there after the container had started: no image brought it."""
         made_s, started = self.inside.made_s.get(key), self.container_started
         # Both are cut to whole seconds; an image that is started has been there for more than one.
         return made_s is not None and started is not None and made_s >= started.timestamp()
@@ -93,20 +100,18 @@ class Look:
     def peers(self) -> frozenset[str]:
         """Who is connected to the port now.
 
-        :raises ExecError: the session broke off.
+        :raises NodeportError: the session broke off, or ended.
         """
         answer = self.session.ask(script.peers_of(self.port), until=script.END)
+        if answer.exit_code is not None:
+            raise NodeportError(
+                f"the shell in the container ended with {answer.exit_code}", hint="run it again"
+            )
         return script.parse_peers(answer.stdout)
 
     def at(self, port: int) -> Look:
-        """The same look at another port.
-
-        :raises ExecError: the session broke off.
-        """
-        if port == self.port:
-            return self
-        other = replace(self, port=port)
-        return replace(other, inside=replace(self.inside, peers=other.peers()))
+        """The same at another port; who was connected there before is not known."""
+        return self if port == self.port else replace(self, port=port, looked_s=-math.inf)
 
     def close(self) -> None:
         """End the session."""
@@ -134,7 +139,13 @@ def look_inside(edges: Edges, pod: Pod, container: Container, port: int, user: s
     except BaseException:
         session.close()
         raise
-    return Look(script.parse(said.stdout), port, container.started, session)
+    return Look(
+        inside=script.parse(said.stdout),
+        port=port,
+        container_started=container.started,
+        session=session,
+        looked_s=time.monotonic(),
+    )
 
 
 def check_listening(inside: Inside, pod: Pod, container: Container, port: int) -> None:

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from kubectl_nodeport.address import probe
-from kubectl_nodeport.address.arrival import arrives
+from kubectl_nodeport.address.arrival import Arrival, arrives
 from kubectl_nodeport.address.candidates import Candidate
+from kubectl_nodeport.address.knock import knock
 from kubectl_nodeport.address.resolution import (
     Budget,
     Progress,
@@ -25,6 +26,7 @@ from kubectl_nodeport.address.resolution import (
     Verdict,
 )
 from kubectl_nodeport.container.script import parse_peers
+from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.ssh.known_hosts import HostKey
 from tests.address import servers
 from tests.address.servers import Listener, Sshd
@@ -129,16 +131,32 @@ def test_twin_alone_is_no_answer(tmp_path: Path, pod: Sshd, backend: int, port: 
     assert attempt.outcome.fingerprint == pod.keys[0].fingerprint
 
 
-def test_own_key_needs_no_look(pod: Sshd, backend: int) -> None:
-    witness = Inside(backend, own=True)
+def test_own_key_is_the_proof_where_nobody_sees(pod: Sshd, backend: int) -> None:
+    witness = Inside(backend, own=True, can_see=False)
     found = resolve(pod, backend, witness, POD)
     assert found.answer is not None
     assert (found.answer.proof, witness.looks) == (Proof.HOST_KEY, [])
     assert pod.connections() == 1
 
 
+def test_own_key_may_be_a_copy(tmp_path: Path, pod: Sshd, port: int, backend: int) -> None:
+    """Put there by the container's start, and by that of others: it is looked all the same."""
+    with twin(tmp_path, port):
+        assert resolve(pod, port, Inside(backend, own=True), OTHER).answer is None
+
+
 def test_without_sight_the_key_is_all_there_is(pod: Sshd, backend: int) -> None:
     found = resolve(pod, backend, Inside(backend, can_see=False), POD)
+    assert found.answer is not None
+    assert found.answer.proof is Proof.SHARED_KEY
+
+
+def test_witness_that_is_not_heard_any_more(pod: Sshd, backend: int) -> None:
+    class Gone(Inside):
+        def peers(self) -> frozenset[str]:
+            raise NodeportError("the stream broke off", hint="again")
+
+    found = resolve(pod, backend, Gone(backend), POD)
     assert found.answer is not None
     assert found.answer.proof is Proof.SHARED_KEY
 
@@ -153,18 +171,58 @@ def test_sessions_of_others_are_no_arrival(tmp_path: Path, backend: int) -> None
         stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
         def peers(self) -> frozenset[str]:
-            if self.looks:
+            if len(self.looks) == 1:
                 self.stack.enter_context(socket.create_connection((POD, backend)))
             return super().peers()
 
     with twin(tmp_path, port), contextlib.ExitStack() as stack:
         stack.enter_context(socket.create_connection((POD, backend)))
-        assert not arrives(OTHER, port, Busy(backend, stack=stack))
+        assert arrives(OTHER, port, Busy(backend, stack=stack)) is Arrival.ELSEWHERE
 
 
-def test_what_cannot_be_connected_to_is_no_arrival(backend: int, port: int) -> None:
-    assert not arrives(POD, port, Inside(backend))
-    assert not arrives("no-such-name.invalid", port, Inside(backend))
+@pytest.mark.usefixtures("pod")
+def test_short_connection_of_a_stranger_is_no_arrival(tmp_path: Path, backend: int) -> None:
+    """As of a probe: it comes while ours is held, and goes with it."""
+    port = servers.free_port()
+
+    @dataclass
+    class Probed(Inside):
+        def peers(self) -> frozenset[str]:
+            if len(self.looks) != 2:
+                return super().peers()
+            time.sleep(0.4)
+            with socket.create_connection((POD, backend)):
+                return super().peers()
+
+    with twin(tmp_path, port):
+        assert arrives(OTHER, port, Probed(backend)) is Arrival.ELSEWHERE
+
+
+@pytest.mark.usefixtures("pod")
+def test_server_that_turns_one_connection_away(backend: int, port: int) -> None:
+    """OpenSSH drops some at random when there are many: no reason to believe that it is another."""
+    relay, turns = servers.forward(backend), iter([b"Exceeded MaxStartups\r\n", b""])
+
+    def serve(connection: socket.socket) -> None:
+        words = next(turns, None)
+        if words is None:
+            relay(connection)
+        else:
+            connection.sendall(words)
+
+    with Listener(FORWARDER, port, serve).running() as listener:
+        assert arrives(FORWARDER, port, Inside(backend)) is Arrival.HERE
+    assert len(listener.accepted_s) == 3
+
+
+def test_server_that_turns_all_away_proves_nothing(backend: int, port: int) -> None:
+    with Listener(FORWARDER, port, servers.close).running():
+        assert arrives(FORWARDER, port, Inside(backend)) is Arrival.UNKNOWN
+
+
+def test_what_cannot_be_connected_to_is_not_known(backend: int, port: int) -> None:
+    assert arrives(POD, port, Inside(backend)) is Arrival.UNKNOWN
+    assert arrives("no-such-name.invalid", port, Inside(backend)) is Arrival.UNKNOWN
 
 
 def test_late_arrival(pod: Sshd, backend: int, port: int) -> None:
@@ -172,15 +230,40 @@ def test_late_arrival(pod: Sshd, backend: int, port: int) -> None:
     relay = servers.forward(backend)
 
     def serve(connection: socket.socket) -> None:
-        time.sleep(0.3)
+        time.sleep(0.5)
         relay(connection)
 
     with Listener(FORWARDER, port, serve).running():
-        assert arrives(FORWARDER, port, Inside(backend))
+        assert arrives(FORWARDER, port, Inside(backend)) is Arrival.HERE
     ends_s = time.monotonic() + 5
     while not pod.connections() and time.monotonic() < ends_s:  # its log comes a moment later
         time.sleep(0.01)
-    assert pod.connections() == 1
+    assert pod.connections() <= 2
+
+
+def test_knocking_waits_until_nobody_else_knocks(backend: int, port: int) -> None:
+    """A connection to the right address must not stand in for one to another program's."""
+    server = Listener(POD, backend, servers.echo)
+    forwarder = Listener(FORWARDER, port, servers.forward(backend))
+    with server.running(), forwarder.running(), Listener(OTHER, port, servers.echo).running():
+        candidates = tuple(Candidate(address, "test") for address in (OTHER, FORWARDER))
+        found = knock(Sought(candidates, port, frozenset(), Inside(backend)), 10.0)
+    assert found.answer is not None
+    assert (found.answer.candidate.address, found.answer.proof) == (FORWARDER, Proof.CONNECTION)
+    assert [a.outcome.verdict for a in found.attempts] == [Verdict.OTHER_POD, Verdict.ANSWERED]
+
+
+def test_another_programs_port_is_not_the_last_word(backend: int, port: int) -> None:
+    """Further candidates are asked where those before were turned down."""
+    server = Listener(POD, backend, servers.echo)
+    forwarder = Listener(FORWARDER, port, servers.forward(backend))
+    with server.running(), forwarder.running(), Listener(OTHER, port, servers.echo).running():
+        further = [Candidate(OTHER, "again"), Candidate(FORWARDER, "more")]
+        first = (Candidate(OTHER, "test"),)
+        sought = Sought(first, port, frozenset(), Inside(backend), more=lambda: further)
+        found = knock(sought, 15.0)
+    assert found.answer is not None
+    assert found.answer.candidate.address == FORWARDER
 
 
 class TestMore:

@@ -25,7 +25,7 @@ def test_new() -> None:
         as_text(World().connect(), CONFIG)
         == f"""\
 service/nodeport-dev-ssh created: NodePort {PORT} leads to port 22 of pod/dev
-127.0.0.1:{PORT} answers with a host key that this pod alone has
+127.0.0.1:{PORT} answers with a host key that was made in this container
   ssh-ed25519 {FINGERPRINT}
 host/dev.default.docker-desktop created in ~/.ssh/config, user root
 
@@ -42,7 +42,7 @@ def test_unchanged() -> None:
         as_text(world.connect(), CONFIG)
         == f"""\
 service/nodeport-dev-ssh unchanged: NodePort {PORT} leads to port 22 of pod/dev
-127.0.0.1:{PORT} answers with a host key that this pod alone has
+127.0.0.1:{PORT} answers with a host key that was made in this container
   ssh-ed25519 {FINGERPRINT}
 host/dev.default.docker-desktop unchanged in ~/.ssh/config, user root
 nothing changed

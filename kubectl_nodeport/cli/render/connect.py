@@ -113,8 +113,8 @@ def _rule_lines(done: Connected) -> list[str]:
 
 
 _PROVES = {
-    Proof.HOST_KEY: "with a host key that this pod alone has",
     Proof.CONNECTION: "with a host key that the pod has, and connections there arrive in this pod",
+    Proof.HOST_KEY: "with a host key that was made in this container",
     Proof.SHARED_KEY: "with a host key that the pod has",
 }
 
