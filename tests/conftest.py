@@ -13,7 +13,7 @@ from tests.cluster.build import trixie_image
 from tests.cluster.cluster import Cluster, free_name
 from tests.cluster.laptop import Laptop
 from tests.cluster.namespace import Namespace
-from tests.cluster.node import KIND
+from tests.cluster.node import KIND, RANCHER_DESKTOP
 from tests.cluster.prepare import missing, reason_to_skip
 from tests.cluster.process import ClusterError
 
@@ -89,6 +89,12 @@ def ipv6_cluster(cluster: Cluster, pytestconfig: pytest.Config) -> Iterator[Clus
 def kind_cluster(cluster: Cluster, pytestconfig: pytest.Config) -> Iterator[Cluster]:
     """A cluster whose node is the one of Docker Desktop's kind mode; profiles come as usual."""
     yield from _another("kind", cluster, pytestconfig, identity=KIND)
+
+
+@pytest.fixture(scope="session")
+def lima_cluster(cluster: Cluster, pytestconfig: pytest.Config) -> Iterator[Cluster]:
+    """A cluster whose node is Rancher Desktop's, in a Lima machine; profiles come as usual."""
+    yield from _another("lima", cluster, pytestconfig, identity=RANCHER_DESKTOP)
 
 
 def _another(

@@ -42,6 +42,8 @@ class Identity:
 DOCKER_DESKTOP = Identity("docker-desktop")
 KIND = Identity("desktop-control-plane", "kind://docker/desktop/desktop-control-plane")
 """Docker Desktop's node in its kind mode."""
+RANCHER_DESKTOP = Identity("lima-rancher-desktop")
+"""Rancher Desktop's node, which is a Lima machine on macOS and Linux."""
 
 
 @dataclass(frozen=True, slots=True)

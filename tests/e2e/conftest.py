@@ -16,6 +16,8 @@ from tests.cluster.namespace import Namespace
 
 PROFILES = ("lan", "docker-desktop")
 ANSWERS_AT = {"lan": "192.168.65.3", "docker-desktop": "127.0.0.1"}
+SHORT = ("--timeout", "3s")
+"""For connect where nothing will ever answer, which it would wait for longer."""
 
 
 class Desk:
