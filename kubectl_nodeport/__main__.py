@@ -19,6 +19,8 @@ def main() -> None:
     if sys.argv[1:2] == ["__complete"]:
         del sys.argv[1]
         complete()
+    if sys.stdin is None:  # closed: else a connection would take its number, and be read from
+        os.open(os.devnull, os.O_RDONLY)
     # Started with a closed stdout or stderr, as a daemon may: what is printed goes nowhere.
     sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115 - open to the end
     sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115

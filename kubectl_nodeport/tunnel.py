@@ -7,6 +7,7 @@ not read from the other, so little is held: a read of each side, and what is not
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import threading
@@ -101,6 +102,8 @@ class _Carrying:
         self._wait = wait
         self._quiet_s = quiet_s
         self._source, self._sink = local.ends
+        # Two descriptors may be one socket, as inetd and socat hand it over.
+        self._is_one = self._source == self._sink or os.path.sameopenfile(*local.ends)
         # From the pod, and not written yet; nothing more is received as long as there is some.
         self._outgoing: list[memoryview] = []
         self._quiet_since: float | None = None  # None while there may be more to read here
@@ -108,7 +111,7 @@ class _Carrying:
     def run(self) -> None:
         while self._outgoing or not self._channel.is_ended:
             ready = self._wait(self._wanted(), self._timeout_s())
-            if self._is_reader_gone(ready.get(self._sink, 0)):
+            if self._is_reader_gone(ready.get(self._sink, 0), ready.get(self._source, 0)):
                 return
             try:
                 has_moved = self._move(ready)
@@ -141,13 +144,13 @@ class _Carrying:
         if self._channel.has_read and not self._outgoing:
             return 0
         timeout_s = self._channel.keep_alive()
-        if self._quiet_since is not None:
+        if self._quiet_since is not None and not self._outgoing:
             timeout_s = min(timeout_s, self._quiet_since + self._quiet_s - time.monotonic())
         return max(timeout_s, 0)
 
-    def _is_reader_gone(self, event: int) -> bool:
+    def _is_reader_gone(self, event: int, source_event: int) -> bool:
         """What a socket has sent before it was closed is read first."""
-        is_unread = self._source == self._sink and event & _IN
+        is_unread = self._is_one and self._quiet_since is None and source_event & _IN
         return bool(event & _GONE) and not is_unread
 
     def _move(self, ready: Mapping[int, int]) -> bool:
@@ -235,19 +238,19 @@ class Carried:
     """
 
     sock: socket.socket
-    failure: Callable[[], NodeportError | None]
+    failure: Callable[[], Exception | None]
 
 
 def as_socket(channel: Channel) -> Carried:
     """A connected socket; a thread that no exit waits for carries it until it is closed."""
     ours, theirs = socket.socketpair()
-    failures: list[NodeportError] = []
+    failures: list[Exception] = []
 
     def run() -> None:
         with theirs:
             try:
                 carry(channel, Socket(theirs))
-            except NodeportError as err:
+            except Exception as err:
                 failures.append(err)
 
     threading.Thread(target=run, daemon=True).start()

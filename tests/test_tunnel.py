@@ -405,7 +405,7 @@ def test_a_socket_tells_what_went_wrong() -> None:
             sock.settimeout(LIMIT_S)
             assert sock.recv(100) == b""
         failure = carried.failure()
-        assert failure is not None
+        assert isinstance(failure, ForwardError)
         assert "connection refused" in failure.message
 
 
@@ -550,3 +550,52 @@ def test_spdy_that_breaks_off(sent: bytes) -> None:
         both.end()
         assert ["broke off" in one.message for one in both.failure] == [True]
         os.close(both.stdin)
+
+
+@pytest.mark.parametrize("spdy", [False, True])
+def test_a_reader_that_stalls_costs_nothing(pair: object, spdy: bool) -> None:
+    """Whatever has ended meanwhile: waiting is waiting."""
+
+    def talk(peer: Peer) -> None:
+        if spdy:
+            peer.raw(frame(2, b"\0\0\0\x03\x01\x0f\x42\x40" + bytes(1_000_000)))
+        else:
+            peer.begin()
+            peer.send(0, bytes(1_000_000))
+            peer.raw(frame(8, b""))
+        peer.receive()
+
+    with channel_to(Talk(talk), pair, spdy=spdy) as channel:
+        both = Ends(channel, quiet_s=0.1)
+        os.close(both.stdin)
+        time.sleep(0.5)
+        before = time.process_time()
+        time.sleep(1.0)
+        assert time.process_time() - before < 0.5
+        assert both.read_all() == bytes(1_000_000)
+        both.end()
+
+
+def test_two_descriptors_that_are_one_socket(pair: object) -> None:
+    """As socat hands it over: what came before the other end closed is carried."""
+    received: list[bytes] = []
+    closed = threading.Event()
+
+    def talk(peer: Peer) -> None:
+        peer.begin()
+        while (found := peer.receive())[0] != 8:
+            received.append(found[1])
+        closed.set()
+
+    ours, theirs = socket.socketpair()
+    with channel_to(Talk(talk), pair) as channel, theirs:
+        with ours:
+            ours.sendall(b"x" * 100_000)
+        source, sink = os.dup(theirs.fileno()), os.dup(theirs.fileno())
+        try:
+            tunnel.carry(channel, ends.Pipes(source, sink), quiet_s=0.5)
+        finally:
+            os.close(source)
+            os.close(sink)
+        assert closed.wait(LIMIT_S)
+    assert sum(len(data) - 1 for data in received) == 100_000

@@ -8,20 +8,31 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from kubectl_nodeport.errors import NodeportError
+
 
 def own_words(
     argv0: str | None = None,
     environ: Mapping[str, str] = os.environ,
     executable: str = sys.executable,
+    version: tuple[int, ...] = tuple(sys.version_info[:2]),
 ) -> tuple[str, ...]:
     """The absolute path that it was started by, links unresolved, else Python and the module.
 
     The link of a plugin manager stays when the version behind it is replaced. kubectl starts a
     plugin by its path.
+
+    :raises NodeportError: it was started as a module, by a Python that would take another module of
+        that name from the folder in which ssh is run.
     """
     started = sys.argv[0] if argv0 is None else argv0
     found = shutil.which(started, path=environ.get("PATH")) if started else None
     path = Path(os.path.abspath(found)) if found else None  # noqa: PTH100 - resolve() follows links
     if path is not None and path.is_file() and path.name.startswith("kubectl-nodeport"):
         return (str(path),)
-    return (executable, "-m", "kubectl_nodeport")
+    if version < (3, 11):
+        raise NodeportError(
+            "a tunnel's entry has to name this program, which was started as a Python module",
+            hint="install it, and run kubectl-nodeport: pipx install kubectl-nodeport",
+        )
+    return (executable, "-P", "-m", "kubectl_nodeport")

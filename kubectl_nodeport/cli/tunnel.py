@@ -80,7 +80,9 @@ def carry(named: str | None, alias: str, *, verbosity: int) -> None:
 
 
 def _trace(line: str) -> None:
-    print(line, file=sys.stderr)
+    from kubectl_nodeport.cli.render.terminal import short
+
+    print(short(line), file=sys.stderr)
 
 
 def _edges(resolved: Connection, api: Api, hosts: ConfigFile, flags: Flags) -> Edges:

@@ -67,8 +67,6 @@ def target(text: str | None, options: Mapping[str, Any]) -> Target | None:
 
     :raises NodeportError: nothing is named and nobody can be asked, or what is named is no target.
     """
-    from kubectl_nodeport.cli import picker
-
     selector, user = options.get("selector"), options.get("ssh_user")
     if text is None and selector is None and picker.is_possible():
         return None

@@ -17,7 +17,7 @@ from kubectl_nodeport.commands.reach import (
 from kubectl_nodeport.commands.rules import CreationRefusedError, rule_for
 from kubectl_nodeport.commands.survey import ConnectRequest as ConnectRequest
 from kubectl_nodeport.commands.survey import Survey, goes_through_api, surveyed
-from kubectl_nodeport.commands.tunnelled import note_fall_back, prove_tunnel
+from kubectl_nodeport.commands.tunnelled import note_fall_back, note_left_open, prove_tunnel
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.pod import Container, Pod
 from kubectl_nodeport.rule.rule import Exposed
@@ -100,6 +100,8 @@ def _through_api(seen: Survey, failure: NodeportError | None = None) -> Connecte
     if failure is not None:
         note_fall_back(seen, failure)
         attempts = failure.attempts if isinstance(failure, UnreachedError) else ()
+    else:
+        note_left_open(seen)
     return _written(seen, Way(key=key, attempts=attempts), seen.alias)
 
 
@@ -128,19 +130,30 @@ def _rehearsed(seen: Survey) -> Connected:
 
 def _expected_way(seen: Survey) -> tuple[Way, str]:
     """The way that a run would take as far as that can be known, and the HostName."""
-    expected = seen.expected
-    if expected is None:
-        failure = seen.refused
-        key = prove_tunnel(seen, failure)
-        if failure is not None:
-            note_fall_back(seen, failure)
-        return Way(key=key), seen.alias
+    expected, failure = seen.expected, seen.refused
+    if expected is None or seen.standing is None:
+        return _expected_tunnel(seen, failure)
     place = place_of(seen)
-    if seen.standing is None or seen.standing.exposed is None:
+    if seen.standing.exposed is None:
+        check_exposure(seen, ask=False)
         return Way(expected), most_promising(seen.edges, place, expected)
-    found = find_address(seen.edges, place, expected)
+    try:
+        found = find_address(seen.edges, place, expected)
+    except UnreachedError as unreached:
+        if not seen.request.may_fall_back:
+            raise
+        return _expected_tunnel(seen, unreached)
     way = Way(expected, found.answer, found.answer.key, found.attempts)
     return way, found.answer.candidate.address
+
+
+def _expected_tunnel(seen: Survey, failure: NodeportError | None) -> tuple[Way, str]:
+    key = prove_tunnel(seen, failure)
+    if failure is not None:
+        note_fall_back(seen, failure)
+    else:
+        note_left_open(seen)
+    return Way(key=key), seen.alias
 
 
 def _entry(seen: Survey, way: Way, hostname: str) -> HostEntry:
@@ -148,6 +161,9 @@ def _entry(seen: Survey, way: Way, hostname: str) -> HostEntry:
     before, request, edges = seen.before, seen.request, seen.edges
     rule, exposed = seen.wanted.rule, way.exposed
     origin = origin_of(rule, edges, exposed, seen.pod.uid)
+    if before is not None and exposed is None and _still_stands(seen, before):
+        was = before.origin  # whoever removes the entry has to know of its rule
+        origin = replace(origin, service=was.service, creation=was.creation)
     if before is not None and before.origin.creation == origin.creation:
         origin = replace(origin, made_rule=before.origin.made_rule)
     return HostEntry(
@@ -160,6 +176,14 @@ def _entry(seen: Survey, way: Way, hostname: str) -> HostEntry:
         origin=origin,
         program=() if exposed else edges.program(),
     )
+
+
+def _still_stands(seen: Survey, before: HostEntry) -> bool:
+    """Whether the rule of an earlier run is still there, as far as this one has looked."""
+    if seen.standing is None:
+        return True
+    exposed = seen.standing.exposed
+    return exposed is not None and exposed.id == before.origin.creation
 
 
 def _connected(seen: Survey, way: Way, entry: HostEntry, change: str) -> Connected:

@@ -18,8 +18,14 @@ _TRUE = "true"
 def refuse_secrets(flags: Flags) -> None:
     """A tunnel asks again later, and what it asks with would have to stand in the entry.
 
-    :raises NodeportError: a token was given.
+    :raises NodeportError: a token was given, or a password in the server's URL.
     """
+    if _holds_password(flags.server or ""):
+        raise NodeportError(
+            "--server with a login in it cannot be given for a tunnel: secrets cannot go with the "
+            "entry",
+            hint="put the login into the kubeconfig: kubectl config set-credentials NAME",
+        )
     if flags.token:
         raise NodeportError(
             "--token cannot be given for a tunnel: secrets cannot go with the entry",
@@ -30,13 +36,14 @@ def refuse_secrets(flags: Flags) -> None:
 def kept_flags(flags: Flags) -> tuple[tuple[str, str], ...]:
     """The flags that an entry's origin keeps, in the order of kube.config.Flags; paths absolute.
 
-    A token is never kept.
+    A token is never kept, nor a server's URL with a login in it.
     """
     return tuple(
         (field.name, _text(field.name, value))
         for field in fields(Flags)
         if field.name in FLAGS
         for value in _values(getattr(flags, field.name))
+        if not (field.name == "server" and _holds_password(value))
     )
 
 
@@ -65,6 +72,11 @@ def environment_of(origin: Origin, environ: Mapping[str, str]) -> dict[str, str]
         path = environ.get("PATH", "")
         changed["PATH"] = f"{path}{os.pathsep if path else ''}{origin.plugin_folder}"
     return changed
+
+
+def _holds_password(url: str) -> bool:
+    """Whether there is anything before the host."""
+    return "@" in url.rpartition("://")[2].partition("/")[0]
 
 
 def _values(value: object) -> tuple[Any, ...]:

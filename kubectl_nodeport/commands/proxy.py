@@ -10,6 +10,7 @@ from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.config import Connection
 from kubectl_nodeport.kube.request import Json, Request
 from kubectl_nodeport.ssh.entry import HostEntry
+from kubectl_nodeport.ssh.origin import Origin
 
 if TYPE_CHECKING:  # a login waits for every import, and most need neither
     from kubectl_nodeport.commands.edges import Edges
@@ -87,17 +88,37 @@ def _pod_of(entry: HostEntry, edges: Edges) -> Pod:
 
 
 def _port_behind(entry: HostEntry, api: Api, pod: Pod | None) -> int:
-    """The pod's port that the entry's NodePort leads to."""
+    """The pod's port that the entry's NodePort leads to.
+
+    :raises NodeportError: the rule leads elsewhere by now.
+    """
     origin = entry.origin
     request = Request(
         *("get", "services", "read the rule"),
         name=origin.service,
         namespace=origin.namespace,
     )
-    ports = (api.send(request).get("spec") or {}).get("ports") or [] if origin.service else []
-    for port in ports:
+    ports = (api.send(request).get("spec") or {}).get("ports") if origin.service else []
+    for port in ports if isinstance(ports, list) else []:
         if isinstance(port, dict) and port.get("nodePort") == entry.port:
-            target = port.get("targetPort")
+            target = port.get("targetPort", port.get("port"))
             if isinstance(target, int) and 1 <= target <= 65535:
                 return target
-    return pod.ssh_port() if pod else 22
+            return _named_port(origin, api, pod, str(target))
+    raise NodeportError(
+        f"the rule behind {entry.alias} has no NodePort {entry.port} any more",
+        hint=f"kubectl nodeport connect {origin.target} -n {origin.namespace} repairs the entry",
+    )
+
+
+def _named_port(origin: Origin, api: Api, pod: Pod | None, name: str) -> int:
+    from kubectl_nodeport.commands.look import port_number
+    from kubectl_nodeport.kube.pod import Pod as AnyPod
+
+    if pod is None:
+        pod_name = origin.target.partition("/")[2]
+        request = Request(
+            *("get", "pods", "read the pod"), name=pod_name, namespace=origin.namespace
+        )
+        pod = AnyPod.of(api.send(request))
+    return port_number(pod, name, "TCP")

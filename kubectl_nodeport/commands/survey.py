@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -113,7 +113,7 @@ class Survey:
         return self.standing.exposed or planned(self.wanted, self.standing)
 
 
-@contextmanager
+@contextlib.contextmanager
 def surveyed(request: ConnectRequest, edges: Edges) -> Iterator[Survey]:
     """Look at the pod, its container, its rule and its node; the container can be asked meanwhile.
 
@@ -131,15 +131,10 @@ def surveyed(request: ConnectRequest, edges: Edges) -> Iterator[Survey]:
     alias, before = choose_alias(wanted.rule, edges, request.host)
     user = request.target.user or (before.user if before else None)
     looking = background.start(lambda: look_inside(edges, pod, container, port, user))
-    try:
-        rule = (
-            _Rule() if goes_through_api(request, before) else _look_for_rule(request, edges, wanted)
-        )
-    except BaseException:
-        background.start(lambda: looking().close())
-        raise
-    look = looking()
-    try:
+    with _seen(looking) as look_of:
+        no_rule = goes_through_api(request, before)
+        rule = _Rule() if no_rule else _look_for_rule(request, edges, wanted)
+        look = look_of()
         check_listening(look.inside, pod, container, port)
         yield Survey(
             request=request,
@@ -153,8 +148,15 @@ def surveyed(request: ConnectRequest, edges: Edges) -> Iterator[Survey]:
             refused=rule.refused,
             node=rule.node,
         )
+
+
+@contextlib.contextmanager
+def _seen(looking: Callable[[], Look]) -> Iterator[Callable[[], Look]]:
+    """The look that was begun; it is closed at the end, without being waited for."""
+    try:
+        yield looking
     finally:
-        look.close()
+        background.start(lambda: looking().close())
 
 
 @dataclass(frozen=True, slots=True)

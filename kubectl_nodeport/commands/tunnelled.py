@@ -16,6 +16,7 @@ def prove_tunnel(seen: Survey, failure: NodeportError | None) -> HostKey:
     pod, port = seen.pod, seen.wanted.rule.port
     known = frozenset(seen.look.inside.host_keys)
     try:
+        seen.edges.program()  # what an entry must not hold is refused before all else
         return seen.edges.tunnel(pod.namespace, pod.name, port, known)
     except NodeportError as err:
         if failure is None:
@@ -42,3 +43,17 @@ def note_fall_back(seen: Survey, failure: NodeportError) -> None:
     else:
         what = f"service {standing.service}, which others made, stays open"
     notes.append(f"the host goes through the API server instead; {what}")
+
+
+def note_left_open(seen: Survey) -> None:
+    """Tell of the NodePort by which the host was reached so far, and is not any more."""
+    before = seen.before
+    if before is None or before.is_tunnel or not before.origin.service:
+        return
+    rule = seen.wanted.rule
+    seen.edges.notes.append(
+        f"service {before.origin.service} stays open; remove it with: kubectl nodeport delete "
+        f"{rule.typed} --name {rule.name} -n {rule.namespace}"
+        if before.origin.creation
+        else f"service {before.origin.service}, which others made, stays open"
+    )

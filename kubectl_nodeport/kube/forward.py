@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import ssl
 import time
 from collections import deque
@@ -22,8 +23,6 @@ from kubectl_nodeport.kube import frames, spdy
 from kubectl_nodeport.kube.request import Request
 
 if TYPE_CHECKING:
-    import socket
-
     from kubectl_nodeport.kube.client import Api
     from kubectl_nodeport.limited_socket import LimitedSocket
 
@@ -73,6 +72,12 @@ def open_channel(
     opened = api.open_websocket(request, _SPDY, _CHANNELS)
     # Nothing was read beyond the handshake; from here on frames are read without the library.
     limited, opened.sock = cast("LimitedSocket", opened.sock), None
+    if not isinstance(limited.released(), socket.socket):  # urllib3's TLS within TLS
+        limited.close()
+        raise ForwardError(
+            f"pod {pod} cannot be reached through an https:// proxy",
+            hint="give the proxy an http:// URL, or --via nodeport",
+        )
     is_spdy = str(opened.subprotocol).lower() == _SPDY.lower()
     return Channel(
         limited.released(),
@@ -179,9 +184,11 @@ class Channel:
 
     def keep_alive(self) -> float:
         """Do what is due: send a PING, or end; the seconds to the next call."""
+        if self.is_ended:
+            return self._ping_after_s
         if self._data_ended_at is not None:
             wait_s = self._data_ended_at + _ERROR_WITHIN_S - time.monotonic()
-            if wait_s <= 0 and not self.is_ended:
+            if wait_s <= 0:
                 self._end()
             return max(wait_s, 0.0)
         left_s = self._sent_at + self._ping_after_s - time.monotonic()

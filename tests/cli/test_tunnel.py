@@ -11,6 +11,7 @@ import pytest
 
 from kubectl_nodeport.cli.program import own_words
 from kubectl_nodeport.cli.tunnel import words_of
+from kubectl_nodeport.errors import NodeportError
 
 ROOT = Path(__file__).parents[2]
 
@@ -75,11 +76,11 @@ def test_own_words(tmp_path: Path) -> None:
     program.chmod(0o755)
     link = tmp_path / "kubectl-nodeport"
     link.symlink_to(program)
-    module = ("/usr/bin/python3", "-m", "kubectl_nodeport")
+    module = ("/usr/bin/python3", "-P", "-m", "kubectl_nodeport")
     environ = {"PATH": str(tmp_path)}
 
     def words(argv0: str) -> tuple[str, ...]:
-        return own_words(argv0, environ, "/usr/bin/python3")
+        return own_words(argv0, environ, "/usr/bin/python3", (3, 11))
 
     assert words(str(link)) == (str(link),)
     assert words("kubectl-nodeport") == (str(link),)
@@ -88,3 +89,5 @@ def test_own_words(tmp_path: Path) -> None:
     assert words(str(ROOT / "kubectl_nodeport" / "__main__.py")) == module
     program.chmod(0o644)
     assert words(str(link)) == module
+    with pytest.raises(NodeportError, match="started as a Python module"):
+        own_words("kubectl-other", environ, "/usr/bin/python3", (3, 10))

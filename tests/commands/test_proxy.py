@@ -8,7 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from kubectl_nodeport.commands.kept_flags import environment_of, flags_of, kept_flags
+from kubectl_nodeport.commands.kept_flags import (
+    environment_of,
+    flags_of,
+    kept_flags,
+    refuse_secrets,
+)
 from kubectl_nodeport.commands.proxy import Destination, destination, entry_named
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.config import Flags
@@ -44,7 +49,26 @@ def test_a_node_ports_entry_leads_to_the_port_behind_it() -> None:
     world = World()
     world.api.objects["services", "default", "np-dev-ssh"] = SERVICE
     assert led(entry(origin=HERE), world).port == 23
-    assert led(entry(origin=replace(HERE, service="")), world).port == 22
+
+
+def test_a_node_port_behind_a_named_port() -> None:
+    world = World()
+    ports = [{"port": 22, "targetPort": "ssh", "nodePort": 31380}]
+    world.api.objects["services", "default", "np-dev-ssh"] = {**SERVICE, "spec": {"ports": ports}}
+    declared = [{"name": "ssh", "containerPort": 2022}]
+    world.api.add(make.pod("dev", containers=[{"name": "a", "ports": declared}]))
+    assert led(entry(origin=HERE), world).port == 2022
+
+
+@pytest.mark.parametrize("service", ["", "np-dev-ssh"])
+def test_a_rule_that_has_changed_is_an_error(service: str) -> None:
+    """Not another port by guess."""
+    world = World()
+    changed = {**SERVICE, "spec": {"ports": [{"port": 22, "targetPort": 22, "nodePort": 30001}]}}
+    world.api.objects["services", "default", "np-dev-ssh"] = changed
+    with pytest.raises(NodeportError, match="any more") as caught:
+        led(entry(origin=replace(HERE, service=service)), world)
+    assert "kubectl nodeport connect pod/dev" in caught.value.hint
 
 
 def test_another_cluster_is_not_asked() -> None:
@@ -86,8 +110,19 @@ def test_what_belongs_to_the_run_is_not_kept() -> None:
 
 def test_a_token_is_refused() -> None:
     with pytest.raises(NodeportError, match="secrets cannot go with the entry") as caught:
-        kept_flags(Flags(token="t0ken"))
+        refuse_secrets(Flags(token="t0ken"))
     assert "t0ken" not in caught.value.message + caught.value.hint
+    assert kept_flags(Flags(token="t0ken", cluster="c")) == (("cluster", "c"),)
+
+
+@pytest.mark.parametrize("server", ["https://me:s3cret@api:6443/x", "me@api", "https://t0ken@api"])
+def test_a_login_in_the_servers_url_is_refused(server: str) -> None:
+    with pytest.raises(NodeportError, match="secrets cannot go with the entry") as caught:
+        refuse_secrets(Flags(server=server))
+    assert "s3cret" not in caught.value.message + caught.value.hint
+    assert kept_flags(Flags(server=server, cluster="c")) == (("cluster", "c"),)
+    refuse_secrets(Flags(server="https://api/a@b"))
+    assert kept_flags(Flags(server="https://api/a@b")) == (("server", "https://api/a@b"),)
 
 
 def test_the_kubeconfigs_and_the_plugins_folder() -> None:

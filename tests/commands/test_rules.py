@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from kubectl_nodeport.commands.rules import make_rule
+from kubectl_nodeport.commands.rules import CreationRefusedError, make_rule
 from kubectl_nodeport.commands.standing import Wanted, find_rule
 from kubectl_nodeport.commands.withdraw import withdraw
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.pod import Pod
-from kubectl_nodeport.kube.request import ForbiddenError, InvalidError, Json, Request
+from kubectl_nodeport.kube.request import Json, Request
 from kubectl_nodeport.rule.binding import bind
 from kubectl_nodeport.rule.rule import Exposed, Rule
 from tests.commands.fake_api import FakeApi, unreachable
@@ -158,7 +158,7 @@ class TestNodePort:
     def test_other_refusals_of_a_field_are_errors_at_once(self) -> None:
         api = FakeApi(make.pod("dev"))
         api.refused["create services"] = (422, "Invalid", "spec.ipFamilyPolicy: Invalid value")
-        assert isinstance(failure(api), InvalidError)
+        assert isinstance(failure(api), CreationRefusedError)
         assert api.log == ["list services", "create services"]
 
     def test_no_port_left(self) -> None:
@@ -447,7 +447,7 @@ class TestRights:
         api = FakeApi(make.pod("dev"))
         api.refused["create services"] = (403, "Forbidden", message)
         told = failure(api)
-        assert isinstance(told, ForbiddenError)
+        assert isinstance(told, CreationRefusedError)
         assert message in told.message
         assert api.log == ["list services", "create services"]
 
