@@ -83,6 +83,7 @@ class Course:
         self.due_s = now_s + self._pause_s(outcome.verdict, now_s) * sharing
         before = self.outcome
         if before is not None and outcome.verdict is Verdict.TIMED_OUT:
+            self._told_s = now_s if before.verdict is Verdict.TIMED_OUT else self._told_s
             return False
         self.outcome, self._told_s = outcome, now_s
         if before is None or (before.verdict, before.fingerprint) != (

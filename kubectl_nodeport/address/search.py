@@ -64,6 +64,7 @@ class Search:
         self._sought, self._budget, self._progress, self._ask = sought, budget, progress, ask
         self._started_s = time.monotonic()
         self._courses = [Course(candidate, self._started_s) for candidate in sought.candidates]
+        self._more_s = min(budget.more_s, budget.timeout_s / 2)
         self._more_asked = False
         self._next_new_s = self._started_s
         self._answer: tuple[int, Answer] | None = None
@@ -116,7 +117,7 @@ class Search:
     def _is_more_wanted(self) -> bool:
         if self._more_asked or self._answer is not None:
             return False
-        return not self._courses or self._waited_s() >= self._budget.more_s
+        return not self._courses or self._waited_s() >= self._more_s
 
     def _ask_for_more(self) -> None:
         self._more_asked = True
@@ -157,7 +158,7 @@ class Search:
         if self._answer is not None:
             end_s = self._grace_end_s
         elif not self._more_asked:
-            end_s = min(end_s, self._started_s + self._budget.more_s)
+            end_s = min(end_s, self._started_s + self._more_s)
         if len(self._threads) < _AT_ONCE:
             end_s = min([end_s, *(due_s for due_s, _ in self._waiting())])
         return min(max(0.001, end_s - time.monotonic()), 0.25)

@@ -200,13 +200,16 @@ def _no_answer(
     """Why there is no address: each candidate with its failure, and what may mend it."""
     rule, port, pod = exposed.rule, exposed.node_port, place.pod
     verdicts = {attempt.outcome.verdict for attempt in attempts}
-    if Verdict.NOT_SSH in verdicts:
+    of_pod = {a.outcome.verdict for a in attempts if _speaks_for_the_pod(a, place, facts)}
+    unheard = f"NodePort {port} of pod {pod.name} is open, but answers at no address from here"
+    hint = remedy_for(facts, port, (rule.namespace, exposed.service), attempts)
+    if Verdict.NOT_SSH in of_pod:
         what = f"port {rule.port} of pod {pod.name} is open, but no ssh server is behind it"
         hint = "start an ssh server in the pod, or say where it listens with --port"
     elif Verdict.OTHER_POD in verdicts:
         what = f"what answers at NodePort {port} has pod {pod.name}'s host key and is another"
         hint = "another cluster may have that port on this machine: take another, with --node-port"
-    elif Verdict.OTHER_KEY in verdicts:
+    elif Verdict.OTHER_KEY in of_pod:
         fingerprints = ", ".join(key.fingerprint for key in place.host_keys)
         what = (
             f"what answers at NodePort {port} is not pod {pod.name}: its host key is another's "
@@ -214,12 +217,19 @@ def _no_answer(
         )
         hint = (
             "the ssh server may still hold a key that was replaced on disk: restart it; "
-            "or another server holds the port here"
+            "or another server holds the port here: take another, with --node-port"
         )
+    elif verdicts & {Verdict.NOT_SSH, Verdict.OTHER_KEY}:
+        what = f"{unheard}; another program holds port {port} of this machine"
     else:
-        what = f"NodePort {port} of pod {pod.name} is open, but answers at no address from here"
-        hint = remedy_for(facts, port, (rule.namespace, exposed.service), attempts)
+        what = unheard
     return UnreachedError(f"{what}; {tried(attempts)}", hint=hint, attempts=attempts)
+
+
+def _speaks_for_the_pod(attempt: Attempt, place: Place, facts: AddressFacts) -> bool:
+    """Whether what answers there is the NodePort, and no other program of this machine."""
+    is_here = attempt.candidate.address == "127.0.0.1" and place.pinned is None
+    return not is_here or waits_for_forwarder(environment(facts))
 
 
 def tried(attempts: Sequence[Attempt]) -> str:

@@ -6,6 +6,7 @@ as JSON through its HTTP client alone; who asks and by which way is in login.py.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import itertools
 import socket
@@ -51,6 +52,10 @@ _READS = ("get", "list", "watch")
 T = TypeVar("T")
 Headers = Sequence[tuple[str, str]]
 
+_HUNG_UP = (
+    *(ConnectionError, ssl.SSLError, urllib3.exceptions.HTTPError),
+    websocket.WebSocketConnectionClosedException,
+)
 _FAULTS = (
     *(TimeoutError, OSError),
     *(urllib3.exceptions.HTTPError, websocket.WebSocketException),
@@ -207,16 +212,24 @@ class Api:
         self._prepared = background.start(partial(self._login.open_socket, self._timeout_s))
 
     def _upgrade(self, request: Request, subprotocols: Sequence[str]) -> websocket.WebSocket:
+        prepared, self._prepared = self._prepared, None
+        if prepared is not None:
+            # One that has waited for its request may be closed by now.
+            with contextlib.suppress(*_HUNG_UP):
+                return self._upgraded(prepared(), request, subprotocols)
+        sock = self._login.open_socket(self._timeout_s)
+        return self._upgraded(sock, request, subprotocols)
+
+    def _upgraded(
+        self, sock: socket.socket, request: Request, subprotocols: Sequence[str]
+    ) -> websocket.WebSocket:
         login = self._login.headers()
         stream = websocket.WebSocket()
-        prepared, self._prepared = self._prepared, None
-        sock = prepared() if prepared else self._login.open_socket(self._timeout_s)
-        opened = LimitedSocket(sock, _LARGEST_STREAM)
         try:
             stream.connect(
                 "ws" + self._connection.server.removeprefix("http") + request.path,
                 # The library knows a socket by what it can do, not by its class.
-                socket=cast("socket.socket", opened),
+                socket=cast("socket.socket", LimitedSocket(sock, _LARGEST_STREAM)),
                 header=[f"{key}: {value}" for key, value in login],
                 subprotocols=list(subprotocols),
                 suppress_origin=True,

@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import signal
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -581,6 +582,36 @@ class TestTunnel:
         )
         assert done.entry.is_tunnel
 
+    def test_node_port_of_an_earlier_run_is_named_and_kept_in_mind(self) -> None:
+        """Whoever removes the entry has to know of the rule."""
+        world = World()
+        first = world.connect().entry.origin
+        done = world.connect(via="tunnel")
+        (note,) = done.notes
+        assert note.startswith(
+            f"service {NAME} stays open; remove it with: kubectl nodeport delete"
+        )
+        origin = done.entry.origin
+        assert (origin.service, origin.creation) == (first.service, first.creation)
+        assert origin.made_rule
+
+    def test_secrets_and_no_address_are_told_together(self) -> None:
+        world = World()
+        world.resolve.open.clear()
+        world.secret = True
+        told = failure(world, via="auto")
+        assert "answers at no address from here; tried 127.0.0.1" in told.message
+        assert told.message.endswith("; and through the API server: no secrets")
+        assert is_clean(world.api)
+
+    def test_dry_run_tells_what_a_run_does(self) -> None:
+        world = World()
+        world.connect()
+        world.resolve.open.clear()
+        done = world.connect(dry_run=True)
+        assert (done.entry.is_tunnel, done.entry_change) == (True, "updated")
+        assert "through the API server instead" in done.notes[-1]
+
     def test_entry_that_goes_that_way_stays_so(self) -> None:
         """Until a NodePort is asked for."""
         world = World()
@@ -692,17 +723,41 @@ class TestAddresses:
         world.resolve.seen = lambda: self.assert_open(world)
         world.connect()
         (session,) = world.exec.sessions
+        ends_s = time.monotonic() + 5
+        while not session.closed and time.monotonic() < ends_s:
+            time.sleep(0.01)
         assert session.closed
 
     @staticmethod
     def assert_open(world: World) -> None:
         assert [session.closed for session in world.exec.sessions] == [False]
 
-    def test_session_is_closed_after_a_failure(self) -> None:
+    @pytest.mark.parametrize("step", ["address", "rule"])
+    def test_session_is_closed_after_a_failure(self, step: str) -> None:
         world = World()
-        world.resolve.open.clear()
+        if step == "address":
+            world.resolve.open.clear()
+        else:
+            world.api.forbid("list", "services")
         failure(world)
-        assert [session.closed for session in world.exec.sessions] == [True]
+        ends_s = time.monotonic() + 5
+        while not all(session.closed for session in world.exec.sessions):
+            assert time.monotonic() < ends_s
+            time.sleep(0.01)
+        assert len(world.exec.sessions) == 1
+
+    def test_another_program_here_is_not_blamed_on_the_pod(self) -> None:
+        plain = copy.deepcopy(NODE)
+        plain["status"]["nodeInfo"] = {"osImage": "Ubuntu"}
+        world = World(FakeApi(make.pod("dev"), plain))
+        world.connection = make.connection(context="lab")
+        world.resolve.open.clear()
+        world.resolve.verdict = Verdict.TIMED_OUT
+        world.resolve.verdicts = {"127.0.0.1": Verdict.NOT_SSH}
+        told = failure(world)
+        assert "another program holds port" in told.message
+        assert "no ssh server is behind it" not in told.message
+        assert "firewall" in told.hint
 
 
 class TestExposure:
@@ -724,6 +779,14 @@ class TestExposure:
         assert rule(world.connect()).made_now
         assert "takes passwords. Open it?" in world.asked[0]
         assert world.connect().entry_change == "unchanged", "what stands is not asked about"
+
+    def test_dry_run(self) -> None:
+        world = World(FakeApi(make.pod("dev"), PUBLIC_NODE), with_passwords("yes"))
+        assert "so none was opened" in failure(world, via="auto", dry_run=True).message
+        world.answers = []
+        done = world.connect(dry_run=True)
+        assert "it would be asked whether to open it" in done.notes[0]
+        assert world.asked == []
 
     def test_declined(self) -> None:
         world = World(FakeApi(make.pod("dev"), PUBLIC_NODE), with_passwords("yes"))

@@ -121,6 +121,7 @@ class FakeResolve:
 
     open: set[str] = field(default_factory=lambda: {"127.0.0.1", "192.168.5.82"})
     verdict: Verdict = Verdict.REFUSED
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
     proof: Proof = Proof.HOST_KEY
     error: BaseException | None = None
     calls: list[tuple[tuple[str, ...], int, float]] = field(default_factory=list)
@@ -146,7 +147,8 @@ class FakeResolve:
                 answer = Answer(candidate, sought.port, min(sought.known, key=repr), self.proof)
                 attempts.append(Attempt(candidate, Outcome(Verdict.ANSWERED, "answered")))
                 return Resolution(answer, tuple(attempts))
-            attempts.append(Attempt(candidate, Outcome(self.verdict, self.verdict.value)))
+            verdict = self.verdicts.get(candidate.address, self.verdict)
+            attempts.append(Attempt(candidate, Outcome(verdict, verdict.value)))
         return Resolution(None, tuple(attempts))
 
 
@@ -199,6 +201,7 @@ class World:
     knock: FakeKnock = field(default_factory=FakeKnock)
     tunnel: FakeTunnel = field(default_factory=FakeTunnel)
     beyond_loopback: str | None = None
+    secret: bool = False
     answers: list[bool] | None = None
     asked: list[str] = field(default_factory=list)
     connection: Connection = field(
@@ -218,12 +221,17 @@ class World:
             hosts=self.hosts,
             local=LocalFacts("linux"),
             tunnel=self.tunnel,
-            program=lambda: ("/opt/kubectl-nodeport", "proxy"),
+            program=self._program,
             beyond_loopback=lambda _port, _towards: self.beyond_loopback,
             confirm=None if self.answers is None else self._confirm,
             notes=self.notes,
             tell=self.said.append,
         )
+
+    def _program(self) -> tuple[str, ...]:
+        if self.secret:
+            raise NodeportError("no secrets", hint="leave them out")
+        return "/opt/kubectl-nodeport", "proxy"
 
     def _confirm(self, question: str) -> bool:
         assert self.answers is not None

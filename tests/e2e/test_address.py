@@ -39,13 +39,15 @@ def test_service_of_others(anywhere: Desk) -> None:
     assert desk.nodeport("address", "pod/mysql", "-o", "name").stdout == f"{where}\n"
 
 
-def test_rule_by_its_host_key(desk: Desk) -> None:
+def test_rule(desk: Desk) -> None:
     desk.ns.pod("dev", host_keys="own")
     port = desk.connect("dev")["port"]
     done = desk.nodeport("address", "dev", "-o", "json")
     (item,) = json.loads(done.stdout)["items"]
     assert (item["status"]["address"], item["spec"]["nodePort"]) == ("127.0.0.1", port)
-    assert item["status"]["proof"] == "host-key"
+    assert item["status"]["proof"] == "connection"
+    (answered,) = [c for c in item["status"]["candidates"] if c["result"] == "answered"]
+    assert "host key SHA256:" in answered["detail"]
 
 
 def test_another_programs_port_is_no_answer(desk: Desk) -> None:

@@ -192,7 +192,7 @@ def test_key_mismatch(desk: Desk) -> None:
         f"{re.escape(FORWARDS)}; {re.escape(NODE_IS_SILENT)}; and through the API server: "
         r"another ssh server answers, its host key is SHA256:\2",
         r"the ssh server may still hold a key that was replaced on disk: restart it; "
-        r"or another server holds the port here",
+        r"or another server holds the port here: take another, with --node-port",
     )
     assert re.fullmatch(expected, told), told
 
