@@ -165,7 +165,8 @@ def _lost_hosts(edges: Edges, name: str, creation: str) -> Iterator[str]:
         return
     for entry in entries:
         at = entry.origin
-        if (at.cluster, at.namespace, at.service, at.creation) == wanted:
+        is_there = (at.cluster, at.namespace, at.service, at.creation) == wanted
+        if is_there and not entry.is_tunnel:
             yield (
                 f"the host {entry.alias} leads nowhere now; "
                 "kubectl nodeport connect makes its rule again"

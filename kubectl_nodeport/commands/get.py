@@ -124,9 +124,10 @@ def _hosts(edges: Edges) -> tuple[Host, ...]:
         return ()
     cluster = edges.connection.identity
     return tuple(
-        Host(one.alias, one.hostname, at.namespace, at.service, at.creation)
+        Host(one.alias, address, at.namespace, at.service, at.creation)
         for one in entries
         if (at := one.origin).cluster == cluster and at.service
+        for address in ["" if one.is_tunnel else one.hostname]
     )
 
 

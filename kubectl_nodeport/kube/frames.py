@@ -8,6 +8,7 @@ here a message is passed on piece by piece, so that its length is no matter for 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,9 +16,6 @@ BINARY, CLOSE, PING, PONG = 2, 8, 9, 10
 _CONTINUED, _TEXT = 0, 1
 _CONTROL = 8
 _LARGEST_CONTROL = 125
-
-# For each byte of a key, every byte as that one masks it.
-_MASKED = [bytes(byte ^ key for byte in range(256)) for key in range(256)]
 
 
 class NotWebsocketError(ValueError):
@@ -41,6 +39,12 @@ class Control:
     data: bytes
 
 
+@functools.cache
+def _masked(key: int) -> bytes:
+    """Every byte as a key's byte masks it; made when asked for, as a connection needs a few."""
+    return bytes(byte ^ key for byte in range(256))
+
+
 def frame(opcode: int, data: bytes, key: bytes) -> bytes:
     """One whole frame as a client sends it: masked.
 
@@ -54,11 +58,11 @@ def frame(opcode: int, data: bytes, key: bytes) -> bytes:
     else:
         head = bytes((0x80 | opcode, 0x80 | 127)) + size.to_bytes(8, "big")
     if key.count(key[0]) == len(key):
-        return b"".join((head, key, data.translate(_MASKED[key[0]])))
+        return b"".join((head, key, data.translate(_masked(key[0]))))
     # A translation for each fourth of the bytes is what plain Python does fastest, some 400 MB/s.
     masked = bytearray(size)
     for at, byte in enumerate(key):
-        masked[at::4] = data[at::4].translate(_MASKED[byte])
+        masked[at::4] = data[at::4].translate(_masked(byte))
     return b"".join((head, key, masked))
 
 

@@ -66,9 +66,10 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """A Host entry of this cluster, as far as it tells which rule it leads to.
+    """A Host entry of this cluster, as far as it tells which rule it leads to, or led to.
 
-    ``creation`` is the id of the rule's creation, "" for a Service that is not ours.
+    ``address`` is "" where it goes through the API server now; ``creation`` is the id of the rule's
+    creation, "" for a Service that is not ours.
     """
 
     alias: str
@@ -266,7 +267,9 @@ def _completed(row: Listed, told: annotation.Annotation) -> Listed:
 
 def _address(hosts: Sequence[Host], pods: Sequence[Pod]) -> str:
     """Where it answered once from here, else the node's address; nothing is asked now."""
-    known = [host.address for host in hosts] + [ip for pod in pods for ip in pod.host_ips]
+    known = [host.address for host in hosts if host.address] + [
+        ip for pod in pods for ip in pod.host_ips
+    ]
     return known[0] if known else ""
 
 

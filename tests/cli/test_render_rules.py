@@ -175,6 +175,13 @@ box                          127.0.0.1   31380   root   docker-desktop   default
         assert first.split()[7:] == ["ssh", "np-dev-ssh", "<none>"]
         assert second.split()[7:] == ["ssh", "<none>", "/home/me/.ssh/work"]
 
+    def test_tunnel(self) -> None:
+        """Its HostName is the alias, which is no address."""
+        made = replace(entry(), program=("/opt/kubectl-nodeport", "proxy"))
+        assert hosts.table([made]).splitlines()[1].split()[1:3] == ["<tunnel>", "<none>"]
+        spec = hosts.host_list([made])["items"][0]["spec"]
+        assert (spec["via"], spec["address"], spec["port"]) == ("tunnel", None, None)
+
     def test_nothing(self) -> None:
         assert hosts.table([]) == ""
 
@@ -190,6 +197,7 @@ box                          127.0.0.1   31380   root   docker-desktop   default
                 "kind": "Host",
                 "metadata": {"name": "dev.default.docker-desktop"},
                 "spec": {
+                    "via": "nodeport",
                     "address": "127.0.0.1",
                     "port": 31380,
                     "user": "root",

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from kubectl_nodeport.cli.render.table import cell
+from kubectl_nodeport.cli.render.table import NONE, cell
 from kubectl_nodeport.cli.render.table import table as aligned
 from kubectl_nodeport.ssh.entry import HostEntry
 
 _API_VERSION = "kubectl-nodeport/v1"
 _COLUMNS = ("HOST", "ADDRESS", "PORT", "USER", "CONTEXT", "NAMESPACE", "TARGET")
+_TUNNEL = "<tunnel>"
 _WIDE = ("RULE", "SERVICE", "IDENTITY")
 
 
@@ -39,7 +40,8 @@ def host_list(entries: Sequence[HostEntry]) -> dict[str, Any]:
 
 def _row(entry: HostEntry, wide: bool) -> tuple[str, ...]:
     origin = entry.origin
-    cells = [entry.alias, entry.hostname, str(entry.port), entry.user]
+    where = (_TUNNEL, NONE) if entry.is_tunnel else (entry.hostname, str(entry.port))
+    cells = [entry.alias, *where, entry.user]
     cells += [origin.context, origin.namespace, origin.target]
     if wide:
         cells += [origin.rule, origin.service, entry.identity_file or ""]
@@ -53,8 +55,9 @@ def _host(entry: HostEntry) -> dict[str, Any]:
         "kind": "Host",
         "metadata": {"name": entry.alias},
         "spec": {
-            "address": entry.hostname,
-            "port": entry.port,
+            "via": "tunnel" if entry.is_tunnel else "nodeport",
+            "address": None if entry.is_tunnel else entry.hostname,
+            "port": None if entry.is_tunnel else entry.port,
             "user": entry.user,
             "identityFile": entry.identity_file,
             "knownHostsFile": entry.known_hosts_file,
