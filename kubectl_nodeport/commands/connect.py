@@ -94,15 +94,17 @@ def _by_node_port(seen: Survey) -> Connected:
 
 
 def _through_api(seen: Survey, failure: NodeportError | None = None) -> Connected:
-    """Without a NodePort; ``failure`` is why one does not serve."""
+    return _written(seen, _tunnelled(seen, failure), seen.alias)
+
+
+def _tunnelled(seen: Survey, failure: NodeportError | None) -> Way:
+    """The way without a NodePort; ``failure`` is why one does not serve."""
     key = prove_tunnel(seen, failure)
-    attempts: tuple[Attempt, ...] = ()
-    if failure is not None:
-        note_fall_back(seen, failure)
-        attempts = failure.attempts if isinstance(failure, UnreachedError) else ()
-    else:
+    if failure is None:
         note_left_open(seen)
-    return _written(seen, Way(key=key, attempts=attempts), seen.alias)
+        return Way(key=key)
+    note_fall_back(seen, failure)
+    return Way(key=key, attempts=failure.attempts if isinstance(failure, UnreachedError) else ())
 
 
 def _check_entry(seen: Survey) -> None:
@@ -132,7 +134,7 @@ def _expected_way(seen: Survey) -> tuple[Way, str]:
     """The way that a run would take as far as that can be known, and the HostName."""
     expected, failure = seen.expected, seen.refused
     if expected is None or seen.standing is None:
-        return _expected_tunnel(seen, failure)
+        return _tunnelled(seen, failure), seen.alias
     place = place_of(seen)
     if seen.standing.exposed is None:
         check_exposure(seen, ask=False)
@@ -142,18 +144,9 @@ def _expected_way(seen: Survey) -> tuple[Way, str]:
     except UnreachedError as unreached:
         if not seen.request.may_fall_back:
             raise
-        return _expected_tunnel(seen, unreached)
+        return _tunnelled(seen, unreached), seen.alias
     way = Way(expected, found.answer, found.answer.key, found.attempts)
     return way, found.answer.candidate.address
-
-
-def _expected_tunnel(seen: Survey, failure: NodeportError | None) -> tuple[Way, str]:
-    key = prove_tunnel(seen, failure)
-    if failure is not None:
-        note_fall_back(seen, failure)
-    else:
-        note_left_open(seen)
-    return Way(key=key), seen.alias
 
 
 def _entry(seen: Survey, way: Way, hostname: str) -> HostEntry:

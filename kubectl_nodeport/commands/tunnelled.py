@@ -32,28 +32,25 @@ def note_fall_back(seen: Survey, failure: NodeportError) -> None:
     notes.append(failure.message)
     notes.append(f"what may mend that: {failure.hint}")
     standing = seen.standing.exposed if seen.standing else None
-    rule = seen.wanted.rule
-    if standing is None:
-        what = "no NodePort stays open"
-    elif standing.ours:
-        what = (
-            f"service {standing.service} stays open; remove it with: kubectl nodeport delete "
-            f"{rule.typed} --name {rule.name} -n {rule.namespace}"
-        )
-    else:
-        what = f"service {standing.service}, which others made, stays open"
+    what = "no NodePort stays open"
+    if standing is not None:
+        what = _stays(seen, standing.service, ours=standing.ours)
     notes.append(f"the host goes through the API server instead; {what}")
 
 
 def note_left_open(seen: Survey) -> None:
     """Tell of the NodePort by which the host was reached so far, and is not any more."""
     before = seen.before
-    if before is None or before.is_tunnel or not before.origin.service:
-        return
+    if before is not None and not before.is_tunnel and before.origin.service:
+        origin = before.origin
+        seen.edges.notes.append(_stays(seen, origin.service, ours=bool(origin.creation)))
+
+
+def _stays(seen: Survey, service: str, *, ours: bool) -> str:
+    if not ours:
+        return f"service {service}, which others made, stays open"
     rule = seen.wanted.rule
-    seen.edges.notes.append(
-        f"service {before.origin.service} stays open; remove it with: kubectl nodeport delete "
-        f"{rule.typed} --name {rule.name} -n {rule.namespace}"
-        if before.origin.creation
-        else f"service {before.origin.service}, which others made, stays open"
+    return (
+        f"service {service} stays open; remove it with: kubectl nodeport delete {rule.typed} "
+        f"--name {rule.name} -n {rule.namespace}"
     )
