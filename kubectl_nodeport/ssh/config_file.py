@@ -187,7 +187,8 @@ class ConfigFile:
 
     def _trial(self, before: Snapshot, text: str, candidate: Path) -> Trial:
         current = None if before.data is None else before.path
-        return Trial(current, text, candidate, self._default)
+        tunnels = frozenset(old.alias for old in block.entries(_text(before)) if old.is_tunnel)
+        return Trial(current, text, candidate, self._default, tunnels)
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:

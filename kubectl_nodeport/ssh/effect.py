@@ -26,12 +26,14 @@ class Trial:
     :param text: the text to try.
     :param candidate: a file that holds this text; the current one when nothing changes.
     :param default: whether it is the file that ssh reads without ``-F``, beside the system's.
+    :param tunnels: aliases whose entry in the current file has a ProxyCommand of ours.
     """
 
     current: Path | None
     text: str
     candidate: Path
     default: bool
+    tunnels: frozenset[str] = frozenset()
 
 
 def examine(trial: Trial, entry: HostEntry) -> tuple[shadow.Shadowed, ...]:
@@ -52,7 +54,8 @@ def examine(trial: Trial, entry: HostEntry) -> tuple[shadow.Shadowed, ...]:
             Question(alone, entry.alias),
             Question(trial.candidate, entry.alias),
         ]
-        if trial.default and not (entry.cancel_proxy or entry.is_tunnel):
+        has_own = entry.is_tunnel or entry.cancel_proxy or entry.alias in trial.tunnels
+        if trial.default and not has_own:
             # The system's file counts as well; only a run without -F reads it.
             questions.append(Question(None, entry.alias))
         answers = effective(questions)

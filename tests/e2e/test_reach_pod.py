@@ -147,3 +147,18 @@ def inside(desk: Desk, script: str) -> str:
     """What a script in the pod prints."""
     command = ("exec", "-n", desk.ns.name, "dev", "--", "sh", "-c", script)
     return desk.cluster.kubectl(*command)
+
+
+def test_into_the_tunnel_and_back(desk: Desk) -> None:
+    """Of the tunnel nothing stays in the entry; of the NodePort it is told that it stays open."""
+    desk.ns.pod("dev")
+    desk.connect("dev")
+    plain = desk.config.read_text()
+    tunnel = desk.connect("dev", "--via", "tunnel")
+    assert "stays open; remove it with: kubectl nodeport delete dev" in tunnel["notes"][-1]
+    assert "  ProxyCommand /" in desk.config.read_text()
+    assert desk.ssh(tunnel["host"], "hostname") == "dev"
+    again = desk.connect("dev")
+    assert (again["via"], again["sshConfig"]["change"]) == ("tunnel", "unchanged")
+    desk.connect("dev", "--via", "nodeport")
+    assert desk.config.read_text() == plain
