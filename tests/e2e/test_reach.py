@@ -196,7 +196,7 @@ def expected_refusal(pod: Mapping[str, Any], foreign: ForeignSshd, keys: str) ->
         f"error: what answers at NodePort {foreign.port} is not pod dev: its host key is another's "
         rf"than the pod's \({re.escape(own)}\); "
         rf"tried 127\.0\.0\.1: another ssh server, its host key is ({theirs}) \(.*\n"
-        r"hint: .*; or another server holds the port here\n"
+        r"hint: .*; or another server holds the port here: take another, with --node-port\n"
     )
 
 
