@@ -22,8 +22,8 @@ ROOT = Path(__file__).parent.parent
 OWNERS = {
     "click": ("cli.",),
     "kubernetes": ("kube.package",),
-    "urllib3": ("kube.client", "kube.login"),
-    "websocket": ("kube.client", "kube.streams"),
+    "urllib3": ("kube.client", "kube.login", "kube.pools"),
+    "websocket": ("kube.client", "kube.faults", "kube.streams"),
     "paramiko": ("address.handshake",),
     "sshconf": ("ssh.block",),
     "filelock": ("ssh.whole_file",),
@@ -99,6 +99,7 @@ EDGES = (
     "kube.client",
     "kube.forward",
     "kube.login",
+    "kube.pools",
     "tunnel",
     "ends",
     "address.arrival",

@@ -7,24 +7,21 @@ as JSON through its HTTP client alone; who asks and by which way is in login.py.
 from __future__ import annotations
 
 import contextlib
-import http.client
 import itertools
 import socket
-import ssl
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar, cast
 
-import urllib3
-import urllib3.exceptions
 import websocket
 
 from kubectl_nodeport import background
 from kubectl_nodeport.kube import retry
 from kubectl_nodeport.kube.answer import instead_of_object, object_of
 from kubectl_nodeport.kube.config import REQUEST_TIMEOUT_S
+from kubectl_nodeport.kube.faults import faults, hung_up, what_happened
 from kubectl_nodeport.kube.fitting import fits
 from kubectl_nodeport.kube.login import Login
 from kubectl_nodeport.kube.request import (
@@ -38,6 +35,8 @@ from kubectl_nodeport.kube.request import (
 from kubectl_nodeport.limited_socket import LimitedSocket
 
 if TYPE_CHECKING:
+    import urllib3
+
     from kubectl_nodeport.kube.config import Connection
 
 # A page of 500 large Services is a few megabytes; JSON takes many times its size in memory.
@@ -51,28 +50,6 @@ _READS = ("get", "list", "watch")
 
 T = TypeVar("T")
 Headers = Sequence[tuple[str, str]]
-
-_HUNG_UP = (
-    *(ConnectionError, ssl.SSLError, urllib3.exceptions.HTTPError),
-    websocket.WebSocketConnectionClosedException,
-)
-_FAULTS = (
-    *(TimeoutError, OSError),
-    *(urllib3.exceptions.HTTPError, websocket.WebSocketException),
-)
-# The first that fits, so the special before the general.
-_PLAIN_WORDS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
-    ((ConnectionRefusedError,), "refused the connection"),
-    ((socket.gaierror,), "has a name that cannot be resolved"),
-    ((TimeoutError, urllib3.exceptions.TimeoutError), "did not answer in time"),
-    ((websocket.WebSocketTimeoutException,), "did not answer in time"),
-    ((http.client.RemoteDisconnected,), "broke off its answer"),
-    ((http.client.BadStatusLine, http.client.LineTooLong), "answered with what is no HTTP"),
-    ((urllib3.exceptions.DecodeError,), "sent an answer that cannot be unpacked"),
-    ((http.client.HTTPException, urllib3.exceptions.ProtocolError), "broke off its answer"),
-    ((websocket.WebSocketConnectionClosedException,), "broke off its answer"),
-    ((websocket.WebSocketException,), "answered with what is no websocket"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +121,8 @@ class Api:
                 yield from lines
                 if len(rest) > _LARGEST_LINE:
                     raise self._unreachable(f"sent a line of more than {_LARGEST_LINE >> 20} MB")
-        except (urllib3.exceptions.HTTPError, OSError) as err:
-            raise self._unreachable(_what_happened(err)) from err
+        except faults() as err:
+            raise self._unreachable(what_happened(err)) from err
         finally:
             response.close()
 
@@ -173,7 +150,9 @@ class Api:
         raise self._refused(request, answer.status, answer.body, answer.login, location)
 
     def _send(self, request: Request, timeout_s: float | None, silence_s: float | None) -> _Answer:
-        from kubectl_nodeport.kube.package import ApiException  # late: a tunnel needs none of it
+        import urllib3  # late, as the next: a tunnel needs none of it
+
+        from kubectl_nodeport.kube.package import ApiException
 
         login = self._login.headers()
         try:
@@ -215,7 +194,7 @@ class Api:
         prepared, self._prepared = self._prepared, None
         if prepared is not None:
             # One that has waited for its request may be closed by now.
-            with contextlib.suppress(*_HUNG_UP):
+            with contextlib.suppress(*hung_up()):
                 return self._upgraded(prepared(), request, subprotocols)
         sock = self._login.open_socket(self._timeout_s)
         return self._upgraded(sock, request, subprotocols)
@@ -254,8 +233,8 @@ class Api:
         working = background.start(work)
         try:
             return working(timeout=timeout_s)
-        except _FAULTS as err:
-            raise self._unreachable(_what_happened(err)) from err
+        except faults() as err:
+            raise self._unreachable(what_happened(err)) from err
 
     def _refused(
         self, request: Request, status: int, body: bytes, login: Headers, location: str = ""
@@ -280,39 +259,3 @@ def _without_secret(body: bytes, login: Headers) -> bytes:
     """The body of a failure to be shown: some servers repeat the request in it."""
     secret = dict(login).get("Authorization", "").rpartition(" ")[2]
     return body.replace(secret.encode(), b"***") if secret else body
-
-
-def _what_happened(err: Exception) -> str:
-    """The reason in the words of the innermost error, which says it best."""
-    causes = _causes(err)
-    told = next(filter(None, map(_plain_words, reversed(causes))), "")
-    if any(isinstance(cause, urllib3.exceptions.ProxyError) for cause in causes):
-        return f"is behind a proxy that {told or f'fails: {_last_words(causes)}'}"
-    return told or f"could not be asked: {_last_words(causes)}"
-
-
-def _causes(err: Exception) -> list[BaseException]:
-    causes: list[BaseException] = [err]
-    while len(causes) < 10:
-        last = causes[-1]
-        inner = getattr(last, "reason", None)
-        following = inner if isinstance(inner, BaseException) else last.__cause__
-        following = following or last.__context__
-        if following is None:
-            break
-        causes.append(following)
-    return causes
-
-
-def _plain_words(cause: BaseException) -> str:
-    if isinstance(cause, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
-        return "broke off its answer"
-    if isinstance(cause, ssl.SSLError):
-        reason = getattr(cause, "verify_message", "") or cause.reason or str(cause)
-        return f"failed the TLS check: {reason.replace('_', ' ')}"
-    return next((words for kinds, words in _PLAIN_WORDS if isinstance(cause, kinds)), "")
-
-
-def _last_words(causes: Sequence[BaseException]) -> str:
-    last = causes[-1]
-    return (last.strerror if isinstance(last, OSError) else None) or str(last)

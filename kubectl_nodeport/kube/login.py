@@ -19,11 +19,8 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import quote, unquote, urlsplit
-
-import urllib3
-from urllib3.util.ssl_ import create_urllib3_context
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
 
 from kubectl_nodeport import __version__
 from kubectl_nodeport.errors import NodeportError
@@ -32,6 +29,8 @@ from kubectl_nodeport.kube.plugin import Credential, Plugin
 from kubectl_nodeport.kube.proxy import proxy_of
 
 if TYPE_CHECKING:  # loading the kubernetes package takes longer than a request
+    import urllib3
+
     from kubectl_nodeport.kube.config import Connection
     from kubectl_nodeport.kube.package import RESTClientObject
 
@@ -57,7 +56,8 @@ class Login:
         self._credential = self._new_credential()
         self._impersonation = _impersonation(connection)
         self._tls = self._new_tls() if connection.is_tls else None
-        self._pools = self._new_pools()
+        self._proxy = proxy_of(connection.server, connection.cluster.get("proxy-url"), environ)
+        self._pools: urllib3.PoolManager | None = None
         self._client: RESTClientObject | None = None
 
     @property
@@ -70,7 +70,7 @@ class Login:
                 server = self._connection.server
                 settings = Configuration(host=server, proxy="", no_proxy="")
                 self._client = RESTClientObject(settings)
-                self._client.pool_manager = self._pools
+                self._client.pool_manager = self._loaded_pools()
             return self._client
 
     def headers(self) -> list[tuple[str, str]]:
@@ -96,17 +96,41 @@ class Login:
 
         :raises urllib3.exceptions.HTTPError, OSError: there is none.
         """
-        pool: Any = self._pools.connection_from_url(self._connection.server)
-        # The one way to a socket behind proxy and TLS without a request; so in urllib3 1 and 2.
-        made: Any = pool._new_conn()
-        made.timeout = timeout_s
-        if pool.proxy is not None:
-            pool._prepare_proxy(made)
-        else:
-            made.connect()
-        opened, made.sock = made.sock, None
-        opened.settimeout(timeout_s)
-        return cast("socket.socket", opened)
+        if self._proxy:
+            from kubectl_nodeport.kube import pools
+
+            with self._lock:
+                manager = self._loaded_pools()
+            return pools.open_socket(manager, self._connection.server, timeout_s)
+        return self._directly(timeout_s)
+
+    def _directly(self, timeout_s: float | None) -> socket.socket:
+        url = urlsplit(self._connection.server)
+        host = (url.hostname or "").replace("%25", "%")  # before the zone of an IPv6 address
+        port = url.port or (443 if self._tls else 80)
+        try:
+            opened = socket.create_connection((host, port), timeout_s)
+        except UnicodeError as err:  # a label that is empty or too long
+            raise socket.gaierror(socket.EAI_NONAME, "no host name") from err
+        try:
+            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._tls is None:
+                return opened
+            # A certificate names neither a zone nor the dot that ends an absolute name.
+            shown = host.partition("%")[0].rstrip(".")
+            name = self._connection.cluster.get("tls-server-name") or shown
+            return self._tls.wrap_socket(opened, server_hostname=name)
+        except BaseException:
+            opened.close()
+            raise
+
+    def _loaded_pools(self) -> urllib3.PoolManager:
+        """To be called with the lock held."""
+        from kubectl_nodeport.kube import pools  # late: see there
+
+        if self._pools is None:
+            self._pools = pools.pools(self._connection, self._tls, self._proxy)
+        return self._pools
 
     def _has_expired(self) -> bool:
         expires = self._credential.expires
@@ -154,30 +178,13 @@ class Login:
             token = self._user["token"]
         return f"Bearer {token}"
 
-    def _new_pools(self) -> urllib3.PoolManager:
-        connection = self._connection
-        # A refused or lost connection is told at once, as kubectl does.
-        settings: dict[str, Any] = {"retries": False}
-        if self._tls is not None:
-            settings |= {"ssl_context": self._tls, "cert_reqs": self._tls.verify_mode}
-        if connection.cluster.get("tls-server-name"):
-            settings["server_hostname"] = connection.cluster["tls-server-name"]
-        if connection.cluster.get("insecure-skip-tls-verify"):  # kubectl does not warn either
-            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-        proxy = proxy_of(connection.server, connection.cluster.get("proxy-url"), self._environ)
-        if not proxy:
-            return urllib3.PoolManager(**settings)
-        if proxy.startswith("socks"):
-            from urllib3.contrib.socks import SOCKSProxyManager
-
-            # Go leaves the resolving of names to the proxy, which urllib3 calls socks5h.
-            return SOCKSProxyManager(re.sub("^socks5:", "socks5h:", proxy), **settings)
-        headers = _proxy_authorization(proxy)
-        return urllib3.ProxyManager(proxy, proxy_headers=headers, **settings)
-
     def _new_tls(self) -> ssl.SSLContext:
         """TLS as Go checks it, made here so that no key stays behind in a file."""
-        context = create_urllib3_context(ssl_minimum_version=ssl.TLSVersion.TLSv1_2)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.hostname_checks_common_name = False
+        context.options |= ssl.OP_NO_TICKET  # no connection lasts until another could use it
+        context.set_alpn_protocols(["http/1.1"])
         # Go takes any certificate of the bundle for an anchor, and those of many cluster's tools
         # lack what Python 3.13 asks for: https://github.com/kubernetes-client/python/issues/2394
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
@@ -252,14 +259,6 @@ def _in_a_file(connection: Connection, secret: bytes) -> Iterator[str]:
         yield path
     finally:
         os.unlink(path)  # noqa: PTH108 - a name, not a path of ours
-
-
-def _proxy_authorization(proxy: str) -> dict[str, str]:
-    url = urlsplit(proxy)
-    if url.username is None:
-        return {}
-    pair = f"{unquote(url.username)}:{unquote(url.password or '')}"
-    return dict(urllib3.make_headers(proxy_basic_auth=pair))
 
 
 def _no_login(connection: Connection, reason: str) -> NodeportError:

@@ -64,7 +64,7 @@ def test_a_login_waits_for_neither_click_nor_the_kubernetes_package() -> None:
     )
     loaded = {name.partition(".")[0] for name in done.stdout.split()}
     assert "websocket" in loaded
-    assert loaded & {"click", "kubernetes", "paramiko", "pydantic"} == set()
+    assert loaded & {"click", "kubernetes", "paramiko", "pydantic", "urllib3"} == set()
 
 
 def test_own_words(tmp_path: Path) -> None:

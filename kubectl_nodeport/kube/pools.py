@@ -1,0 +1,71 @@
+"""Connections to the API server by urllib3, through a proxy where there is one.
+
+A tunnel without a proxy needs nothing of it, and a login would wait for urllib3 to be loaded.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import unquote, urlsplit
+
+import urllib3
+
+if TYPE_CHECKING:
+    import ssl
+
+    from kubectl_nodeport.kube.config import Connection
+
+
+def pools(
+    connection: Connection, tls: ssl.SSLContext | None, proxy: str | None
+) -> urllib3.PoolManager:
+    """What keeps the connections to the server.
+
+    :param proxy: its URL, as :func:`kube.proxy.proxy_of` gives it.
+    """
+    # A refused or lost connection is told at once, as kubectl does.
+    settings: dict[str, Any] = {"retries": False}
+    if tls is not None:
+        settings |= {"ssl_context": tls, "cert_reqs": tls.verify_mode}
+    if connection.cluster.get("tls-server-name"):
+        settings["server_hostname"] = connection.cluster["tls-server-name"]
+    if connection.cluster.get("insecure-skip-tls-verify"):  # kubectl does not warn either
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+    if not proxy:
+        return urllib3.PoolManager(**settings)
+    if proxy.startswith("socks"):
+        from urllib3.contrib.socks import SOCKSProxyManager
+
+        # Go leaves the resolving of names to the proxy, which urllib3 calls socks5h.
+        return SOCKSProxyManager(re.sub("^socks5:", "socks5h:", proxy), **settings)
+    return urllib3.ProxyManager(proxy, proxy_headers=_authorization(proxy), **settings)
+
+
+def open_socket(
+    manager: urllib3.PoolManager, server: str, timeout_s: float | None
+) -> socket.socket:
+    """A connection to the server for other protocols than HTTP, through proxy and TLS.
+
+    :raises urllib3.exceptions.HTTPError, OSError: there is none.
+    """
+    pool: Any = manager.connection_from_url(server)
+    # The one way to a socket behind proxy and TLS without a request; so in urllib3 1 and 2.
+    made: Any = pool._new_conn()
+    made.timeout = timeout_s
+    if pool.proxy is not None:
+        pool._prepare_proxy(made)
+    else:
+        made.connect()
+    opened, made.sock = made.sock, None
+    opened.settimeout(timeout_s)
+    return cast("socket.socket", opened)
+
+
+def _authorization(proxy: str) -> dict[str, str]:
+    url = urlsplit(proxy)
+    if url.username is None:
+        return {}
+    pair = f"{unquote(url.username)}:{unquote(url.password or '')}"
+    return dict(urllib3.make_headers(proxy_basic_auth=pair))
