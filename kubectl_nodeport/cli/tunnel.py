@@ -57,7 +57,6 @@ def carry(named: str | None, alias: str, *, verbosity: int) -> None:
     :raises NodeportError: there is no such entry, its pod is not reached, or it broke off.
     """
     from kubectl_nodeport import tunnel
-    from kubectl_nodeport.cli import hints
     from kubectl_nodeport.commands.kept_flags import environment_of, flags_of
     from kubectl_nodeport.commands.proxy import destination, entry_named
     from kubectl_nodeport.kube.client import Api
@@ -75,6 +74,8 @@ def carry(named: str | None, alias: str, *, verbosity: int) -> None:
         found = destination(entry, resolved, api, lambda: _edges(resolved, api, hosts, flags))
         tunnel.carry_standard(open_channel(api, found.namespace, found.pod, found.port))
     except NodeportError as err:
+        from kubectl_nodeport.cli import hints
+
         err.hint = hints.with_flags(err.hint, flags)
         raise
 
