@@ -202,7 +202,7 @@ def _no_answer(
     verdicts = {attempt.outcome.verdict for attempt in attempts}
     of_pod = {a.outcome.verdict for a in attempts if _speaks_for_the_pod(a, place, facts)}
     unheard = f"NodePort {port} of pod {pod.name} is open, but answers at no address from here"
-    hint = remedy_for(facts, port, (rule.namespace, exposed.service), attempts)
+    hint = None
     if Verdict.NOT_SSH in of_pod:
         what = f"port {rule.port} of pod {pod.name} is open, but no ssh server is behind it"
         hint = "start an ssh server in the pod, or say where it listens with --port"
@@ -223,6 +223,7 @@ def _no_answer(
         what = f"{unheard}; another program holds port {port} of this machine"
     else:
         what = unheard
+    hint = hint or remedy_for(facts, port, (rule.namespace, exposed.service), attempts)
     return UnreachedError(f"{what}; {tried(attempts)}", hint=hint, attempts=attempts)
 
 

@@ -146,8 +146,8 @@ class Api:
         if _is_success(answer.status):
             self._trace(f"{request} -> {answer.status}")
             return answer
-        location = answer.headers.get("Location", "")
-        raise self._refused(request, answer.status, answer.body, answer.login, location)
+        told = _without_secret(answer.body, answer.login)
+        raise self._refused(request, answer.status, told, answer.headers.get("Location", ""))
 
     def _send(self, request: Request, timeout_s: float | None, silence_s: float | None) -> _Answer:
         import urllib3  # late, as the next: a tunnel needs none of it
@@ -217,14 +217,14 @@ class Api:
             )
         except websocket.WebSocketBadStatusException as err:
             # Its text holds the whole answer, in which a proxy may send our own headers back.
-            refused = self._refused(request, err.status_code, err.resp_body or b"", login)
-            raise refused from None
+            told = _without_secret(err.resp_body or b"", login)
+            raise self._refused(request, err.status_code, told) from None
         except websocket.WebSocketException:
             redirect = stream.handshake_response
             if redirect is None:
                 raise
             location = redirect.headers.get("location", "")
-            raise self._refused(request, redirect.status, b"", login, location) from None
+            raise self._refused(request, redirect.status, b"", location) from None
         return stream
 
     def _within(self, timeout_s: float | None, work: Callable[[], T]) -> T:
@@ -236,12 +236,9 @@ class Api:
         except faults() as err:
             raise self._unreachable(what_happened(err)) from err
 
-    def _refused(
-        self, request: Request, status: int, body: bytes, login: Headers, location: str = ""
-    ) -> ApiError:
+    def _refused(self, request: Request, status: int, told: bytes, location: str = "") -> ApiError:
         self._trace(f"{request} -> {status}")
-        told, context = _without_secret(body, login), self._connection.context
-        return refusal(request, status, told, context, location=location)
+        return refusal(request, status, told, self._connection.context, location=location)
 
     def _unreachable(
         self, what: str, *, hint: str = "is the cluster running? kubectl version"
