@@ -88,7 +88,7 @@ class Edges:
 
     :ivar program: the words that start this program's tunnel, before the alias, as an entry needs
         them; raises NodeportError where a secret was given, which no entry may hold.
-    :ivar kept: what an entry keeps of the connection's flags.
+    :ivar kept: what an entry keeps of the connection's flags; found out where one is written.
     :ivar beyond_loopback: this machine's address on its network, if something there holds the port;
         it is the one from which the internet, or else one of these addresses, would be reached.
     :ivar confirm: asks a person a question that is answered by yes or no; None where there is none.
@@ -105,7 +105,7 @@ class Edges:
     local: LocalFacts
     tunnel: Tunnel
     program: Callable[[], tuple[str, ...]]
-    kept: Kept = Kept()
+    kept: Callable[[], Kept] = Kept
     beyond_loopback: Callable[[int, Sequence[str]], str | None] = _nobody
     confirm: Callable[[str], bool] | None = None
     notes: list[str] = field(default_factory=list)
