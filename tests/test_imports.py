@@ -81,6 +81,7 @@ PURE = (
     "address.remedy",
     "address.resolution",
     "ssh.names",
+    "ssh.edit",
     "ssh.entry",
     "ssh.origin",
     "ssh.proxy_command",

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from kubectl_nodeport.cli import argv, flags
+from kubectl_nodeport.cli import argv, flags, offers
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -35,4 +35,24 @@ def timeout(default: str | None) -> Callable[[F], F]:
         type=flags.Duration(),
         default=default,
         help=f"How long to wait for an address to answer{how}.",
+    )
+
+
+def selector(help_text: str) -> Callable[[F], F]:
+    """Pods by their labels in the place of TARGET."""
+    return click.option("-l", "--selector", help=help_text)
+
+
+one_pod = selector("Choose the pod by its labels, instead of by its name.")
+pods = selector("Choose pods by their labels, instead of one by its name.")
+
+
+def rule_names(what: str) -> Callable[[F], F]:
+    """Rules by their names, as many as are meant."""
+    return click.option(
+        "--name",
+        "names",
+        multiple=True,
+        shell_complete=offers.rules,
+        help=f"{what}; may be given repeatedly.",
     )

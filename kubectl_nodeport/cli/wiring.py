@@ -109,7 +109,7 @@ def edges(resolved: Connection, api: Api, hosts: ConfigFile, flags: Flags) -> Ed
         local=local_facts(),
         tunnel=_tunnel(api),
         program=lambda: _tunnel_program(flags, None),
-        kept=Kept(kept_flags(flags), _plugin_folder(resolved)),
+        kept=lambda: Kept(kept_flags(flags), _plugin_folder(resolved)),
         beyond_loopback=_beyond_loopback,
     )
 

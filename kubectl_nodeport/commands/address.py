@@ -177,7 +177,7 @@ def _asked(edges: Edges, row: Listed, visit: _Visit, sought: Sought, timeout_s: 
 def _others(edges: Edges, facts: AddressFacts) -> tuple[Candidate, ...]:
     """Other nodes' addresses, where the pod's own node does not answer or has none."""
     try:
-        return other_candidates(facts, some_nodes(edges))
+        return other_candidates(facts, some_nodes(edges) or ())
     except NodeportError:
         return ()
 

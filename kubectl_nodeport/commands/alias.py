@@ -8,7 +8,7 @@ from kubectl_nodeport.kube.config import Connection
 from kubectl_nodeport.rule.rule import Exposed, Rule
 from kubectl_nodeport.ssh.entry import HostEntry
 from kubectl_nodeport.ssh.names import alias_for, alias_with_hash
-from kubectl_nodeport.ssh.origin import Origin
+from kubectl_nodeport.ssh.origin import Origin, identity_of
 
 
 def choose_alias(rule: Rule, edges: Edges, asked: str | None) -> tuple[str, HostEntry | None]:
@@ -18,7 +18,7 @@ def choose_alias(rule: Rule, edges: Edges, asked: str | None) -> tuple[str, Host
     """
     connection = edges.connection
     aliases = {entry.alias: entry for entry in edges.hosts.entries()}
-    identity = origin_of(rule, edges, None, "").identity
+    identity = identity_of(connection.identity, rule.namespace, rule.target, rule.name)
     alias = asked or alias_for(rule.target, rule.namespace, connection.context)
     holder = aliases.get(alias)
     if holder is not None and holder.origin.identity != identity:
@@ -56,7 +56,7 @@ def _leads_elsewhere(holder: HostEntry, connection: Connection) -> NodeportError
 
 def origin_of(rule: Rule, edges: Edges, exposed: Exposed | None, pod_uid: str) -> Origin:
     """What the entry of a rule keeps for later commands."""
-    connection = edges.connection
+    connection, kept = edges.connection, edges.kept()
     return Origin(
         cluster=connection.identity,
         context=connection.context,
@@ -68,6 +68,6 @@ def origin_of(rule: Rule, edges: Edges, exposed: Exposed | None, pod_uid: str) -
         service=exposed.service if exposed else "",
         creation=exposed.id if exposed else "",
         made_rule=exposed.made_now if exposed else False,
-        flags=edges.kept.flags,
-        plugin_folder=edges.kept.plugin_folder,
+        flags=kept.flags,
+        plugin_folder=kept.plugin_folder,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -11,6 +11,7 @@ from kubectl_nodeport.address.resolution import Resolution, Sought
 from kubectl_nodeport.kube.config import Connection
 from kubectl_nodeport.kube.request import Json, Request
 from kubectl_nodeport.kube.streams import Output
+from kubectl_nodeport.ssh.edit import Change, Edit
 from kubectl_nodeport.ssh.entry import HostEntry
 from kubectl_nodeport.ssh.known_hosts import HostKey
 
@@ -66,8 +67,14 @@ class Hosts(Protocol):
     def put(self, entry: HostEntry, keys: Collection[HostKey]) -> str:
         """Write the entry and its host keys: "created", "updated" or "unchanged"."""
 
-    def preview(self, entry: HostEntry, keys: Collection[HostKey]) -> str:
-        """The change as a unified diff; nothing is written."""
+    def apply(self, edit: Edit) -> Mapping[str, Change]:
+        """Write and remove entries, all of it or nothing; what became of each alias."""
+
+    def preview(self, edit: Edit) -> str:
+        """The change as a unified diff, "" for none; nothing is written."""
+
+    def keys(self, alias: str) -> tuple[HostKey, ...]:
+        """The host keys that are written for the alias."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +95,7 @@ class Edges:
 
     :ivar program: the words that start this program's tunnel, before the alias, as an entry needs
         them; raises NodeportError where a secret was given, which no entry may hold.
-    :ivar kept: what an entry keeps of the connection's flags.
+    :ivar kept: what an entry keeps of the connection's flags; found out where one is written.
     :ivar beyond_loopback: this machine's address on its network, if something there holds the port;
         it is the one from which the internet, or else one of these addresses, would be reached.
     :ivar confirm: asks a person a question that is answered by yes or no; None where there is none.
@@ -105,7 +112,7 @@ class Edges:
     local: LocalFacts
     tunnel: Tunnel
     program: Callable[[], tuple[str, ...]]
-    kept: Kept = Kept()
+    kept: Callable[[], Kept] = Kept
     beyond_loopback: Callable[[int, Sequence[str]], str | None] = _nobody
     confirm: Callable[[str], bool] | None = None
     notes: list[str] = field(default_factory=list)

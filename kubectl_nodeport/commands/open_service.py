@@ -9,12 +9,12 @@ from typing import Any
 
 from kubectl_nodeport import interrupts
 from kubectl_nodeport.address.candidates import Candidate
-from kubectl_nodeport.address.facts import NodeFacts, node_facts
+from kubectl_nodeport.address.facts import NodeFacts
 from kubectl_nodeport.commands.edges import Edges
 from kubectl_nodeport.commands.expose import Opened, with_addresses
 from kubectl_nodeport.commands.find import read
 from kubectl_nodeport.commands.look import read_node
-from kubectl_nodeport.commands.reach import ordered_candidates
+from kubectl_nodeport.commands.reach import ordered_candidates, some_nodes
 from kubectl_nodeport.commands.withdraw import FIELD_MANAGER
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.pod import Pod
@@ -296,11 +296,7 @@ def _a_pod(edges: Edges, found: Service) -> Pod | None:
 
 
 def _any_node(edges: Edges) -> NodeFacts | None:
-    request = Request("list", "nodes", "find a node's address", query=(("limit", "1"),))
-    try:
-        items = edges.api.send(request).get("items")
-    except ForbiddenError:
+    nodes = some_nodes(edges)
+    if nodes is None:
         edges.notes.append("without the right to list nodes no node's address is known")
-        return None
-    nodes = [node_facts(item) for item in items if isinstance(item, dict)] if items else []
     return nodes[0] if nodes else None

@@ -167,23 +167,22 @@ def _more(edges: Edges, place: Place, exposed: Exposed) -> Sequence[Candidate]:
     """
     try:
         node = place.node or read_node(edges, place.pod)
-        nodes = some_nodes(edges)
+        nodes = some_nodes(edges) or ()
     except NodeportError:
         return ()
     facts = facts_of(edges, place.pod, node, exposed.ip_families, exposed.traffic_policy)
     return (*candidates(facts), *other_candidates(facts, nodes))
 
 
-def some_nodes(edges: Edges) -> list[NodeFacts]:
-    """A few of the cluster's nodes; none without the right to list them."""
-    request = Request(
-        *("list", "nodes", "find another node's address"), query=(("limit", _NODES_LISTED),)
-    )
+def some_nodes(edges: Edges) -> list[NodeFacts] | None:
+    """A few of the cluster's nodes; None without the right to list them."""
+    request = Request("list", "nodes", "find a node's address", query=(("limit", _NODES_LISTED),))
     try:
         items = edges.api.send(request).get("items")
     except ForbiddenError:
-        return []
-    return [node_facts(item) for item in items] if isinstance(items, list) else []
+        return None
+    listed = items if isinstance(items, list) else []
+    return [node_facts(item) for item in listed if isinstance(item, dict)]
 
 
 def _patience_s(place: Place, facts: AddressFacts) -> float:

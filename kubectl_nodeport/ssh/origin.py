@@ -95,7 +95,12 @@ class Origin:
     @property
     def identity(self) -> str:
         """Equal for two entries that mean the same rule of the same target in the same cluster."""
-        return "|".join((self.cluster, self.namespace, self.target, self.rule))
+        return identity_of(self.cluster, self.namespace, self.target, self.rule)
+
+
+def identity_of(cluster: str, namespace: str, target: str, rule: str) -> str:
+    """What :attr:`Origin.identity` is for an entry of this rule."""
+    return "|".join((cluster, namespace, target, rule))
 
 
 def origin_to_json(origin: Origin) -> dict[str, object]:

@@ -34,14 +34,8 @@ from kubectl_nodeport.cli.connection import connection_flags
     """,
 )
 @click.argument("target", required=False, shell_complete=offers.targets)
-@click.option("-l", "--selector", help="Choose pods by their labels, instead of one by its name.")
-@click.option(
-    "--name",
-    "names",
-    multiple=True,
-    shell_complete=offers.rules,
-    help="The name of a rule, or of a port of the Service; may be given repeatedly.",
-)
+@common.pods
+@common.rule_names("The name of a rule, or of a port of the Service")
 @common.timeout("5s")
 @output.option()
 @connection_flags

@@ -47,7 +47,7 @@ from kubectl_nodeport.cli.connection import connection_flags
     """,
 )
 @click.argument("target", metavar="[USER@]TARGET", required=False, shell_complete=offers.targets)
-@click.option("-l", "--selector", help="Choose the pod by its labels, instead of by its name.")
+@common.one_pod
 @click.option(
     "--port",
     type=flags.Port(),

@@ -39,14 +39,8 @@ from kubectl_nodeport.cli.connection import connection_flags
     """,
 )
 @click.argument("target", required=False, shell_complete=offers.targets)
-@click.option("-l", "--selector", help="Choose pods by their labels, instead of one by its name.")
-@click.option(
-    "--name",
-    "names",
-    multiple=True,
-    shell_complete=offers.rules,
-    help="The name of a rule; may be given repeatedly.",
-)
+@common.pods
+@common.rule_names("The name of a rule")
 @click.option(
     "--all",
     "all_rules",

@@ -39,7 +39,7 @@ from kubectl_nodeport.errors import NodeportError
     """,
 )
 @click.argument("target", required=False, shell_complete=offers.targets)
-@click.option("-l", "--selector", help="Choose the pod by its labels, instead of by its name.")
+@common.one_pod
 @click.option(
     "--name",
     shell_complete=offers.rules,

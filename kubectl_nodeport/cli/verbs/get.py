@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kubectl_nodeport.cli import flags, help, offers, output
+from kubectl_nodeport.cli import common, flags, help, offers, output
 from kubectl_nodeport.cli.connection import connection_flags
 from kubectl_nodeport.errors import NodeportError
 
@@ -67,7 +67,7 @@ _NOTHING_LOST = "listing changes nothing: run it again when the result can be pr
     ),
 )
 @click.option("-A", "--all-namespaces", is_flag=True, help="List the rules of all namespaces.")
-@click.option("-l", "--selector", help="List the rules of the pods with these labels.")
+@common.selector("List the rules of the pods with these labels.")
 @click.option(
     "-w", "--watch", is_flag=True, help="After listing the rules, print those that change."
 )
