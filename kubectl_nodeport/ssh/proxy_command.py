@@ -4,7 +4,8 @@ ssh expands ``%`` tokens and gives the rest to ``$SHELL -c``, which is any login
 written here means the same to sh, bash, zsh, fish and csh. Win32-OpenSSH starts the program without
 a shell, so it has to be an absolute ``.exe``:
 https://github.com/PowerShell/Win32-OpenSSH/issues/1185
-Single quotes are left alone by other readers of the file, which take double ones off.
+Editors that start the command without a shell know double quotes alone (docs/readers.md), so these
+stand where they are enough.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from kubectl_nodeport.ssh.names import has_control
 # OpenSSH before 8.0 reads lines into 1024 bytes and dies on a longer one.
 _MAX_CHARS = 900
 _PLAIN = re.compile(r"[A-Za-z0-9_+:,./@-]+")
+_PLAIN_WITH_BLANKS = re.compile(r"[A-Za-z0-9_+:,./@ -]+")
 # Letters that a quoted word cannot hold in every shell and every reader of the file: fish reads a
 # backslash in single quotes, and readers cut at a '#' or pair double quotes.
 _UNQUOTABLE = re.compile(r'["\\#]')
@@ -48,6 +50,8 @@ def proxy_command(words: Sequence[str]) -> str:
 def _for_any_shell(word: str) -> str:
     if _PLAIN.fullmatch(word):
         return word
+    if _PLAIN_WITH_BLANKS.fullmatch(word):
+        return f'"{word}"'
     if _UNQUOTABLE.search(word):
         raise _refused(word)
     # csh looks for events of its history in quotes too.

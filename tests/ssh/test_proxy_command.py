@@ -24,7 +24,8 @@ ODD = "it's 100% $HOME `id` $(id) & ; | < > * ? [a] {b} ~ ! ^ ü"
     ("words", "text"),
     [
         (("/opt/bin/kubectl-nodeport", "proxy", "dev"), "/opt/bin/kubectl-nodeport proxy dev"),
-        (("/a b/kn", "proxy", "dev"), "'/a b/kn' proxy dev"),
+        (("/a b/kn", "proxy", "dev"), '"/a b/kn" proxy dev'),
+        (("/a b&c/kn", "proxy", "dev"), "'/a b&c/kn' proxy dev"),
         (("/100%/kn", "proxy"), "'/100%%/kn' proxy"),
         (("/it's/kn",), "'/it'\\''s/kn'"),
         (("/a!/kn",), "'/a'\\!'/kn'"),
@@ -82,6 +83,7 @@ def test_a_real_ssh_runs_it_by_every_shell(shell: str, tmp_path: Path) -> None:
     program = recorder(tmp_path)
     config = tmp_path / "a b" / "my config"
     config.parent.mkdir()
+    assert f'"{config}"' in proxy_command(("/kn", str(config)))
     store = ConfigFile(config)
     words = (str(program), "proxy", "--ssh-config", str(config))
     made = entry_for(store, hostname=ALIAS, port=22, program=words)

@@ -1,0 +1,119 @@
+"""The file as other programs read it: our host once and right, every other as before."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kubectl_nodeport.ssh import reader
+from kubectl_nodeport.ssh.config_file import ConfigFile
+from tests.ssh.corpus import ACCEPTED
+from tests.ssh.make import ALIAS, entry_for, key
+from tests.ssh.readers import npm
+from tests.ssh.readers.python import READERS
+from tests.ssh.readers.reading import Reading
+
+MORE = {"more": "Host included\n  User included\n  Port 44\n", "user": "User included\n"}
+ASKED = ["a", "b", "ab", "included", "undeclared"]
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    for name, text in MORE.items():
+        (tmp_path / name).write_text(text)
+    return tmp_path / "config"
+
+
+def fill(config: Path, text: str) -> None:
+    data = text.replace("{here}", str(config.parent)).encode("utf-8", "surrogateescape")
+    config.write_bytes(data)
+    config.chmod(0o600)
+
+
+def readings(before: Path, after: Path, hosts: list[str]) -> Iterator[tuple[str, Reading, Reading]]:
+    folder = after.parent
+    for name, read in READERS.items():
+        yield name, read(before, hosts, folder), read(after, hosts, folder)
+    for name, pair in npm.read([before, after], hosts, folder=folder):
+        yield name, pair[0], pair[1]
+
+
+def hosts_of(config: Path) -> list[str]:
+    text = config.read_bytes().decode("utf-8", "replace")
+    return list(dict.fromkeys([*ASKED, *list(reader.literal_hosts(text))[:20]]))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _packages() -> None:
+    try:
+        npm.installed()
+    except npm.MissingError as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.parametrize("text", ACCEPTED.values(), ids=ACCEPTED)
+def test_our_host_once_and_no_other_lost(config: Path, text: str) -> None:
+    fill(config, text)
+    before = config.with_name("before")
+    before.write_bytes(config.read_bytes())
+    hosts = hosts_of(before)
+    store = ConfigFile(config)
+    entry = entry_for(store, identity_file="/keys/of mine")
+    store.put(entry, [key()])
+    for name, was, now in readings(before, config, [*hosts, ALIAS]):
+        if was.error:  # it took nothing from the file before, and there was nothing to lose
+            continue
+        assert now.error == "", name
+        if was.listed is not None and now.listed is not None:
+            assert [host for host in now.listed if host != ALIAS] == list(was.listed), name
+            assert now.listed.count(ALIAS) == 1, name
+        if was.options is None or now.options is None:
+            continue
+        for host in hosts:
+            assert now.options[host] == was.options[host], f"{name}: {host}"
+        ours = now.options[ALIAS]
+        wanted = {
+            "hostname": ("127.0.0.1",),
+            "port": ("31380",),
+            "user": ("root",),
+            "hostkeyalias": (ALIAS,),
+        }
+        assert {keyword: ours[keyword] for keyword in wanted} == wanted, name
+        assert "/keys/of mine" in ours["identityfile"], name
+
+
+def split_as_open_remote_ssh(value: str) -> list[str]:
+    """How it takes a ProxyCommand apart, to start it without a shell: double quotes alone group.
+
+    https://github.com/jeanp413/open-remote-ssh/blob/41e5095/src/authResolver.ts
+    """
+    return [word.replace('"', "") for word in re.findall(r'(?:"[^"]*"|[^\s"])+', value)]
+
+
+@pytest.mark.parametrize(
+    ("program", "without_shell"),
+    [
+        ("/usr/local/bin/kubectl-nodeport", True),
+        ("/home/me/.krew/bin/kubectl-nodeport", True),
+        ("/opt/my tools/kubectl-nodeport", True),
+        ("/opt/bill&ted's/kubectl-nodeport", False),
+    ],
+)
+def test_the_proxy_command_of_a_tunnel(config: Path, program: str, without_shell: bool) -> None:
+    """ssh gives it to a shell. Who does without one knows no single quotes; docs/readers.md."""
+    words = [program, "proxy", ALIAS]
+    store = ConfigFile(config)
+    store.put(entry_for(store, program=tuple(words[:2])), [key()])
+    for name, read in READERS.items():
+        if options := read(config, [ALIAS], config.parent).options:
+            (value,) = options[ALIAS]["proxycommand"]
+            assert shlex.split(value) == words, name
+    for name, (now,) in npm.read([config], [ALIAS], folder=config.parent):
+        assert now.options is not None
+        found = now.options[ALIAS]["proxycommand"]
+        argv = list(found) if len(found) > 1 else split_as_open_remote_ssh(found[0])
+        assert (argv == words) == without_shell, name
