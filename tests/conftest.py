@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Literal
@@ -64,7 +65,7 @@ def cluster(pytestconfig: pytest.Config) -> Iterator[Cluster]:
     # A first build takes minutes, of which it tells; setup.cfg keeps fixtures out of the timeout.
     with capture.global_and_fixture_disabled():
         tools = plugin.installed()
-        running = Cluster.attach(name) if name else Cluster.start(free_name("test"))
+        running = Cluster.attach(name) if name else Cluster.start(_name("test"))
     running.laptop.path_prepend.append(tools)
     try:
         yield running
@@ -97,13 +98,19 @@ def lima_cluster(cluster: Cluster, pytestconfig: pytest.Config) -> Iterator[Clus
     yield from _another("lima", cluster, pytestconfig, identity=RANCHER_DESKTOP)
 
 
+def _name(stem: str) -> str:
+    """A name that no other run has, nor another process of this one."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    return free_name(f"{stem}-{worker}" if worker else stem)
+
+
 def _another(
     stem: str, cluster: Cluster, pytestconfig: pytest.Config, **options: Any
 ) -> Iterator[Cluster]:
     """One more cluster for this run, with the same programs on the laptop's PATH."""
     capture = pytestconfig.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled():
-        running = Cluster.start(free_name(stem), **options)
+        running = Cluster.start(_name(stem), **options)
     running.laptop.path_prepend = list(cluster.laptop.path_prepend)
     running.reset_home()
     with running:

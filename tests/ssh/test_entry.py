@@ -48,7 +48,7 @@ def test_a_tunnel_has_its_own_proxy() -> None:
     program = ("/opt/my bin/kubectl-nodeport", "proxy", "--ssh-config", "/home/me/ssh/config")
     made = entry(hostname=ALIAS, port=22, program=program, cancel_proxy=True)
     assert made.is_tunnel
-    command = f"'/opt/my bin/kubectl-nodeport' proxy --ssh-config /home/me/ssh/config {ALIAS}"
+    command = f'"/opt/my bin/kubectl-nodeport" proxy --ssh-config /home/me/ssh/config {ALIAS}'
     assert made.options[0] == ("HostName", ALIAS)
     assert made.options[-1] == ("ProxyCommand", command)
     assert parse_comments(made.comments) == made

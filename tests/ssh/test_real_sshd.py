@@ -9,6 +9,7 @@ import pwd
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -128,11 +129,20 @@ def test_another_key_is_refused(tmp_path: Path, sshd: Sshd) -> None:
     assert (tmp_path / "kubectl-nodeport" / f"{ALIAS}.known_hosts").read_bytes() == known
 
 
-def test_a_live_master_of_the_users_is_not_used(tmp_path: Path, sshd: Sshd) -> None:
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """The path of a socket has 107 letters at most, of which pytest's folders may take most."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+def test_a_live_master_of_the_users_is_not_used(
+    tmp_path: Path, short_folder: Path, sshd: Sshd
+) -> None:
     """`Host * ControlPath` on the same address, port and user, without any key check."""
     config = tmp_path / "config"
     config.write_text(
-        f"Host *\n  ControlPath {tmp_path}/%r@%h:%p\n  UserKnownHostsFile /dev/null\n"
+        f"Host *\n  ControlPath {short_folder}/%r@%h:%p\n  UserKnownHostsFile /dev/null\n"
         f"  StrictHostKeyChecking no\n  IdentityFile {sshd.client_key}\n"
     )
     put(config, sshd, (make_key(tmp_path / "other"),))
