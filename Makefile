@@ -4,6 +4,8 @@
 # make bench   connect against the same work done by hand
 PYTHON ?= python3
 VENV := .venv
+# Much of a test is waiting; each process has a cluster of its own, so not as many as there are cores.
+PARALLEL := --numprocesses=3 --dist=loadfile
 RUN := $(VENV)/bin/python
 
 .PHONY: demo test lint bench clean
@@ -15,7 +17,7 @@ demo: $(VENV)/ready
 
 test: $(VENV)/ready
 	@$(RUN) -m tests.cluster prepare --if-possible
-	$(VENV)/bin/pytest $(TEST_FLAGS)
+	$(VENV)/bin/pytest $(PARALLEL) $(TEST_FLAGS)
 
 lint: $(VENV)/ready
 	$(VENV)/bin/ruff check .
