@@ -89,6 +89,7 @@ PURE = (
     "ssh.known_hosts",
     "ssh.reader",
     "ssh.shadow",
+    "ssh.winner",
     "cli.render.connect",
     "cli.render.hosts",
     "cli.render.rules",

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from sshconf import SshConfigFile
 
 from kubectl_nodeport.errors import NodeportError
-from kubectl_nodeport.ssh.entry import ORIGIN_MARK, HostEntry, parse_comments
+from kubectl_nodeport.ssh.entry import ORIGIN_MARK, HostEntry, is_as_written, parse_comments
 from kubectl_nodeport.ssh.reader import (
     ConfigRefusedError,
     check_readable,
@@ -39,12 +39,14 @@ class _Own:
     :param line: number of its Host line.
     :param lines: without line ends.
     :param entry: what its comment says, or the error that reading it gave.
+    :param is_as_written: whether nobody edited it since, whichever version wrote it.
     """
 
     alias: str
     line: int
     lines: tuple[str, ...]
     entry: HostEntry | NodeportError
+    is_as_written: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,8 +224,10 @@ def _sort_section(section: list[str], *, line: int) -> tuple[list[_Own], list[st
     except NodeportError as error:
         entry = error
         alias = hosts[0] if hosts else ""
+    words = tuple(text.strip() for text in lines if not _is_origin(text))
     tail = section[size:]
-    return [_Own(alias, line, lines, entry)], tail if "".join(tail).strip() else []
+    own = _Own(alias, line, lines, entry, is_as_written(comments, words))
+    return [own], tail if "".join(tail).strip() else []
 
 
 def _is_origin(line: str) -> bool:
@@ -252,11 +256,15 @@ def _refuse_edited(own: _Own, *, wanted: HostEntry | None) -> None:
 
     :param wanted: what would be written, for the diff where the entry's own comment is unreadable.
     """
+    if own.is_as_written and isinstance(own.entry, HostEntry):
+        return
+    if own.is_as_written:
+        raise ConfigRefusedError(
+            f"line {own.line}: the entry {own.alias} was written by a newer kubectl-nodeport",
+            hint="kubectl krew upgrade nodeport, or delete the entry's lines",
+        )
     made = own.entry if isinstance(own.entry, HostEntry) else wanted
     should_be = () if made is None else render(made)
-    found = tuple(line.strip() for line in own.lines)
-    if isinstance(own.entry, HostEntry) and found == tuple(line.strip() for line in should_be):
-        return
     diff = difflib.unified_diff(should_be, own.lines, "made", "found", lineterm="")
     reason = f" ({own.entry.message})" if isinstance(own.entry, NodeportError) else ""
     raise ConfigRefusedError(

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from kubectl_nodeport.errors import NodeportError
-from kubectl_nodeport.ssh import block, effect, known_hosts, reader, whole_file
+from kubectl_nodeport.ssh import block, effect, known_hosts, reader, shadow, whole_file
 from kubectl_nodeport.ssh.edit import Change, Edit
 from kubectl_nodeport.ssh.effect import Trial
 from kubectl_nodeport.ssh.entry import HostEntry
@@ -134,17 +134,17 @@ class ConfigFile:
             before = self.read()
             old = {entry.alias: entry for entry in block.entries(_text(before))}
             self._refuse_foreign(old, edit)
-            version, cancelled = self._version(before, edit), set[str]()
+            version, better = self._version(before, edit), dict[str, HostEntry]()
             while True:
                 with whole_file.staged(before, _bytes(version.text)) as staged:
-                    proxied = self._proxied(before, version, staged.path)
-                    if not proxied:
+                    remedied = self._remedied(before, version, staged.path)
+                    if not remedied:
                         with self._keys_written(keys) as changed:
                             if version.text != _text(before):
                                 staged.commit()
                         break
-                cancelled.update(proxied)
-                version = self._version(before, edit, cancelled)
+                better.update(remedied)
+                version = self._version(before, edit, better)
             for alias in edit.gone:
                 whole_file.remove(self._keys_file(alias))
         return _changes(edit, old, version, changed)
@@ -169,27 +169,28 @@ class ConfigFile:
         version = self._version(before, edit)
         if version.text != _text(before):
             return False
-        return not self._proxied(before, version, before.path)
+        return not self._remedied(before, version, before.path)
 
-    def _version(self, before: Snapshot, edit: Edit, proxied: Collection[str] = ()) -> _Version:
-        """The entries with an inherited proxy cancelled where one is; once cancelled it stays so.
+    def _version(
+        self, before: Snapshot, edit: Edit, better: Mapping[str, HostEntry] | None = None
+    ) -> _Version:
+        """The entries with what they are known to inherit taken back; once it is, it stays so.
 
-        A tunnel's own ProxyCommand stands in the place of what would be inherited.
-
-        :param proxied: aliases that are known to inherit one.
+        :param better: entries by their alias that were found to need more than that.
         """
         text = _text(before)
-        cancelled = {old.alias for old in block.entries(text) if old.cancel_proxy} | set(proxied)
+        old = {entry.alias: entry for entry in block.entries(text)}
         wanted = tuple(
-            entry
-            if entry.is_tunnel
-            else dataclasses.replace(entry, cancel_proxy=entry.alias in cancelled)
+            (better or {}).get(entry.alias) or shadow.kept(entry, old.get(entry.alias))
             for entry, _ in edit.wanted
         )
         return _Version(wanted, block.edit(text, wanted, edit.gone))
 
-    def _proxied(self, before: Snapshot, version: _Version, candidate: Path) -> list[str]:
-        """Aliases that inherit a proxy which is not cancelled yet; the others take effect.
+    def _remedied(
+        self, before: Snapshot, version: _Version, candidate: Path
+    ) -> dict[str, HostEntry]:
+        """Entries that inherit what is not taken back yet, with it taken back, by their alias;
+        the others take effect.
 
         :param candidate: a file that holds the version's text.
         :raises NodeportError: when one does not take effect and cannot.
@@ -197,30 +198,30 @@ class ConfigFile:
         trial = self._trial(before, version.text, candidate)
         if not version.wanted:
             effect.require_same(trial)
-        proxied = []
+        remedied = {}
         for wanted in version.wanted:
             found = effect.examine(trial, wanted)
-            is_proxied = any(option.keyword in ("proxycommand", "proxyjump") for option in found)
-            if is_proxied and not (wanted.cancel_proxy or wanted.is_tunnel):
-                proxied.append(wanted.alias)
-            else:
+            better = shadow.remedied(wanted, found)
+            if better is None:
                 effect.require(found, trial, self.path, self._warn)
+            else:
+                remedied[wanted.alias] = better
             # The other hosts were compared with the first entry already.
             trial = dataclasses.replace(trial, current=candidate)
-        return proxied
+        return remedied
 
     def _settle(self, before: Snapshot, edit: Edit) -> _Version:
         """What :meth:`apply` would write, tried out far from the config."""
-        version, cancelled = self._version(before, edit), set[str]()
+        version, better = self._version(before, edit), dict[str, HostEntry]()
         with tempfile.TemporaryDirectory(prefix="kubectl-nodeport-") as folder:
             candidate = Path(folder, "config")
             while True:
                 candidate.write_bytes(_bytes(version.text))
-                proxied = self._proxied(before, version, candidate)
-                if not proxied:
+                remedied = self._remedied(before, version, candidate)
+                if not remedied:
                     return version
-                cancelled.update(proxied)
-                version = self._version(before, edit, cancelled)
+                better.update(remedied)
+                version = self._version(before, edit, better)
 
     def _trial(self, before: Snapshot, text: str, candidate: Path) -> Trial:
         current = None if before.data is None else before.path

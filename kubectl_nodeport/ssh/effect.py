@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from kubectl_nodeport.errors import NodeportError
-from kubectl_nodeport.ssh import block, reader, shadow
+from kubectl_nodeport.ssh import block, reader, shadow, whole_file, winner
 from kubectl_nodeport.ssh.entry import HostEntry
-from kubectl_nodeport.ssh.openssh import Question, effective
+from kubectl_nodeport.ssh.openssh import Answer, Options, Question, SshRefusedError, answers, trace
 
 # A name that no config declares; `.invalid` is never resolved to anything (RFC 6761).
 _UNDECLARED = "kubectl-nodeport.invalid"
 _SAMPLE = 3
+# Of configs that are read to name a line; 10,000 hosts are half a MiB.
+_MAX_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +42,15 @@ class Trial:
 def examine(trial: Trial, entry: HostEntry) -> tuple[shadow.Shadowed, ...]:
     """What keeps the entry from taking effect; other hosts must be served as before.
 
-    At most 12 questions to ssh, side by side.
+    At most 12 questions to ssh, side by side, and two more to find lines that shall be named: not
+    where the entry can take back what was found (:func:`shadow.remedied`).
 
     :raises NodeportError: when ssh refuses a file, or another host's options would change.
     """
     hosts = _bystanders(trial)
+    among = Question(trial.candidate, entry.alias)
+    # The system's file counts as well; only a run without -F reads it.
+    by_default = [Question(None, entry.alias)] if trial.default else []
     with tempfile.TemporaryDirectory(prefix="kubectl-nodeport-") as folder:
         alone = Path(folder, "config")
         alone.write_text(block.render_block(entry), encoding="utf-8", errors="surrogateescape")
@@ -52,19 +59,24 @@ def examine(trial: Trial, entry: HostEntry) -> tuple[shadow.Shadowed, ...]:
             *(Question(trial.current, host) for host in hosts),
             *(Question(trial.candidate, host) for host in hosts),
             Question(alone, entry.alias),
-            Question(trial.candidate, entry.alias),
+            among,
+            *by_default,
         ]
-        has_own = entry.is_tunnel or entry.cancel_proxy or entry.alias in trial.tunnels
-        if trial.default and not has_own:
-            # The system's file counts as well; only a run without -F reads it.
-            questions.append(Question(None, entry.alias))
-        answers = effective(questions)
-    _refuse_changes(hosts, answers[: 2 * len(hosts)])
-    alone_answer, among, *rest = answers[2 * len(hosts) :]
-    found = shadow.shadowed(alone_answer, among)
-    if rest and shadow.inherits_proxy(rest[0]):
-        found = (shadow.Shadowed("proxycommand", "inherited", is_decisive=True), *found)
-    return found
+        alone_answer, among_answer, *rest = _own_answers(hosts, answers(questions))
+    found = shadow.shadowed(entry, alone_answer, among_answer)
+    has_proxy = entry.is_tunnel or entry.cancel_proxy or entry.alias in trial.tunnels
+    known = {option.keyword for option in found}
+    more = tuple(
+        option
+        for answer in rest
+        for option in shadow.inherited(entry, answer, has_proxy=has_proxy)
+        if option.keyword not in known
+    )
+    if shadow.remedied(entry, (*found, *more)) is not None:
+        return found + more
+    return _placed(among, found) + tuple(
+        option for question in by_default for option in _placed(question, more)
+    )
 
 
 def require_same(trial: Trial) -> None:
@@ -73,10 +85,10 @@ def require_same(trial: Trial) -> None:
     :raises NodeportError: when ssh refuses a file, or another host's options would change.
     """
     hosts = _bystanders(trial)
-    questions = [
-        Question(file, host) for file in (trial.current, trial.candidate) for host in hosts
-    ]
-    _refuse_changes(hosts, effective(questions))
+    found = answers([Question(f, host) for f in (trial.current, trial.candidate) for host in hosts])
+    if found and isinstance(found[0], SshRefusedError):
+        raise found[0]
+    _refuse_changes(hosts, found)
 
 
 def require(
@@ -84,19 +96,70 @@ def require(
 ) -> None:
     """Refuse what decides where ssh goes, warn of the rest.
 
-    :raises NodeportError: naming the option, what ssh would use, and where that comes from.
+    :raises NodeportError: naming the option, what ssh would use, and the line that it comes from.
     """
-    start = block.first_line(trial.text)
     for option in found:
-        place = shadow.winning_line(trial.text, option.keyword, start)
-        what = f"{option.keyword} {option.value or '(unset)'}, from {place} of {path}"
+        what = f"{option.keyword} {option.value or '(unset)'}, from {_where(option, trial, path)}"
+        harm = f"; {option.harm}" if option.harm else ""
         if option.is_decisive:
             raise NodeportError(
-                f"the Host entry would not take effect: ssh would use {what}",
-                hint="move that line below our block or into a Host section, "
-                "or keep our entries in a file of their own: --ssh-config FILE",
+                f"the Host entry would not take effect: ssh would use {what}{harm}",
+                hint="use --include, which keeps our entries in a file that ssh reads first, or "
+                "move that line below our block",
             )
-        warn(f"the Host entry is overruled: ssh uses {what}")
+        warn(f"the Host entry is overruled: ssh uses {what}{harm}")
+
+
+def _placed(question: Question, found: tuple[shadow.Shadowed, ...]) -> tuple[shadow.Shadowed, ...]:
+    """With the lines that set the options, found by reading along with ssh."""
+    if not found:
+        return ()
+    config = None if question.config is None else str(question.config)
+    try:
+        lines = winner.settings(trace(question), _Texts().read, config)
+    except winner.LostError:
+        return found
+    keywords = {option.keyword for option in found}
+    return tuple(
+        dataclasses.replace(option, place=winner.winning(lines, _cause(option.keyword, keywords)))
+        for option in found
+    )
+
+
+def _cause(keyword: str, others: set[str]) -> str:
+    """The option whose line is to be named: a name that was made canonical stands in none."""
+    canonical = "canonicalizehostname"
+    return canonical if keyword == "hostname" and canonical in others else keyword
+
+
+class _Texts:
+    """Configs as text, each read once, not more than a bearable amount in all."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, str] = {}
+        self._left = _MAX_BYTES
+
+    def read(self, path: str) -> str:
+        """
+        :raises winner.LostError: it cannot be read whole. What is no file counts as empty.
+        """
+        if path not in self._known:
+            try:
+                data = whole_file.read_some(Path(path), self._left)
+            except OSError as error:
+                raise winner.LostError(f"{path}: {error.strerror}") from error
+            if data is None:
+                raise winner.LostError(f"{path} and what it includes are too large")
+            self._left -= len(data)
+            self._known[path] = data.decode("utf-8", "surrogateescape")
+        return self._known[path]
+
+
+def _where(option: shadow.Shadowed, trial: Trial, path: Path) -> str:
+    if option.place is None:
+        return f"somewhere in {path} or a file that it includes"
+    is_candidate = option.place.path == str(trial.candidate)
+    return f"line {option.place.line} of {path if is_candidate else option.place.path}"
 
 
 def _bystanders(trial: Trial) -> list[str]:
@@ -113,8 +176,21 @@ def _bystanders(trial: Trial) -> list[str]:
     return [_UNDECLARED, *itertools.islice(reversed(names), 0, _SAMPLE * step, step)]
 
 
-def _refuse_changes(hosts: list[str], answers: list[shadow.Options]) -> None:
-    index = shadow.changed(answers[: len(hosts)], answers[len(hosts) :])
+def _own_answers(hosts: list[str], found: Sequence[Answer]) -> list[Options]:
+    """What follows the answers for other hosts, before and after, which must be the same.
+
+    What ssh refuses for one host alone (a loop of jumps, RefuseConnection) is no matter of ours.
+    """
+    bystanders, own = found[: 2 * len(hosts)], found[2 * len(hosts) :]
+    if refused := [one for one in own if isinstance(one, SshRefusedError)]:
+        raise next((one for one in bystanders if isinstance(one, SshRefusedError)), refused[0])
+    _refuse_changes(hosts, bystanders)
+    return [one for one in own if not isinstance(one, SshRefusedError)]
+
+
+def _refuse_changes(hosts: list[str], found: Sequence[Answer]) -> None:
+    options = [{} if isinstance(one, SshRefusedError) else one for one in found]
+    index = shadow.changed(options[: len(hosts)], options[len(hosts) :])
     if index is not None:
         raise NodeportError(
             f"the new config would change what ssh does for {hosts[index]}; nothing was written",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.ssh.names import (
     validate_alias,
     validate_hostname,
@@ -12,6 +15,7 @@ from kubectl_nodeport.ssh.names import (
     validate_port,
     validate_user,
 )
+from kubectl_nodeport.ssh.neutral import NEUTRAL
 from kubectl_nodeport.ssh.origin import (
     BadOriginError,
     Origin,
@@ -36,7 +40,9 @@ _NAMES = frozenset(
         "identity",
         "cancel_proxy",
         "program",
+        "neutral",
         "origin",
+        "sum",
     ]
 )
 # OpenSSH before 8.0 reads lines into 1024 bytes and dies on a longer one, comments included.
@@ -59,6 +65,8 @@ class HostEntry:
         ``none`` for a command.
     :param program: for an entry that goes through a tunnel: the words of its ProxyCommand in front
         of the alias, the program's absolute path first. Then ``port`` is the pod's own.
+    :param neutral: what else of the user's own patterns is taken back: keys of
+        :data:`~kubectl_nodeport.ssh.neutral.NEUTRAL`, each once, in its order.
     :raises NodeportError: for a value that must not be written.
     """
 
@@ -71,6 +79,7 @@ class HostEntry:
     origin: Origin
     cancel_proxy: bool = False
     program: tuple[str, ...] = ()
+    neutral: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         validate_alias(self.alias)
@@ -83,6 +92,8 @@ class HostEntry:
             validate_path(self.identity_file, percent=True)
         if self.is_tunnel:
             proxy_command((*self.program, self.alias))
+        if self.neutral != tuple(keyword for keyword in NEUTRAL if keyword in self.neutral):
+            raise BadOriginError("the entry takes back options that are not known here")
 
     @property
     def is_tunnel(self) -> bool:
@@ -115,7 +126,12 @@ class HostEntry:
         if self.identity_file is not None:
             pairs.append(("IdentityFile", _quoted(self.identity_file.replace("%", "%%"))))
             pairs.append(("IdentitiesOnly", "yes"))
-        return tuple(pairs)
+        return (*pairs, *(NEUTRAL[keyword] for keyword in self.neutral))
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What ssh reads of the entry, without indentation."""
+        return (f"Host {self.alias}", *(" ".join(pair) for pair in self.options))
 
     @property
     def comments(self) -> tuple[str, ...]:
@@ -133,12 +149,31 @@ class HostEntry:
         }
         if self.is_tunnel:  # the others stay as they were before there were tunnels
             plain["program"] = list(self.program)
-        # Blanks are escaped too: no editor that trims or folds white space can change a value.
-        text = json.dumps(plain, ensure_ascii=True, separators=(",", ":")).replace(" ", "\\u0020")
+        if self.neutral:
+            plain["neutral"] = list(self.neutral)
+        text = _to_json({**plain, "sum": _sum(plain, self.lines)})
         pieces = range(0, len(text), _MAX_COMMENT_CHARS)
         return tuple(
             f"{ORIGIN_MARK} {text[start : start + _MAX_COMMENT_CHARS]}" for start in pieces
         )
+
+
+def is_as_written(comments: tuple[str, ...], lines: tuple[str, ...]) -> bool:
+    """Whether comment and lines are what some version of this program wrote together.
+
+    Which lines an entry has may change from one version to the next; an entry of another version
+    is no edited one.
+
+    :param lines: of the entry, without the comments and stripped.
+    """
+    try:
+        plain = _from_comments(comments)
+        if "sum" in plain:
+            return plain.pop("sum") == _sum(plain, lines)
+        # The first ones had no sum, and the lines of today.
+        return lines == parse_comments(comments).lines
+    except NodeportError:
+        return False
 
 
 def parse_comments(comments: tuple[str, ...]) -> HostEntry:
@@ -146,13 +181,7 @@ def parse_comments(comments: tuple[str, ...]) -> HostEntry:
 
     :raises NodeportError: when they are not whole, of another version, or say more than is known.
     """
-    text = "".join(comment.removeprefix(ORIGIN_MARK).strip() for comment in comments)
-    try:
-        plain = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise BadOriginError(f"the entry's comment is not whole: {error}") from error
-    if not isinstance(plain, dict) or plain.get("v") != _VERSION:
-        raise BadOriginError("the entry's comment is of a version that is not known here")
+    plain = _from_comments(comments)
     refuse_unknown(plain, _NAMES)
     port, identity, cancel_proxy = (plain.get(k) for k in ("port", "identity", "cancel_proxy"))
     origin = plain.get("origin")
@@ -170,7 +199,30 @@ def parse_comments(comments: tuple[str, ...]) -> HostEntry:
         origin=origin_from_json(origin),
         cancel_proxy=cancel_proxy,
         program=texts_of(plain, "program") if "program" in plain else (),
+        neutral=texts_of(plain, "neutral") if "neutral" in plain else (),
     )
+
+
+def _from_comments(comments: tuple[str, ...]) -> dict[str, object]:
+    text = "".join(comment.removeprefix(ORIGIN_MARK).strip() for comment in comments)
+    try:
+        plain = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BadOriginError(f"the entry's comment is not whole: {error}") from error
+    if not isinstance(plain, dict) or plain.get("v") != _VERSION:
+        raise BadOriginError("the entry's comment is of a version that is not known here")
+    return plain
+
+
+def _to_json(plain: Mapping[str, object]) -> str:
+    # Blanks are escaped too: no editor that trims or folds white space can change a value.
+    return json.dumps(plain, ensure_ascii=True, separators=(",", ":")).replace(" ", "\\u0020")
+
+
+def _sum(plain: Mapping[str, object], lines: Iterable[str]) -> str:
+    """Tells an edited entry, not a forged one: whoever may write the file may write all of it."""
+    text = "\n".join([_to_json(plain), *lines])
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 def _quoted(path: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import time
@@ -15,10 +16,18 @@ from kubectl_nodeport.errors import NodeportError
 
 # A question costs milliseconds; a `Match exec` of the user's runs within it and may go to the net.
 _TIMEOUT_S = 20.0
+# What -vvv adds to ssh's errors.
+_TRACE = re.compile(r"debug[1-3]: |OpenSSH_")
+
+
+Options = Mapping[str, list[str]]
 
 
 class SshRefusedError(NodeportError):
     """ssh does not accept a config."""
+
+
+Answer = Options | SshRefusedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +41,25 @@ class Question:
     host: str
 
 
-def effective(questions: Sequence[Question]) -> list[Mapping[str, list[str]]]:
+def effective(questions: Sequence[Question]) -> list[Options]:
     """The options that ssh would use: ``ssh -G``, values by lower-case keyword, asked side by side.
 
     Options at their default "none" are left out by ssh. It runs the user's ``Match exec`` lines.
 
     :raises SshRefusedError: when ssh does not accept a config, with its first line.
+    :raises NodeportError: when there is no ssh, or no answer within 20 s.
+    """
+    found: list[Options] = []
+    for answer in answers(questions):
+        if isinstance(answer, SshRefusedError):
+            raise answer
+        found.append(answer)
+    return found
+
+
+def answers(questions: Sequence[Question]) -> list[Answer]:
+    """As :func:`effective`, with what ssh refuses as answers too: it may be meant for one host.
+
     :raises NodeportError: when there is no ssh, or no answer within 20 s.
     """
     deadline = time.monotonic() + _TIMEOUT_S
@@ -54,11 +76,24 @@ def effective(questions: Sequence[Question]) -> list[Mapping[str, list[str]]]:
             _end(process)
 
 
-def _ask(question: Question) -> subprocess.Popen[str]:
+def trace(question: Question) -> str:
+    """What ssh says while it reads its files: ``ssh -vvv -G``, the part on stderr.
+
+    :raises NodeportError: as :func:`effective`.
+    """
+    process = _ask(question, "-vvv")
+    try:
+        _, err = _finish(question, process, _TIMEOUT_S)
+    finally:
+        _end(process)
+    return err
+
+
+def _ask(question: Question, *flags: str) -> subprocess.Popen[str]:
     file = [] if question.config is None else ["-F", str(question.config)]
     try:
         return subprocess.Popen(
-            ["ssh", *file, "-G", "--", question.host],
+            ["ssh", *file, *flags, "-G", "--", question.host],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -75,28 +110,38 @@ def _ask(question: Question) -> subprocess.Popen[str]:
         ) from error
 
 
-def _answer(
+def _answer(question: Question, process: subprocess.Popen[str], timeout_s: float) -> Answer:
+    try:
+        out, _ = _finish(question, process, timeout_s)
+    except SshRefusedError as error:
+        return error
+    options: dict[str, list[str]] = {}
+    for line in filter(None, out.split("\n")):
+        keyword, _, value = line.partition(" ")
+        options.setdefault(keyword, []).append(value)
+    return options
+
+
+def _finish(
     question: Question, process: subprocess.Popen[str], timeout_s: float
-) -> Mapping[str, list[str]]:
+) -> tuple[str, str]:
+    """Both outputs of an ssh that ends well."""
     try:
         out, err = process.communicate(timeout=max(timeout_s, 0.0))
     except subprocess.TimeoutExpired as error:
         raise NodeportError(
             f"ssh -G {question.host} gave no answer within {_TIMEOUT_S:g} s",
-            hint="look for a slow `Match exec` line in your ssh config",
+            hint="look for a slow `Match exec` line, or an Include of a pipe, in your ssh config",
         ) from error
     if process.returncode != 0:
-        lines = err.strip().splitlines() or [f"exit code {process.returncode}"]
+        said = [line for line in err.strip().splitlines() if not _TRACE.match(line)]
+        lines = said or [f"exit code {process.returncode}"]
         raise SshRefusedError(
             f"ssh does not accept the config: {lines[0]}",
             hint=f"see `ssh {f'-F {question.config} ' if question.config else ''}-G "
             f"{question.host}`",
         )
-    options: dict[str, list[str]] = {}
-    for line in out.splitlines():
-        keyword, _, value = line.partition(" ")
-        options.setdefault(keyword, []).append(value)
-    return options
+    return out, err
 
 
 def _end(process: subprocess.Popen[str]) -> None:

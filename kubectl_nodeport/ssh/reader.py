@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from kubectl_nodeport.errors import NodeportError
 
@@ -17,7 +18,35 @@ _SECTION = re.compile(_LEAD + r"(?:host|match)(?=[ \t\r\n\"=]|\Z)", re.IGNORECAS
 _HOST = re.compile(
     _LEAD + r"host(?=[ \t\r\"=])[ \t\r\"]*=?(?P<names>[^\n]*)", re.IGNORECASE | re.MULTILINE
 )
-_KEYWORD = re.compile(r"[ \t\"=]*(?P<keyword>[A-Za-z0-9]+)")
+_BLANK = " \t\r\n"
+_DELIMITER = re.compile(r'[ \t\r\n"=]')
+_LOWER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
+# Other spellings of an option, of 7.6 to 10.5 (readconf.c, keywords).
+_ALIASES = {
+    "challengeresponseauthentication": "kbdinteractiveauthentication",
+    "dsaauthentication": "pubkeyauthentication",
+    "hostbasedkeytypes": "hostbasedacceptedalgorithms",
+    "identityfile2": "identityfile",
+    "keepalive": "tcpkeepalive",
+    "pubkeyacceptedkeytypes": "pubkeyacceptedalgorithms",
+    "skeyauthentication": "kbdinteractiveauthentication",
+    "smartcarddevice": "pkcs11provider",
+    "tisauthentication": "kbdinteractiveauthentication",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A line as ssh begins to read it.
+
+    :param line: its number, from 1.
+    :param keyword: in lower case, in the spelling of ``ssh -G``.
+    :param rest: what follows the keyword and its blanks or ``=``, as written.
+    """
+
+    line: int
+    keyword: str
+    rest: str
 
 
 class ConfigRefusedError(NodeportError):
@@ -73,8 +102,33 @@ def literal_hosts(text: str) -> Iterator[str]:
                 yield word
 
 
-def keywords(text: str) -> Iterator[tuple[int, str]]:
-    """Number, from 1, and keyword, in lower case, of every option line."""
+def options(text: str) -> Iterator[Option]:
+    """Every line that ssh takes for an option, Host, Match and Include among them."""
     for number, line in enumerate(text.split("\n"), 1):
-        if match := _KEYWORD.match(line):
-            yield number, match["keyword"].lower()
+        # A C string ends at a NUL; of a line that is blank but for its first byte, that stays.
+        told = line.partition("\0")[0]
+        keyword, rest = _first_token(told[:1] + told[1:].rstrip(_BLANK + "\f"))
+        if keyword == "" and rest is not None:  # blanks in front of the keyword
+            keyword, rest = _first_token(rest)
+        if keyword and not keyword.startswith("#"):
+            name = keyword.translate(_LOWER)
+            yield Option(number, _ALIASES.get(name, name), rest or "")
+
+
+def _first_token(text: str) -> tuple[str | None, str | None]:
+    """What ``strdelim`` (misc.c) cuts off, and what it leaves; all versions do this alike.
+
+    None for the token when a quote has no end; None for the rest when there is none.
+    """
+    found = _DELIMITER.search(text)
+    if found is None:
+        return text, None
+    place = found.start()
+    if found[0] == '"':
+        text = text[:place] + text[place + 1 :]
+        end = text.find('"', place)
+        return (None, None) if end < 0 else (text[:end], text[end + 1 :].lstrip(_BLANK))
+    rest = text[place + 1 :].lstrip(_BLANK)
+    if found[0] != "=" and rest.startswith("="):
+        rest = rest[1:].lstrip(_BLANK)
+    return text[:place], rest

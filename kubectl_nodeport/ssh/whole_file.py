@@ -92,6 +92,20 @@ def read(path: Path) -> Snapshot:
     return Snapshot(target, data, stat.S_IMODE(status.st_mode), (status.st_uid, status.st_gid))
 
 
+def read_some(path: Path, limit: int) -> bytes | None:
+    """A file's content if it has at most ``limit`` bytes, else None; no bytes for what is no file.
+
+    :raises OSError: it cannot be read.
+    """
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        return b""
+    with os.fdopen(handle, "rb") as file:
+        data = file.read(limit + 1)
+    return data if len(data) <= limit else None
+
+
 @contextlib.contextmanager
 def locked(target: Path) -> Iterator[None]:
     """Keep other runs of ours out while the body runs; the lock ends with the process.

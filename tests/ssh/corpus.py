@@ -56,16 +56,32 @@ ACCEPTED: dict[str, str] = {
     "canonical": "CanonicalizeHostname no\nHost a.example\n  User x\n",
 }
 
-# What wins over us from above: nothing may be written, and the line is named.
+# What wins over us from above: nothing may be written, and file and line are named. In {here} lie
+# `user` ("User included"), `nested` (which includes it after a comment) and the config itself.
 SHADOWING: dict[str, tuple[str, str, str]] = {
-    "user": ("# x\nUser me\nHost a\n", "user me", "line 2"),
-    "user=": ("user=me\n", "user me", "line 1"),
-    "port": ("Compression yes\n\nPort 2222\n", "port 2222", "line 3"),
-    "hostname": ("HostName 10.0.0.1\n", "hostname 10.0.0.1", "line 1"),
-    "host key alias": ("HostKeyAlias x\n", "hostkeyalias x", "line 1"),
-    "known hosts": ("UserKnownHostsFile /dev/null\n", "userknownhostsfile /dev/null", "line 1"),
-    "checking": ("StrictHostKeyChecking no\n", "stricthostkeychecking false", "line 1"),
-    "jump": ("ProxyJump bastion\n", "proxyjump bastion", "line 1"),
-    "command": ("ProxyCommand nc %h %p\n", "proxycommand nc", "line 1"),
-    "include": ("# x\nInclude {here}/user\nHost a\n", "user included", "included in line 2"),
+    "user": ("# x\nUser me\nHost a\n", "user me", "config:2"),
+    "user=": ("user=me\n", "user me", "config:1"),
+    "user, quoted": ('"User" "me"\n', "user me", "config:1"),
+    "user, tab and CRLF": ("\r\n\tUser\tme\r\nHost a\r\n", "user me", "config:2"),
+    "user, the first of two": ("User me\nUser you\n", "user me", "config:1"),
+    "port": ("Compression yes\n\nPort 2222\n", "port 2222", "config:3"),
+    "hostname": ("HostName 10.0.0.1\n", "hostname 10.0.0.1", "config:1"),
+    "host key alias": ("HostKeyAlias x\n", "hostkeyalias x", "config:1"),
+    "known hosts": ("UserKnownHostsFile /dev/null\n", "userknownhostsfile /dev/null", "config:1"),
+    "global known hosts": ("GlobalKnownHostsFile /x\n", "globalknownhostsfile /x", "config:1"),
+    "checking": ("StrictHostKeyChecking no\n", "stricthostkeychecking false", "config:1"),
+    "jump": ("ProxyJump bastion\n", "proxyjump bastion", "config:1"),
+    "command": ("ProxyCommand nc %h %p\n", "proxycommand nc", "config:1"),
+    "a master's socket": ("#\nControlPath /s/%C\n", "controlpath /s/", "config:2"),
+    "what ssh would run": ("RemoteCommand date\n", "remotecommand date", "config:1"),
+    "no forwarding": ("ClearAllForwardings yes\n", "clearallforwardings yes", "config:1"),
+    "family": ("AddressFamily inet6\n", "addressfamily inet6", "config:1"),
+    "include": ("# x\nInclude {here}/user\nHost a\n", "user included", "user:1"),
+    "include, a glob": ("Include {here}/us*r\nHost a\n", "user included", "user:1"),
+    "include, quoted": ('Include "{here}/user"\nHost a\n', "user included", "user:1"),
+    "include, nested": ("Include {here}/nested\nHost a\n", "user included", "user:1"),
+    "include, twice": ("Include {here}/user {here}/user\n", "user included", "user:1"),
+    "include, then another": ("Port 7\nInclude {here}/user\nUser me\n", "port 7", "config:1"),
+    "include, not the first": ("User me\nInclude {here}/user\n", "user me", "config:1"),
+    "include of a section": ("Include {here}/match\nUser me\nHost a\n", "user matched", "match:3"),
 }

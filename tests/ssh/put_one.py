@@ -56,7 +56,7 @@ def main() -> int:
         os.setgroups([])
         os.setgid(args.uid)
         os.setuid(args.uid)
-    store = ConfigFile(args.config)
+    store = ConfigFile(args.config, warn=lambda text: print(f"warning: {text}"))
     try:
         print(store.put(entry_for(store, args.alias, port=args.port), [key()]))
     except NodeportError as error:

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import hashlib
+import json
 import random
+import re
 
 import paramiko
 import pytest
@@ -128,10 +131,17 @@ def test_the_block_takes_the_line_ends_of_the_file() -> None:
     assert "\r" not in block.put("Host a\r\nUser b\nPort 1\n", entry()).replace("a\r", "")
 
 
+def summed(text: str) -> str:
+    """The text but for what guards an entry's lines against edits."""
+    return re.sub(r'"sum":"[0-9a-f]{16}"', '"sum":""', text)
+
+
 def test_an_update_keeps_the_place() -> None:
     text = "Host early\n" + block.put("Host a\n", entry())
     changed = block.put(text, entry(port=2200))
-    assert changed == text.replace("Port 31380", "Port 2200").replace(":31380,", ":2200,")
+    assert summed(changed) == summed(
+        text.replace("Port 31380", "Port 2200").replace(":31380,", ":2200,")
+    )
 
 
 DEVPOD = "# DevPod Start x.devpod\nHost x.devpod\n  User y\n\n# DevPod End x.devpod\n"
@@ -271,3 +281,60 @@ def test_no_value_that_passes_adds_a_line(data: st.DataObject) -> None:
     keywords = [line.split()[0] for line in block.put("", made).split("\n") if line]
     usual = block.put("", entry(identity_file="/k")).split("\n")
     assert keywords == [line.split()[0] for line in usual if line]
+
+
+def of_another_version(made: HostEntry, *more: str) -> str:
+    """The entry as a version would have written it that knows one line more, or one less."""
+    lines = [*made.lines[:-1], *more]
+    (comment,) = made.comments
+    plain = json.loads(comment.removeprefix("kubectl-nodeport: "))
+    del plain["sum"]
+    plain["sum"] = hashlib.sha256(
+        "\n".join([json.dumps(plain, separators=(",", ":")), *lines]).encode()
+    ).hexdigest()[:16]
+    comment = f"  # kubectl-nodeport: {json.dumps(plain, separators=(',', ':'))}"
+    body = [lines[0], comment, *(f"  {line}" for line in lines[1:])]
+    return "\n".join([block.BEGIN, *body, block.END, "Host a", ""])
+
+
+@pytest.mark.parametrize("more", [(), ("ServerAliveInterval 15", "ServerAliveCountMax 3")])
+def test_an_entry_of_another_version_is_updated(more: tuple[str, ...]) -> None:
+    text = of_another_version(entry(), *more)
+    assert block.entries(text) == (entry(),)
+    assert block.put(text, entry()) == block.put("Host a\n", entry())
+    assert block.edit(text, (), {ALIAS}) == "Host a\n"
+
+
+def test_an_entry_of_another_version_that_was_edited_is_refused() -> None:
+    text = of_another_version(entry(), "ServerAliveInterval 15")
+    for old, new in (("Interval 15", "Interval 16"), ("  User root\n", ""), (":31380", ":22")):
+        assert old in text
+        with pytest.raises(NodeportError, match="was edited by hand"):
+            block.entries(text.replace(old, new))
+
+
+def test_an_entry_without_a_sum_is_read_and_gets_one() -> None:
+    """As the first ones were written."""
+    text = block.put("Host a\n", entry())
+    old = re.sub(r',"sum":"[0-9a-f]+"', "", text)
+    assert old != text
+    assert block.entries(old) == (entry(),)
+    assert block.put(old, entry()) == text
+    with pytest.raises(NodeportError, match="was edited by hand"):
+        block.entries(old.replace("Port 31380", "Port 22"))
+
+
+def test_an_entry_of_a_newer_version_is_told_as_such() -> None:
+    """It says what is not known here, and nobody edited it."""
+    made = entry()
+    (comment,) = made.comments
+    plain = json.loads(comment.removeprefix("kubectl-nodeport: "))
+    del plain["sum"]
+    plain["more"] = 1
+    whole = json.dumps(plain, separators=(",", ":"))
+    guard = hashlib.sha256("\n".join([whole, *made.lines]).encode()).hexdigest()[:16]
+    new = f'# kubectl-nodeport: {whole[:-1]},"sum":"{guard}"}}'
+    text = block.put("", made).replace(f"# {comment}", new)
+    for act in (lambda: block.entries(text), lambda: block.put(text, made)):
+        with pytest.raises(NodeportError, match="written by a newer kubectl-nodeport"):
+            act()

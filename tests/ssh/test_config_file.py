@@ -17,7 +17,7 @@ from kubectl_nodeport.ssh import openssh
 from kubectl_nodeport.ssh.config_file import ConfigFile, user_config_path
 from kubectl_nodeport.ssh.edit import Edit
 from tests.ssh import put_one
-from tests.ssh.corpus import ACCEPTED, SHADOWING
+from tests.ssh.corpus import ACCEPTED
 from tests.ssh.make import ALIAS, beside, entry_for, key, without_block
 
 LINES = [
@@ -122,46 +122,12 @@ def test_any_order_of_lines_keeps_its_meaning(
     assert users_bytes(config) == data
 
 
-@pytest.mark.parametrize(("text", "value", "place"), SHADOWING.values(), ids=SHADOWING)
-def test_what_wins_over_us_is_named_and_nothing_written(
-    config: Path, text: str, value: str, place: str
-) -> None:
-    data = fill(config, text)
-    store = ConfigFile(config)
-    for change in (store.apply, store.preview):
-        with pytest.raises(NodeportError, match=rf"{value}.* from .*{place} of {config}"):
-            change(Edit(((entry_for(store), (key(),)),)))
-    assert config.read_bytes() == data
-    assert beside(config) <= {"config", "more", "user"}
-
-
 def test_what_comes_to_win_later_is_told_even_when_nothing_changes(config: Path) -> None:
     store = ConfigFile(config)
     store.put(entry_for(store), [key()])
     config.write_bytes(b"User me\n" + config.read_bytes())
     with pytest.raises(NodeportError, match="user me, from line 1"):
         store.put(entry_for(store), [key()])
-
-
-def test_lesser_options_are_a_warning(config: Path) -> None:
-    fill(config, "ServerAliveInterval 7\nControlPath ~/%C\n")
-    warnings: list[str] = []
-    store = ConfigFile(config, warn=warnings.append)
-    assert store.put(entry_for(store), [key()]) == "created"
-    assert [warning.split(" uses ")[1].split()[0] for warning in warnings] == [
-        "controlpath",
-        "serveraliveinterval",
-    ]
-    assert f"from line 1 of {config}" in warnings[1]
-
-
-def test_other_ways_to_vouch_for_keys_are_a_warning(config: Path) -> None:
-    fill(config, "Host a\n  User x\nHost *\n  KnownHostsCommand /bin/true\n")
-    warnings: list[str] = []
-    store = ConfigFile(config, warn=warnings.append)
-    store.put(entry_for(store), [key()])
-    (warning,) = warnings
-    assert re.search(rf"knownhostscommand /bin/true, from line \d+ of {config}$", warning)
 
 
 def test_nothing_is_written_when_another_host_would_change(config: Path) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubectl_nodeport.errors import NodeportError
-from kubectl_nodeport.ssh.entry import parse_comments
+from kubectl_nodeport.ssh.entry import is_as_written, parse_comments
 from kubectl_nodeport.ssh.origin import Origin, origin_from_json, origin_to_json
 from tests.ssh.make import ALIAS, entry, origin
 
@@ -59,9 +59,26 @@ def test_what_was_written_before_there_were_tunnels_is_read_and_written_alike() 
     assert not any(name in text for name in ("program", "flags", "plugin_folder"))
 
 
+def test_what_is_taken_back_stands_last_and_only_where_it_is() -> None:
+    assert "neutral" not in "".join(entry().comments)
+    made = entry(identity_file="/i", neutral=("remotecommand", "updatehostkeys"))
+    assert made.options[-2:] == (("RemoteCommand", "none"), ("UpdateHostKeys", "no"))
+    assert parse_comments(made.comments) == made
+
+
+def test_an_entry_knows_its_lines() -> None:
+    assert entry().lines[:2] == (f"Host {ALIAS}", "HostName 127.0.0.1")
+    assert is_as_written(entry().comments, entry().lines)
+    assert not is_as_written(entry().comments, entry().lines[1:])
+    assert not is_as_written((), entry().lines)
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
+        ("neutral", ("port",)),
+        ("neutral", ("updatehostkeys", "remotecommand")),
+        ("neutral", ("remotecommand", "remotecommand")),
         ("program", ("kubectl-nodeport", "proxy")),
         ("program", ("/bin/a\nb",)),
         ("alias", "*"),
@@ -158,6 +175,8 @@ def _comment(**changes: object) -> tuple[str, ...]:
         _comment(origin={**origin_to_json(origin()), "kubeconfig": "/a"}),
         _comment(origin={**origin_to_json(origin()), "kubeconfig": [1]}),
         _comment(more=1),
+        _comment(neutral=["ProxyCommand"]),
+        _comment(neutral="remotecommand"),
         _comment(program="/bin/kn"),
         _comment(program=[1]),
         _comment(program=["kn"]),

@@ -70,6 +70,23 @@ def test_a_proxy_of_the_system_is_cancelled(home: Path) -> None:
     assert run(home) == ["unchanged"]
 
 
+def test_what_the_system_says_is_taken_back_or_told_with_its_line(home: Path) -> None:
+    (home.parent / "ssh_config").write_text(
+        "# site\nHost *\n  RemoteCommand date\n  UpdateHostKeys yes\n  BindAddress 127.0.0.9\n"
+    )
+    (home / ".ssh").mkdir(mode=0o700)
+    (home / ".ssh" / "config").write_text("Host *\n  RequestTTY force\n")
+    (home / ".ssh" / "config").chmod(0o600)
+    first, *lines = run(home, f"ssh -T -G {ALIAS}")
+    assert f"bindaddress 127.0.0.9, from line 5 of {SYSTEM}; " in first
+    assert lines[0] == "created"
+    assert {"updatehostkeys false", "requesttty false"} <= set(lines)  # -T is what asked for false
+    assert not [line for line in lines if line.startswith("remotecommand")]
+    text = (home / ".ssh" / "config").read_text()
+    assert "  RemoteCommand none\n  RequestTTY auto\n  UpdateHostKeys no\n" in text
+    assert run(home) == [first, "unchanged"]
+
+
 def test_a_config_that_others_may_write_is_told(home: Path) -> None:
     (home / ".ssh").mkdir(mode=0o700)
     (home / ".ssh" / "config").write_text("Host a\n")

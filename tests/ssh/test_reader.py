@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from kubectl_nodeport.ssh.reader import keywords, literal_hosts, split_lines
+from kubectl_nodeport.ssh.reader import Option, literal_hosts, options, split_lines
 
 
 @pytest.mark.parametrize(
@@ -27,9 +27,32 @@ def test_literal_hosts(line: str, names: list[str]) -> None:
     assert list(literal_hosts(f"User x\n{line}\n  Port 1\n")) == names
 
 
-def test_keywords_come_with_their_lines() -> None:
-    text = '# c\nUser=me\r\n\n  Port 22\n"Host" a b\n#Port 1\n'
-    assert list(keywords(text)) == [(2, "user"), (4, "port"), (5, "host")]
+@pytest.mark.parametrize(
+    ("line", "keyword", "rest"),
+    [
+        ("User me", "user", "me"),
+        ("\t USER\tme \r", "user", "me"),
+        ("user=me", "user", "me"),
+        ("User = me", "user", "me"),
+        ("User == me", "user", "= me"),
+        ("User= =me", "user", "=me"),
+        ('"User" me', "user", "me"),
+        ('Us"er" me', "user", "me"),
+        ('User "a b"', "user", '"a b"'),
+        ("=User me", "user", "me"),
+        ("IdentityFile2 x", "identityfile", "x"),
+        ("User a\0b", "user", "a"),
+        ("User", "user", ""),
+        ("\N{KELVIN SIGN}eepAlive yes", "\N{KELVIN SIGN}eepalive", "yes"),
+    ],
+)
+def test_an_option_line(line: str, keyword: str, rest: str) -> None:
+    assert list(options(f"\n{line}\n")) == [Option(2, keyword, rest)]
+
+
+@pytest.mark.parametrize("line", ["", " ", "#User a", "  # User a", '"User a', "\r", "= =x", '""'])
+def test_no_option_line(line: str) -> None:
+    assert list(options(f"{line}\nPort 1\n")) == [Option(2, "port", "1")]
 
 
 def test_lines_end_at_line_feeds_only() -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.ssh.config_file import ConfigFile
 from kubectl_nodeport.ssh.known_hosts import HostKey, parse_public_keys
 from tests.ssh.make import ALIAS, entry_for
@@ -156,9 +157,70 @@ def test_a_live_master_of_the_users_is_not_used(
         ssh(config, "-O", "exit", *plain)
 
 
+@pytest.fixture
+def sockets() -> Iterator[str]:
+    """A folder with a name that leaves room: a socket's path has at most 107 bytes."""
+    with tempfile.TemporaryDirectory(prefix="kn-") as folder:
+        yield folder
+
+
+def test_a_master_on_a_port_used_again_is_not_used(
+    tmp_path: Path, sockets: str, sshd: Sshd
+) -> None:
+    """The old pod's master is alive, the pod on its address and port is another by now.
+
+    The user's `Host *` is the only thing that leads to it; a ControlPath above all sections, which
+    nothing in an entry could undo, is refused.
+    """
+    config = tmp_path / "config"
+    config.write_text(
+        f"Host *\n  ControlMaster auto\n  ControlPersist 60\n  ControlPath {sockets}/%C\n"
+        "  UserKnownHostsFile /dev/null\n  StrictHostKeyChecking no\n"
+        f"  IdentityFile {sshd.client_key}\n"
+    )
+    plain = ["-p", str(sshd.port), f"{getpass.getuser()}@127.0.0.1"]
+    assert ssh(config, *plain, "true").returncode == 0
+    try:
+        assert ssh(config, "-O", "check", *plain).returncode == 0
+        # Without an entry, the name's own options lead into the master, without any key.
+        hijacked = ["-o", "HostKeyAlias=new", "-o", "StrictHostKeyChecking=yes", *plain]
+        assert ssh(config, *hijacked, "true").returncode == 0
+        put(config, sshd, (make_key(tmp_path / "other"),))
+        assert ssh(config, ALIAS, "true").returncode == 255
+        put(config, sshd, sshd.keys)
+        done = ssh(config, "-v", ALIAS, "true")
+        assert done.returncode == 0
+        assert "mux" not in done.stderr
+        assert ssh(config, "-O", "check", ALIAS).returncode == 255
+        above = tmp_path / "above"
+        above.write_text(f"# x\nControlMaster auto\nControlPath {sockets}/%C\n")
+        with pytest.raises(NodeportError, match=rf"controlpath {sockets}/\w+, from line 3 of"):
+            put(above, sshd, sshd.keys)
+    finally:
+        ssh(config, "-O", "exit", *plain)
+
+
+def test_what_a_star_would_do_is_taken_back(tmp_path: Path, sshd: Sshd) -> None:
+    config = tmp_path / "config"
+    config.write_text(
+        "Host *\n  RemoteCommand echo not asked for\n  RequestTTY force\n  AddressFamily inet6\n"
+        "  UpdateHostKeys yes\n  CanonicalizeHostname always\n  ClearAllForwardings yes\n"
+        "  ExitOnForwardFailure yes\n  PubkeyAuthentication no\n  ProxyUseFdpass yes\n"
+        f"  LocalForward 127.0.0.1:{sshd.port} localhost:1\n"
+    )
+    put(config, sshd, sshd.keys[:1])
+    known = tmp_path / "kubectl-nodeport" / f"{ALIAS}.known_hosts"
+    before = known.read_bytes()
+    done = ssh(config, ALIAS, "printf", "'a\\nb\\n'")
+    assert (done.stdout, done.returncode) == ("a\nb\n", 0), done.stderr
+    assert "cannot listen to port" in done.stderr  # the forward is the user's own, and harmless
+    assert known.read_bytes() == before
+
+
 def test_forwarding_as_remote_ssh_does_it(tmp_path: Path, sshd: Sshd) -> None:
     """ssh -D, and the sshd's own banner fetched through it by SOCKS5."""
     config = tmp_path / "config"
+    config.write_text("Host *\n  ClearAllForwardings yes\n  RemoteCommand date\n")
     put(config, sshd, sshd.keys)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

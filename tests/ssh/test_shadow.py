@@ -1,0 +1,297 @@
+"""What the user's own lines do to our hosts: refused, told, taken back (docs/shadowing.md)."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from kubectl_nodeport.errors import NodeportError
+from kubectl_nodeport.ssh import openssh, shadow
+from kubectl_nodeport.ssh.config_file import ConfigFile
+from kubectl_nodeport.ssh.edit import Edit
+from kubectl_nodeport.ssh.entry import HostEntry
+from kubectl_nodeport.ssh.neutral import NEUTRAL
+from kubectl_nodeport.ssh.shadow import Shadowed
+from tests.ssh.corpus import SHADOWING
+from tests.ssh.make import ALIAS, beside, entry, entry_for, key
+
+PROGRAM = ("/usr/local/bin/kubectl-nodeport", "proxy")
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    (tmp_path / "user").write_text("User included\n")
+    (tmp_path / "nested").write_text(f"# nested\nInclude {tmp_path}/user\n")
+    (tmp_path / "match").write_text('Host other\nMatch exec "true"\n  User matched\n')
+    for path in tmp_path.iterdir():
+        path.chmod(0o600)
+    return tmp_path / "config"
+
+
+def fill(config: Path, text: str) -> bytes:
+    data = text.replace("{here}", str(config.parent)).encode()
+    config.write_bytes(data)
+    config.chmod(0o600)
+    return data
+
+
+def ask(config: Path, host: str = ALIAS) -> Mapping[str, list[str]]:
+    (answer,) = openssh.effective([openssh.Question(config, host)])
+    return answer
+
+
+def put(config: Path, **changes: object) -> tuple[str, list[str]]:
+    """The change, and what was warned of."""
+    warnings: list[str] = []
+    store = ConfigFile(config, warn=warnings.append)
+    made = dataclasses.replace(entry_for(store), **changes)  # type: ignore[arg-type]
+    return store.put(made, [key()]), warnings
+
+
+@pytest.mark.parametrize(("text", "value", "place"), SHADOWING.values(), ids=SHADOWING)
+def test_what_wins_over_us_is_named_and_nothing_written(
+    config: Path, text: str, value: str, place: str
+) -> None:
+    data = fill(config, text)
+    before = beside(config)
+    store = ConfigFile(config)
+    name, _, line = place.rpartition(":")
+    told = rf"{value}.*, from line {line} of {re.escape(str(config.parent / name))}(;|$)"
+    for change in (store.apply, store.preview):
+        with pytest.raises(NodeportError, match=told) as caught:
+            change(Edit(((entry_for(store), (key(),)),)))
+        assert "--include" in caught.value.hint
+    assert config.read_bytes() == data
+    assert beside(config) == before
+
+
+@pytest.mark.parametrize(
+    ("text", "changes", "told"),
+    [
+        ("ProxyUseFdpass yes\n", {"program": PROGRAM}, "proxyusefdpass yes, from line 1"),
+        ("ProxyCommand nc x\n", {"program": PROGRAM}, "proxycommand nc x, from line 1"),
+        ("#\nProxyJump b\n", {"program": PROGRAM}, "proxyjump b, from line 2"),
+        ("ProxyCommand none\n", {"program": PROGRAM}, r"proxycommand \(unset\), from line 1"),
+        ("DSAAuthentication no\n", {"identity_file": "/i"}, "pubkeyauthentication .*line 1"),
+        ("AddressFamily inet\n", {"hostname": "fd00::1"}, "addressfamily inet, from line 1"),
+        ("#\nVerifyHostKeyDNS yes\n", {"hostname": "node.example"}, "verifyhostkeydns .*line 2"),
+        (
+            "CanonicalizeHostname yes\nCanonicalDomains localdomain\n"
+            "CanonicalizeFallbackLocal yes\nHostName 127.0.0.1\n",
+            {},
+            None,
+        ),
+    ],
+)
+def test_what_wins_over_some_entries(
+    config: Path, text: str, changes: dict[str, object], told: str | None
+) -> None:
+    data = fill(config, text)
+    if told is None:
+        assert put(config, **changes)[0] == "created"
+        return
+    with pytest.raises(NodeportError, match=f"would use {told}"):
+        put(config, **changes)
+    assert config.read_bytes() == data
+
+
+# What `Host *` below us says, the entry that it would harm, and what ssh uses for it then.
+TAKEN_BACK: dict[str, tuple[str, dict[str, object], dict[str, list[str]]]] = {
+    "remotecommand": ("RemoteCommand date", {}, {}),
+    "requesttty": ("RequestTTY force", {}, {"requesttty": ["auto"]}),
+    "clearallforwardings": ("ClearAllForwardings yes", {}, {"clearallforwardings": ["no"]}),
+    "exitonforwardfailure": (
+        "ExitOnForwardFailure yes\n  LocalForward 7001 localhost:80",
+        {},
+        {"exitonforwardfailure": ["no"], "localforward": ["7001 [localhost]:80"]},
+    ),
+    "addressfamily": ("AddressFamily inet6", {}, {"addressfamily": ["any"]}),
+    "canonicalizehostname": (
+        "CanonicalizeHostname always",
+        {},
+        {"canonicalizehostname": ["false"]},
+    ),
+    "verifyhostkeydns": (
+        "VerifyHostKeyDNS yes",
+        {"hostname": "node.example"},
+        {"verifyhostkeydns": ["false"]},
+    ),
+    "updatehostkeys": ("UpdateHostKeys ask", {}, {"updatehostkeys": ["false"]}),
+    "proxyusefdpass": ("ProxyUseFdpass yes", {"program": PROGRAM}, {"proxyusefdpass": ["no"]}),
+    "pubkeyauthentication": (
+        "PubkeyAuthentication no",
+        {"identity_file": "/i"},
+        {"pubkeyauthentication": ["true"]},
+    ),
+}
+
+
+@pytest.mark.parametrize(("keyword", "case"), TAKEN_BACK.items(), ids=TAKEN_BACK)
+def test_what_is_inherited_is_taken_back(
+    config: Path, keyword: str, case: tuple[str, dict[str, object], dict[str, list[str]]]
+) -> None:
+    line, changes, wanted = case
+    fill(config, f"Host a\n  Port 1\nHost *\n  {line}\n")
+    others = ask(config, "a")
+    assert put(config, **changes) == ("created", [])
+    now = ask(config)
+    assert {option: now.get(option) for option in wanted} == wanted
+    assert wanted or keyword not in now
+    assert ask(config, "a") == others
+    (written,) = ConfigFile(config).entries()
+    assert written.neutral == (keyword,)
+    assert f"\n  {' '.join(NEUTRAL[keyword])}\n" in config.read_text()
+    assert put(config, **changes) == ("unchanged", [])
+
+
+def test_every_line_that_an_entry_may_have_is_tried() -> None:
+    assert set(TAKEN_BACK) == set(NEUTRAL)
+
+
+def test_much_is_taken_back_at_once_and_stays_so(config: Path) -> None:
+    text = "Host *\n  RemoteCommand date\n  ProxyJump bastion\n  UpdateHostKeys yes\n"
+    fill(config, text)
+    assert put(config) == ("created", [])
+    config.write_text(config.read_text().replace(text, ""))
+    assert put(config) == ("unchanged", [])
+    assert put(config, port=7) == ("updated", [])
+    (written,) = ConfigFile(config).entries()
+    assert (written.neutral, written.cancel_proxy) == (("remotecommand", "updatehostkeys"), True)
+
+
+def test_what_does_no_harm_is_left_to_the_user(config: Path) -> None:
+    fill(
+        config,
+        "Host *\n  ForwardAgent yes\n  ForwardX11 yes\n  Compression yes\n  ConnectTimeout 3\n"
+        "  SendEnv LANG\n  LocalForward 7001 localhost:80\n  ControlMaster auto\n"
+        "  ControlPersist 9\n  HashKnownHosts yes\n  IdentitiesOnly yes\n  IdentityAgent none\n"
+        "  PermitLocalCommand yes\n  LocalCommand date\n  BatchMode yes\n  AddressFamily inet\n"
+        "  NoHostAuthenticationForLocalhost yes\n  VerifyHostKeyDNS yes\n  RequestTTY no\n"
+        "  CanonicalDomains example.org\n  PubkeyAuthentication no\n  ExitOnForwardFailure no\n"
+        "  PreferredAuthentications password\n"
+        "  Ciphers aes256-ctr\n  HostKeyAlgorithms ssh-ed25519\n",
+    )
+    assert put(config) == ("created", [])
+    (written,) = ConfigFile(config).entries()
+    assert (written.neutral, written.cancel_proxy) == ((), False)
+
+
+@pytest.mark.parametrize(
+    ("line", "changes"),
+    [
+        ("KnownHostsCommand /bin/true", {}),
+        ("SessionType none", {}),
+        ("StdinNull yes", {}),
+        ("BindAddress 127.0.0.2", {}),
+        ("BindInterface eth7", {}),
+        ("PreferredAuthentications password", {"identity_file": "/i"}),
+    ],
+)
+def test_what_cannot_be_taken_back_is_a_warning(
+    config: Path, line: str, changes: dict[str, object]
+) -> None:
+    """Below us; the line is told as it is numbered once our block is in place."""
+    fill(config, f"Host a\n  User x\nHost *\n  {line}\n")
+    change, warnings = put(config, **changes)
+    (warning,) = warnings
+    number = config.read_text().split("\n").index(f"  {line}") + 1
+    assert change == "created"
+    assert f"{line.lower()}, from line {number} of {config}; " in warning
+
+
+@pytest.mark.parametrize(
+    ("line", "changes"),
+    [
+        ("ServerAliveInterval 7", {}),
+        ("CheckHostIP yes", {}),
+        ("IdentitiesOnly no", {"identity_file": "/i"}),
+        ("RequestTTY force", {}),
+        ("UpdateHostKeys ask", {}),
+        ("CanonicalizeHostname yes", {}),
+    ],
+)
+def test_lesser_options_are_a_warning(config: Path, line: str, changes: dict[str, object]) -> None:
+    fill(config, f"# x\n{line}\n")
+    change, (warning,) = put(config, **changes)
+    assert change == "created"
+    assert f"ssh uses {line.split()[0].lower()} " in warning
+    assert f"from line 2 of {config}" in warning
+    assert put(config, **changes) == ("unchanged", [warning])
+
+
+def test_a_name_made_canonical_is_told_by_its_cause() -> None:
+    """The name itself stands in no line but ours."""
+    plain = {"hostname": ["node"]}
+    other = {"hostname": ["node.example"], "canonicalizehostname": ["true"]}
+    found = shadow.shadowed(entry(hostname="node"), plain, other)
+    assert [(one.keyword, one.is_decisive) for one in found] == [
+        ("hostname", True),
+        ("canonicalizehostname", False),
+    ]
+    better = shadow.remedied(entry(hostname="node"), found)
+    assert better is not None
+    assert better.neutral == ("canonicalizehostname",)
+
+
+@pytest.mark.parametrize(
+    ("made", "options", "keyword"),
+    [
+        (entry(hostname="fd00::1"), {"addressfamily": ["inet"]}, "addressfamily"),
+        (entry(hostname="fd00::1"), {"addressfamily": ["inet6"]}, None),
+        (entry(hostname="node"), {"addressfamily": ["inet6"]}, None),
+        (entry(program=PROGRAM), {"addressfamily": ["inet6"]}, None),
+        (entry(program=PROGRAM), {"bindaddress": ["::1"]}, None),
+        (entry(), {"proxyusefdpass": ["yes"]}, None),
+        (entry(), {"verifyhostkeydns": ["true"]}, None),
+        (entry(hostname="node"), {"verifyhostkeydns": ["ask"]}, "verifyhostkeydns"),
+        (entry(), {"canonicalizehostname": ["unset"]}, "canonicalizehostname"),
+        (entry(), {"exitonforwardfailure": ["yes"]}, None),
+        (entry(), {"sessiontype": ["subsystem"]}, "sessiontype"),
+        (entry(), {"preferredauthentications": ["password"]}, None),
+        (
+            entry(identity_file="/i"),
+            {"preferredauthentications": ["gssapi-with-mic,publickey"]},
+            None,
+        ),
+    ],
+)
+def test_harm_depends_on_the_entry(
+    made: HostEntry, options: dict[str, list[str]], keyword: str | None
+) -> None:
+    alone: dict[str, list[str]] = {}
+    assert [one.keyword for one in shadow.shadowed(made, alone, options)] == (
+        [keyword] if keyword else []
+    )
+
+
+def test_what_the_system_says_counts_only_where_the_entry_does_not() -> None:
+    answer = {"remotecommand": ["date"], "proxyjump": ["b"]}
+    found = shadow.inherited(entry(), answer, has_proxy=False)
+    assert [one.keyword for one in found] == ["remotecommand", "proxyjump"]
+    assert shadow.inherited(entry(neutral=("remotecommand",)), answer, has_proxy=True) == ()
+
+
+def test_a_remedy_is_found_once() -> None:
+    found = (Shadowed("remotecommand", "date", True), Shadowed("proxyjump", "b", True))
+    better = shadow.remedied(entry(), found)
+    assert better == entry(neutral=("remotecommand",), cancel_proxy=True)
+    assert shadow.remedied(better, found) is None
+    assert shadow.kept(entry(port=7), better) == entry(
+        port=7, neutral=("remotecommand",), cancel_proxy=True
+    )
+    assert shadow.kept(entry(), None) == entry()
+
+
+def test_what_ssh_refuses_for_another_host_alone_is_its_own_matter(config: Path) -> None:
+    """Not every one of these is asked about; all three are, where there are but three."""
+    fill(config, "Host bg\n  ForkAfterAuthentication yes\nHost j\n  HostName j\n  ProxyJump j\n")
+    assert put(config) == ("created", [])
+    with pytest.raises(openssh.SshRefusedError):
+        ask(config, "bg")
+    (config.parent / "all").write_text("Host *\n  ForkAfterAuthentication yes\n")
+    with pytest.raises(NodeportError, match="Cannot fork into background"):
+        put(config.parent / "all")
