@@ -122,15 +122,20 @@ def get_service(api: Api, rule: Rule) -> Json | None:
         return None
 
 
-def delete_service(api: Api, namespace: str, name: str, uid: str) -> None:
-    """Delete the Service with this uid: one that took its name meanwhile stays."""
+def delete_service(api: Api, namespace: str, name: str, uid: str, version: str = "") -> None:
+    """Delete the Service with this uid: one that took its name meanwhile stays.
+
+    :param version: the resourceVersion that it has to have; "" for any.
+    :raises ConflictError: it has another.
+    """
+    preconditions = {"uid": uid, **({"resourceVersion": version} if version else {})}
     request = Request(
         "delete",
         "services",
         "remove the Service of a rule",
         name=name,
         namespace=namespace,
-        body={"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}},
+        body={"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions},
     )
     try:
         api.send(request)

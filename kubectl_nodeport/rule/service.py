@@ -22,6 +22,8 @@ _SELF = "kubectl-nodeport/service"
 _ID = "kubectl-nodeport/id"
 _TARGET = "kubectl-nodeport/target"
 _RULE = "kubectl-nodeport/rule"
+# Before the id of a Host entry that uses the rule without having made it: docs/decisions/0006.
+_USER = "kubectl-nodeport/user-"
 _SSH_PORT = 22
 
 
@@ -167,6 +169,11 @@ def uid(service: Mapping[str, Any]) -> str:
     return str(_mapping(service.get("metadata")).get("uid", ""))
 
 
+def version(service: Mapping[str, Any]) -> str:
+    """The Service's resourceVersion."""
+    return str(_mapping(service.get("metadata")).get("resourceVersion", ""))
+
+
 def name(service: Mapping[str, Any]) -> str:
     """The Service's name."""
     return str(_mapping(service.get("metadata")).get("name", ""))
@@ -175,6 +182,24 @@ def name(service: Mapping[str, Any]) -> str:
 def rule_id(service: Mapping[str, Any]) -> str:
     """The id of the rule's creation; "" for a Service that is not ours."""
     return _annotation(service, _ID)
+
+
+def users(service: Mapping[str, Any]) -> frozenset[str]:
+    """The ids under which Host entries noted that they use this rule, its maker's own aside."""
+    if not is_ours(service):
+        return frozenset()
+    annotations = _mapping(_mapping(service.get("metadata")).get("annotations"))
+    found = (str(key) for key in annotations)
+    return frozenset(key.removeprefix(_USER) for key in found if key.startswith(_USER))
+
+
+def user_patch(service_uid: str, user: str, when: str | None) -> Json:
+    """A merge patch that notes a user of the rule, or with None takes the note away.
+
+    A key for each user: notes that come at the same moment do not get into each other's way. The
+    uid makes the server refuse it where another Service has taken the name.
+    """
+    return {"metadata": {"uid": service_uid, "annotations": {f"{_USER}{user}": when}}}
 
 
 def publishes_not_ready(service: Mapping[str, Any]) -> bool:
@@ -197,6 +222,7 @@ def exposed(service: Mapping[str, Any], rule: Rule, pod: Pod) -> Exposed | None:
         uid=uid(service),
         ip_families=tuple(map(str, families)) if isinstance(families, list) else (),
         traffic_policy=str(spec.get("externalTrafficPolicy", "")),
+        users=users(service),
     )
 
 

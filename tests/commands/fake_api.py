@@ -167,10 +167,14 @@ class FakeApi:
 
     def _delete(self, request: Request) -> Json:
         found = self._existing(request)
-        wanted = (request.body or {}).get("preconditions", {}).get("uid")
-        if wanted not in (None, found["metadata"]["uid"]):
-            message = f"Precondition failed: UID in precondition: {wanted}"
-            raise _refusal(request, 409, "Conflict", message)
+        for key, value in (request.body or {}).get("preconditions", {}).items():
+            if value != found["metadata"][key]:
+                what = {"uid": "UID", "resourceVersion": "ResourceVersion"}[key]
+                message = (
+                    f"Precondition failed: {what} in precondition: {value}, {what} in object "
+                    f"meta: {found['metadata'][key]}"
+                )
+                raise _refusal(request, 409, "Conflict", message)
         del self.objects[self._key(request)]
         return {"kind": "Status", "status": "Success"}
 
