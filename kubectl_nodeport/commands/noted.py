@@ -5,6 +5,7 @@ Whoever made the rule then sees at disconnect that others would lose it: docs/de
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from datetime import datetime, timezone
 
@@ -69,15 +70,15 @@ def note_use(edges: Edges, exposed: Exposed, origin: Origin) -> None:
         )
 
 
-def forget_use(api: Api, origin: Origin, service_uid: str) -> None:
+def forget_use(api: Api, origin: Origin) -> None:
     """Take the entry's note from its rule, if that is still there.
+
+    Where another Service has its name by now, nothing there has this id.
 
     :raises NodeportError: it stays.
     """
-    try:
-        _patch(api, origin, service_uid, None)
-    except _REPLACED:
-        return
+    with contextlib.suppress(NotFoundError):
+        _patch(api, origin, "", None)
 
 
 def _patch(api: Api, origin: Origin, service_uid: str, when: str | None) -> None:

@@ -30,6 +30,7 @@ from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube import oidc, schema
 from kubectl_nodeport.kube.plugin import Credential, Plugin
 from kubectl_nodeport.kube.proxy import proxy_of
+from kubectl_nodeport.kube.request import LoginError
 
 if TYPE_CHECKING:  # loading the kubernetes package takes longer than a request
     from kubectl_nodeport.kube.config import Connection
@@ -262,8 +263,8 @@ def _proxy_authorization(proxy: str) -> dict[str, str]:
     return dict(urllib3.make_headers(proxy_basic_auth=pair))
 
 
-def _no_login(connection: Connection, reason: str) -> NodeportError:
-    return NodeportError(
+def _no_login(connection: Connection, reason: str) -> LoginError:
+    return LoginError(
         f'context "{connection.context}": the user of the kubeconfig gives no login: '
         f"{' '.join(reason.split())}",
         hint="kubectl auth whoami should work first",

@@ -124,6 +124,10 @@ class UnreachableError(NodeportError):
     """The API server did not answer, or its answer broke off."""
 
 
+class LoginError(NodeportError):
+    """There is nothing to log in with, or it cannot be used; the server was not asked."""
+
+
 _BY_STATUS: dict[int, type[ApiError]] = {
     403: ForbiddenError,
     404: NotFoundError,

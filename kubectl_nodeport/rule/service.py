@@ -196,10 +196,12 @@ def users(service: Mapping[str, Any]) -> frozenset[str]:
 def user_patch(service_uid: str, user: str, when: str | None) -> Json:
     """A merge patch that notes a user of the rule, or with None takes the note away.
 
-    A key for each user: notes that come at the same moment do not get into each other's way. The
-    uid makes the server refuse it where another Service has taken the name.
+    A key for each user: notes that come at the same moment do not get into each other's way.
+
+    :param service_uid: the server refuses it where another Service has taken the name; "" for any.
     """
-    return {"metadata": {"uid": service_uid, "annotations": {f"{_USER}{user}": when}}}
+    metadata: Json = {"annotations": {f"{_USER}{user}": when}}
+    return {"metadata": {**metadata, **({"uid": service_uid} if service_uid else {})}}
 
 
 def publishes_not_ready(service: Mapping[str, Any]) -> bool:
