@@ -134,6 +134,13 @@ def is_owned_by(service: Mapping[str, Any], uid: str) -> bool:
     return isinstance(owners, list) and any(_mapping(o).get("uid") == uid for o in owners)
 
 
+def ends_with_pod(service: Mapping[str, Any]) -> bool:
+    """Whether a pod owns the Service, so that no successor of the pod will find it there."""
+    owners = _mapping(service.get("metadata")).get("ownerReferences")
+    listed = map(_mapping, owners if isinstance(owners, list) else [])
+    return any(owner.get("kind") == "Pod" for owner in listed)
+
+
 def selector(service: Mapping[str, Any]) -> dict[str, str]:
     """The Service's selector; empty where it has none."""
     found = _mapping(_mapping(service.get("spec")).get("selector"))
@@ -259,6 +266,20 @@ def is_plain_node_port(service: Mapping[str, Any]) -> bool:
     """Whether it is a NodePort Service that someone else made."""
     spec = _mapping(service.get("spec"))
     return spec.get("type") == "NodePort" and not is_ours(service)
+
+
+def leads_to(service: Mapping[str, Any], node_port: int) -> int | str | None:
+    """Where the port with this node port leads, by number or name; of a rule of ours its only one.
+
+    None: the Service has no such port.
+    """
+    ports = _mapping(service.get("spec")).get("ports")
+    listed = list(map(_mapping, ports if isinstance(ports, list) else []))
+    same = [port for port in listed if port.get("nodePort") == node_port]
+    for port in same or (listed if is_ours(service) and len(listed) == 1 else []):
+        target = port.get("targetPort", port.get("port"))
+        return target if isinstance(target, (int, str)) and target else None
+    return None
 
 
 def target_ports(service: Mapping[str, Any]) -> list[str]:
