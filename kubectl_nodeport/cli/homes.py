@@ -65,7 +65,9 @@ class _Builder:
         """The edges for the entry's cluster and namespace; entries of one login share a client."""
         flags = self._flags(origin)
         environ = environment_of(origin, os.environ)
-        os.environ["PATH"] = environ.get("PATH", "")  # where a credential plugin is looked for
+        folder, path = origin.plugin_folder, os.environ.get("PATH", "")
+        if folder and folder not in path.split(os.pathsep):
+            os.environ["PATH"] = environ["PATH"]  # where a credential plugin is looked for
         login = dataclasses.replace(flags, namespace=None), environ.get("KUBECONFIG", "")
         if login not in self._known:
             self._refuse_for_several(origin)

@@ -84,8 +84,8 @@ def disconnect(request: DisconnectRequest, hosts: Hosts, homes: Homes, here: Her
 
     An entry goes also where its cluster does not answer; its rule is named then.
 
-    :raises NodeportError: it is not clear which entries are meant, or the file cannot be written;
-        nothing is gone then.
+    :raises NodeportError: it is not clear which entries are meant, or the file is not to be changed;
+        nothing is gone then. Or it cannot be written: then no entry is gone.
     """
     entries = hosts.entries()
     going = chosen(request.named, entries, here)

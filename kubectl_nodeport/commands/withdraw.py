@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from kubectl_nodeport.commands.edges import Api
@@ -18,8 +19,9 @@ FIELD_MANAGER = ("fieldManager", service.MANAGER)
 _TRIES = 4
 
 # The API server's words where a name belongs to an object of another uid; it has other conflicts.
-# https://github.com/kubernetes/kubernetes/blob/v1.34.4/staging/src/k8s.io/apiserver/pkg/storage/interfaces.go
-_ANOTHERS = "UID in precondition"
+# https://github.com/kubernetes/kubernetes/blob/v1.34.4/staging/src/k8s.io/apiserver/pkg/registry/rest/delete.go
+# and, where the object was replaced while it was at it, pkg/storage/interfaces.go beside that.
+_ANOTHERS = re.compile(r"\bUID in (?:the )?precondition")
 
 
 def undo(api: Api, exposed: Exposed, pod: Pod, failure: BaseException) -> None:
@@ -142,7 +144,7 @@ def delete_service(api: Api, namespace: str, name: str, uid: str, version: str =
     except NotFoundError:
         return
     except ConflictError as err:
-        if _ANOTHERS not in err.message:
+        if not _ANOTHERS.search(err.message):
             raise
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from kubectl_nodeport.cli.app import run
 from tests.cli.two_clusters import OWN, Clusters
 from tests.kube import make
+from tests.ssh.make import key
 
 Captured = pytest.CaptureFixture[str]
 
@@ -116,6 +119,17 @@ def test_new_name_of_a_context(clusters: Clusters, capsys: Captured) -> None:
     assert clusters.type("disconnect", "dev.default.far", "--context", "renamed") == 0
     assert {name for name, _ in clusters.asked} == {"far"}
     assert capsys.readouterr().err == ""
+
+
+def test_folder_of_a_plugin_is_added_once(
+    clusters: Clusters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    for entry in clusters.file.entries():
+        there = replace(entry.origin, plugin_folder="/opt/sdk")
+        clusters.file.put(replace(entry, origin=there), [key(1)])
+    assert clusters.type("disconnect", "--all") == 0
+    assert os.environ["PATH"] == "/usr/bin:/bin:/opt/sdk"
 
 
 def test_nothing(capsys: Captured, tmp_path: Path) -> None:

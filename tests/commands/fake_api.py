@@ -171,8 +171,9 @@ class FakeApi:
             if value != found["metadata"][key]:
                 what = {"uid": "UID", "resourceVersion": "ResourceVersion"}[key]
                 message = (
-                    f"Precondition failed: {what} in precondition: {value}, {what} in object "
-                    f"meta: {found['metadata'][key]}"
+                    f'Operation cannot be fulfilled on Service "{request.name}": the {what} in '
+                    f"the precondition ({value}) does not match the {what} in record "
+                    f"({found['metadata'][key]})"
                 )
                 raise _refusal(request, 409, "Conflict", message)
         del self.objects[self._key(request)]

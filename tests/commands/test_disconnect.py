@@ -13,7 +13,7 @@ from kubectl_nodeport.commands.expose import ExposeRequest, expose
 from kubectl_nodeport.commands.homes import Homes
 from kubectl_nodeport.commands.named import Named
 from kubectl_nodeport.errors import NodeportError
-from kubectl_nodeport.kube.request import Request
+from kubectl_nodeport.kube.request import ApiError, LoginError, Request
 from kubectl_nodeport.kube.target import Target
 from kubectl_nodeport.rule import service
 from kubectl_nodeport.ssh.origin import Origin
@@ -291,20 +291,33 @@ class TestCluster:
             "kubectl nodeport delete web --name ssh -n default!"
         )
 
-    def test_one_that_did_not_answer_is_not_waited_for_again(self) -> None:
+    @pytest.mark.parametrize(
+        ("failure", "times"),
+        [
+            (unreachable(), 1),
+            (LoginError("the plugin gives no login", hint="log in"), 1),
+            (ApiError("who are you?", hint="log in", status=401), 1),
+            (ApiError("not you", hint="ask", status=403), 2),
+            (NodeportError("something else", hint="look"), 2),
+        ],
+    )
+    def test_one_that_is_shut_is_not_waited_for_again(
+        self, failure: NodeportError, times: int
+    ) -> None:
         world = connected("dev", "web")
         edges, asked = world.edges, []
 
         def fail(request: Request) -> None:
             asked.append(request)
-            raise unreachable()
+            raise failure
 
         world.api.before = fail
         homes = Homes(lambda _origin: edges)
         for entry in world.hosts.entries():
-            with pytest.raises(NodeportError, match="broke off"), homes.visit(entry) as there:
+            with pytest.raises(NodeportError) as caught, homes.visit(entry) as there:
                 there.api.send(Request("get", "pods", "look", name="dev"))
-        assert len(asked) == 1
+            assert caught.value.message == failure.message
+        assert len(asked) == times
 
     def test_context_that_is_gone(self) -> None:
         world = connected()

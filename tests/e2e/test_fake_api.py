@@ -118,7 +118,7 @@ def test_delete_with_another_uid(api: tuple[Sender, str]) -> None:
         "preconditions": {"uid": "00000000-0000-4000-8000-000000000000"},
     }
     asked = Request("delete", "services", "", name=name, namespace=namespace, body=body)
-    with pytest.raises(ConflictError):
+    with pytest.raises(ConflictError, match="the UID in the precondition"):
         sender.send(asked)
 
 
@@ -129,7 +129,7 @@ def test_delete_with_an_old_resource_version(api: tuple[Sender, str]) -> None:
     preconditions = {"uid": made["uid"], "resourceVersion": made["resourceVersion"]}
     body: Json = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": preconditions}
     asked = Request("delete", "services", "", name=made["name"], namespace=namespace, body=body)
-    with pytest.raises(ConflictError, match="ResourceVersion in precondition"):
+    with pytest.raises(ConflictError, match="the ResourceVersion in the precondition"):
         sender.send(asked)
 
 
