@@ -84,8 +84,8 @@ def disconnect(request: DisconnectRequest, hosts: Hosts, homes: Homes, here: Her
 
     An entry goes also where its cluster does not answer; its rule is named then.
 
-    :raises NodeportError: it is not clear which entries are meant, or the file is not to be changed;
-        nothing is gone then. Or it cannot be written: then no entry is gone.
+    :raises NodeportError: it is not clear which entries are meant, or how the file would change;
+        nothing is gone then. The file cannot be written: then no entry is gone.
     """
     entries = hosts.entries()
     going = chosen(request.named, entries, here)
@@ -109,14 +109,17 @@ def disconnect(request: DisconnectRequest, hosts: Hosts, homes: Homes, here: Her
 
 def _edit(going: Sequence[HostEntry], staying: Sequence[HostEntry], hosts: Hosts) -> Edit:
     """Whoever made a rule and goes hands that on to another entry of the file on it."""
-    heirs: dict[str, HostEntry] = {}
+    heirs = {}
     for entry in going:
         beside = [one for one in staying if on_one_rule(one.origin, entry.origin)]
         if entry.origin.made_rule and beside:
-            origin = replace(beside[0].origin, made_rule=True)
-            heirs[beside[0].alias] = replace(beside[0], origin=origin)
-    wanted = tuple((heir, hosts.keys(alias)) for alias, heir in heirs.items())
-    return Edit(wanted, tuple(entry.alias for entry in going))
+            heirs[beside[0].alias] = beside[0]
+    wanted = [
+        (replace(heir, origin=replace(heir.origin, made_rule=True)), keys)
+        for alias, heir in heirs.items()
+        if (keys := hosts.keys(alias))  # one whose keys are lost is no host any more
+    ]
+    return Edit(tuple(wanted), tuple(entry.alias for entry in going))
 
 
 def _by_rule(going: Sequence[HostEntry]) -> list[tuple[HostEntry, ...]]:

@@ -251,6 +251,13 @@ class TestOneFile:
         assert fates(run(world, "mine")) == [("deleted", "")]
         assert world.api.services() == []
 
+    def test_one_whose_keys_are_lost_keeps_no_other(self) -> None:
+        world = connected()
+        world.connect(host="mine")
+        world.hosts.known.pop("mine")
+        assert fates(run(world, ALIAS)) == [("kept", "mine leads to it too")]
+        assert list(world.hosts.written) == ["mine"]
+
     def test_both_at_once(self) -> None:
         world = connected()
         world.connect(host="mine")
