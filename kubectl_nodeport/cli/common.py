@@ -38,6 +38,13 @@ def timeout(default: str | None) -> Callable[[F], F]:
     )
 
 
+ssh_config = click.option(
+    "--ssh-config",
+    type=flags.FilePath(exists=False),
+    help="The ssh configuration file with the hosts; ~/.ssh/config if empty.",
+)
+
+
 def selector(help_text: str) -> Callable[[F], F]:
     """Pods by their labels in the place of TARGET."""
     return click.option("-l", "--selector", help=help_text)

@@ -14,7 +14,7 @@ from kubectl_nodeport.kube.config import Flags
 
 # A command to type: kubectl's own, or a verb of ours with something behind it.
 _KUBECTL = re.compile(
-    r"\bkubectl (?:nodeport (?:connect|expose|get|address|delete) (?=[a-z-])"
+    r"\bkubectl (?:nodeport (?:connect|disconnect|sync|expose|get|address|delete) (?=[a-z-])"
     r"|(?!nodeport\b)(?=[a-z]))"
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import io
 import os
 import sys
 import threading
@@ -85,7 +86,8 @@ def _edges(flags: Flags, ssh_config: str | None, verbosity: int) -> Edges:
     api = Api(resolved, trace=tell if verbosity >= 6 else lambda _line: None)
     notes: list[str] = []
     path = Path(ssh_config) if ssh_config else user_config_path()
-    made = edges(resolved, api, ConfigFile(path, warn=notes.append), flags)
+    hosts = ConfigFile(path, warn=notes.append)
+    made = edges(resolved, api, hosts, flags, status=Status())
     return dataclasses.replace(
         made,
         notes=notes,
@@ -95,15 +97,37 @@ def _edges(flags: Flags, ssh_config: str | None, verbosity: int) -> Edges:
     )
 
 
-def edges(resolved: Connection, api: Api, hosts: ConfigFile, flags: Flags) -> Edges:
-    """The edges around a connection that is resolved already, with nobody to talk to."""
+def here(options: Mapping[str, Any], hosts: ConfigFile) -> Edges:
+    """The edges for the command line's own context, beside those of Host entries.
+
+    :raises NodeportError: there is no such context.
+    """
+    from kubectl_nodeport.kube.client import Api  # late: the kubernetes package takes its time
+
+    flags = flags_of(options)
+    resolved = connection(flags, os.environ)
+    return edges(resolved, Api(resolved), hosts, flags)
+
+
+def edges(
+    resolved: Connection,
+    api: Api,
+    hosts: ConfigFile,
+    flags: Flags,
+    *,
+    status: Status | None = None,
+) -> Edges:
+    """The edges around a connection that is resolved already, with nobody to talk to.
+
+    :param status: where it is told what is being waited for.
+    """
     from kubectl_nodeport.kube.streams import Exec
 
     return Edges(
         connection=resolved,
         api=api,
         exec=Exec(api),
-        resolve=_resolver(Status()),
+        resolve=_resolver(status or Status(io.StringIO())),
         knock=knock,
         hosts=hosts,
         local=local_facts(),
@@ -126,6 +150,12 @@ def _tunnel_program(flags: Flags, ssh_config: str | None) -> tuple[str, ...]:
     refuse_secrets(flags)
     config = ("--ssh-config", ssh_config) if ssh_config else ()
     return (*own_words(), "proxy", *config)
+
+
+def config_file(options: Mapping[str, Any], notes: list[str]) -> ConfigFile:
+    """The ssh configuration file that is meant, which may not be there yet."""
+    named = options["ssh_config"]
+    return ConfigFile(Path(named) if named else user_config_path(), warn=notes.append)
 
 
 def config_name(ssh_config: str | None) -> str:

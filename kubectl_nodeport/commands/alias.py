@@ -43,11 +43,15 @@ def _is_same_but_cluster(origin: Origin, rule: Rule, context: str) -> bool:
     )
 
 
-def _leads_elsewhere(holder: HostEntry, connection: Connection) -> NodeportError:
+class AnotherTargetError(NodeportError):
+    """The alias is that of an entry for another target."""
+
+
+def _leads_elsewhere(holder: HostEntry, connection: Connection) -> AnotherTargetError:
     origin = holder.origin
     is_moved = origin.context == connection.context and origin.cluster != connection.identity
     then = ", which was another cluster then" if is_moved else ""
-    return NodeportError(
+    return AnotherTargetError(
         f"the Host entry {holder.alias} leads to {origin.target} in the namespace "
         f'"{origin.namespace}" of the context "{origin.context}"{then}',
         hint="choose another name with --host; the entry stays as it is",

@@ -8,6 +8,7 @@ from kubectl_nodeport.address.resolution import Answer, Attempt
 from kubectl_nodeport.commands.alias import origin_of
 from kubectl_nodeport.commands.edges import Edges
 from kubectl_nodeport.commands.exposure import check_exposure, note_exposure
+from kubectl_nodeport.commands.noted import note_use, with_use
 from kubectl_nodeport.commands.reach import UnreachedError, most_promising, place_of
 from kubectl_nodeport.commands.rules import CreationRefusedError, rule_for
 from kubectl_nodeport.commands.survey import ConnectRequest as ConnectRequest
@@ -87,6 +88,7 @@ def _by_node_port(seen: Survey) -> Connected:
         found, host_keys = find_trusted(seen, exposed)
         way = Way(host_keys, exposed, found.answer, found.answer.key, found.attempts)
         connected = _written(seen, way, found.answer.candidate.address)
+    note_use(seen.edges, exposed, connected.entry.origin)
     note_exposure(seen, found.answer)
     return replace(connected, notes=tuple(seen.edges.notes))
 
@@ -156,11 +158,14 @@ def _entry(seen: Survey, exposed: Exposed | None, hostname: str) -> HostEntry:
     before, request, edges = seen.before, seen.request, seen.edges
     rule = seen.wanted.rule
     origin = origin_of(rule, edges, exposed, seen.pod.uid)
+    origin = replace(origin, container=request.container or "")
     if before is not None and exposed is None and _still_stands(seen, before):
         was = before.origin  # whoever removes the entry has to know of its rule
-        origin = replace(origin, service=was.service, creation=was.creation)
+        origin = replace(origin, service=was.service, creation=was.creation, noted=was.noted)
     if before is not None and before.origin.creation == origin.creation:
         origin = replace(origin, made_rule=before.origin.made_rule)
+    if exposed is not None:
+        origin = with_use(edges, exposed, origin)
     return HostEntry(
         alias=seen.alias,
         hostname=hostname,

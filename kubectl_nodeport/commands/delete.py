@@ -10,17 +10,12 @@ from kubectl_nodeport.commands.edges import Edges
 from kubectl_nodeport.commands.find import read
 from kubectl_nodeport.commands.meant import Rule, meant, of_service
 from kubectl_nodeport.commands.open_service import Closed, close_service
-from kubectl_nodeport.commands.withdraw import delete_service, untie
+from kubectl_nodeport.commands.remove import remove_rule
 from kubectl_nodeport.errors import NodeportError
-from kubectl_nodeport.kube.listing import everything
-from kubectl_nodeport.kube.pod import Pod
-from kubectl_nodeport.kube.request import Json, Request
-from kubectl_nodeport.kube.selector import of_labels
-from kubectl_nodeport.kube.target import Target, is_name
+from kubectl_nodeport.kube.target import Target
 from kubectl_nodeport.kube.workload import KINDS
 from kubectl_nodeport.rule import service
 from kubectl_nodeport.rule.listed import Listed
-from kubectl_nodeport.rule.trace import orphaned, traces
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +96,7 @@ def _remove(edges: Edges, chosen: Sequence[Rule]) -> Deleted:
     for rule in chosen:
         try:
             with interrupts.deferred():
-                _remove_one(edges, rule)
+                remove_rule(edges, rule)
         except NodeportError as err:
             failures.append((rule.row, err))
         else:
@@ -110,49 +105,6 @@ def _remove(edges: Edges, chosen: Sequence[Rule]) -> Deleted:
                 creation = service.rule_id(rule.document)
                 edges.notes.extend(_lost_hosts(edges, rule.row.service, creation))
     return Deleted(tuple(gone), left=_left(failures) if failures else None)
-
-
-def _remove_one(edges: Edges, rule: Rule) -> None:
-    """The Service first: then nothing is open any more, whatever becomes of the pod's label."""
-    if rule.document is not None:
-        namespace, uid = edges.connection.namespace, service.uid(rule.document)
-        delete_service(edges.api, namespace, service.name(rule.document), uid)
-    try:
-        for name in _carriers(edges, rule):
-            untie(edges.api, edges.connection.namespace, name, lambda pod: _traces(pod, rule))
-    except NodeportError as err:
-        if rule.document is None:
-            raise
-        edges.notes.append(
-            f'the label and annotation of the rule "{rule.row.name}" stay on '
-            f"{rule.row.target or 'its pod'}, where they open nothing: {err.message}"
-        )
-
-
-def _carriers(edges: Edges, rule: Rule) -> list[str]:
-    """The names of the pods that may carry the rule's annotation.
-
-    A rule of a workload has put it on the pods that it reached, one after the other.
-    """
-    kind, _, name = rule.row.target.partition("/")
-    if kind == "pod":
-        return [name]
-    labels = of_labels(service.selector(rule.document or {}))
-    if not labels:
-        return []
-    request = Request(
-        *("list", "pods", "find the rule's annotation"),
-        namespace=edges.connection.namespace,
-        query=(("labelSelector", labels),),
-    )
-    pods = [Pod.of(document) for document in everything(edges.api.send, request)]
-    return [pod.name for pod in pods if is_name(pod.name) and _traces(pod, rule)]
-
-
-def _traces(pod: Pod, rule: Rule) -> Json:
-    if rule.document is None:
-        return orphaned(pod, rule.row.name)
-    return traces(pod, rule.row.name, service.rule_id(rule.document), rule.row.node_port)
 
 
 def _lost_hosts(edges: Edges, name: str, creation: str) -> Iterator[str]:

@@ -39,6 +39,10 @@ class Found:
         return f"found {self.others + 1} pods, using pod/{self.pod.name}" if self.others else ""
 
 
+class NoSuchObjectError(NodeportError):
+    """The API server itself says that there is no object of this name."""
+
+
 def find(edges: Edges, target: Target, held: Callable[[Pod], bool] = lambda _pod: False) -> Found:
     """Find the pod, and refuse one that cannot be reached.
 
@@ -129,7 +133,8 @@ def _read_pod(edges: Edges, name: str) -> Pod:
 def read(edges: Edges, kind: Kind, name: str) -> Json:
     """Read an object of the namespace by its name.
 
-    :raises NodeportError: it does not exist (with near matches), or must not be read.
+    :raises NoSuchObjectError: the API server says that it does not exist; with near matches.
+    :raises NodeportError: it must not be read, or there is no clear answer.
     """
     request = Request(
         "get",
@@ -142,7 +147,9 @@ def read(edges: Edges, kind: Kind, name: str) -> Json:
     try:
         return edges.api.send(request)
     except NotFoundError as err:
-        raise NodeportError(
+        if not err.is_of(kind.resource, name):
+            raise  # of something on the way there, and so no word on the object
+        raise NoSuchObjectError(
             f'no {kind.name} "{name}" in {_place(edges)}', hint=_near(edges, kind, name)
         ) from err
 

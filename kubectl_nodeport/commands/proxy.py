@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from kubectl_nodeport.commands.same_cluster import check_cluster
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.config import Connection
 from kubectl_nodeport.kube.request import Json, Request
@@ -57,7 +58,7 @@ def destination(
     :param edges: what a workload's pod is found with.
     :raises NodeportError: the context leads to another cluster by now, or there is no such pod.
     """
-    _check_cluster(entry, connection)
+    check_cluster(entry, connection)
     origin = entry.origin
     kind, _, name = origin.target.partition("/")
     pod = None
@@ -66,17 +67,6 @@ def destination(
         name = pod.name
     port = entry.port if entry.is_tunnel else _port_behind(entry, api, pod)
     return Destination(origin.namespace, name, port)
-
-
-def _check_cluster(entry: HostEntry, connection: Connection) -> None:
-    origin = entry.origin
-    if connection.identity != origin.cluster:
-        raise NodeportError(
-            f'the context "{connection.context}" leads to another cluster '
-            f"({connection.server_shown}) than when {entry.alias} was connected",
-            hint=f"connect again if that is meant: kubectl nodeport connect {origin.target} "
-            f"-n {origin.namespace}",
-        )
 
 
 def _pod_of(entry: HostEntry, edges: Edges) -> Pod:

@@ -30,14 +30,11 @@ from kubectl_nodeport.kube.request import (
     UnreachableError,
 )
 from kubectl_nodeport.rule import annotation, service
-from kubectl_nodeport.rule.rule import Exposed, Rule, dynamic_band, new_id
+from kubectl_nodeport.rule.rule import NOT_YET, Exposed, Rule, dynamic_band, new_id
 
 # The API server's words where --service-node-port-range is another:
 # https://github.com/kubernetes/kubernetes/blob/v1.34.4/pkg/registry/core/service/portallocator/allocator.go
 _RANGE = re.compile(r"The range of valid ports is ([0-9]{1,5})-([0-9]{1,5})")
-
-# Stands for the id of a rule that a dry run does not make.
-_NOT_YET = "not-yet"
 
 
 class CreationRefusedError(NodeportError):
@@ -59,7 +56,7 @@ def node_port_choices(wanted: Wanted, former: Mapping[str, Any] | None) -> list[
 def planned(wanted: Wanted, standing: Standing) -> Exposed:
     """The rule as it will be made if the first of its node ports is free."""
     choices = node_port_choices(wanted, standing.stale or standing.untied)
-    return Exposed(wanted.rule, wanted.rule.service_name, choices[0] or 0, id=_NOT_YET)
+    return Exposed(wanted.rule, wanted.rule.service_name, choices[0] or 0, id=NOT_YET)
 
 
 @contextlib.contextmanager

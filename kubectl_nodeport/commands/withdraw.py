@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from kubectl_nodeport.commands.edges import Api
@@ -18,8 +19,9 @@ FIELD_MANAGER = ("fieldManager", service.MANAGER)
 _TRIES = 4
 
 # The API server's words where a name belongs to an object of another uid; it has other conflicts.
-# https://github.com/kubernetes/kubernetes/blob/v1.34.4/staging/src/k8s.io/apiserver/pkg/storage/interfaces.go
-_ANOTHERS = "UID in precondition"
+# https://github.com/kubernetes/kubernetes/blob/v1.34.4/staging/src/k8s.io/apiserver/pkg/registry/rest/delete.go
+# and, where the object was replaced while it was at it, pkg/storage/interfaces.go beside that.
+_ANOTHERS = re.compile(r"\bUID in (?:the )?precondition")
 
 
 def undo(api: Api, exposed: Exposed, pod: Pod, failure: BaseException) -> None:
@@ -122,22 +124,27 @@ def get_service(api: Api, rule: Rule) -> Json | None:
         return None
 
 
-def delete_service(api: Api, namespace: str, name: str, uid: str) -> None:
-    """Delete the Service with this uid: one that took its name meanwhile stays."""
+def delete_service(api: Api, namespace: str, name: str, uid: str, version: str = "") -> None:
+    """Delete the Service with this uid: one that took its name meanwhile stays.
+
+    :param version: the resourceVersion that it has to have; "" for any.
+    :raises ConflictError: it has another.
+    """
+    preconditions = {"uid": uid, **({"resourceVersion": version} if version else {})}
     request = Request(
         "delete",
         "services",
         "remove the Service of a rule",
         name=name,
         namespace=namespace,
-        body={"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}},
+        body={"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions},
     )
     try:
         api.send(request)
     except NotFoundError:
         return
     except ConflictError as err:
-        if _ANOTHERS not in err.message:
+        if not _ANOTHERS.search(err.message):
             raise
 
 

@@ -27,6 +27,7 @@ from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube import oidc, schema
 from kubectl_nodeport.kube.plugin import Credential, Plugin
 from kubectl_nodeport.kube.proxy import proxy_of
+from kubectl_nodeport.kube.request import LoginError
 
 if TYPE_CHECKING:  # loading the kubernetes package takes longer than a request
     import urllib3
@@ -261,8 +262,8 @@ def _in_a_file(connection: Connection, secret: bytes) -> Iterator[str]:
         os.unlink(path)  # noqa: PTH108 - a name, not a path of ours
 
 
-def _no_login(connection: Connection, reason: str) -> NodeportError:
-    return NodeportError(
+def _no_login(connection: Connection, reason: str) -> LoginError:
+    return LoginError(
         f'context "{connection.context}": the user of the kubeconfig gives no login: '
         f"{' '.join(reason.split())}",
         hint="kubectl auth whoami should work first",

@@ -21,9 +21,9 @@ from dataclasses import dataclass, field
 from typing import IO, Any
 
 from kubectl_nodeport import background
-from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube import schema
 from kubectl_nodeport.kube.kuberc import plugin_policy
+from kubectl_nodeport.kube.request import LoginError
 
 LONGEST_S = 300.0
 """How long a plugin may take. kubectl waits for ever, which for us would be a command that hangs
@@ -176,8 +176,8 @@ class Plugin:
         """The first lines of what the kubeconfig says about installing it."""
         return " ".join(str(self.settings.get("installHint", "")).split())[:500]
 
-    def _failed(self, reason: str, hint: str = "") -> NodeportError:
-        return NodeportError(
+    def _failed(self, reason: str, hint: str = "") -> LoginError:
+        return LoginError(
             f"the credential plugin {self.settings['command']} gives no login: {reason}",
             hint=hint or "kubectl auth whoami should work first",
         )

@@ -109,7 +109,16 @@ class ForbiddenError(ApiError):
 
 
 class NotFoundError(ApiError):
-    """404: the object does not exist."""
+    """404: the object does not exist, or something on the way to it."""
+
+    def is_of(self, resource: str, name: str) -> bool:
+        """Whether it is the object of this name that is said to be missing.
+
+        The API server's words are fixed:
+        https://github.com/kubernetes/kubernetes/blob/v1.34.4/staging/src/k8s.io/apimachinery/pkg/api/errors/errors.go
+        """
+        words = rf'(^|\s){re.escape(resource)}(\.[a-z0-9.-]+)? "{re.escape(name)}" not found'
+        return re.search(words, self.message) is not None
 
 
 class ConflictError(ApiError):
@@ -122,6 +131,10 @@ class InvalidError(ApiError):
 
 class UnreachableError(NodeportError):
     """The API server did not answer, or its answer broke off."""
+
+
+class LoginError(NodeportError):
+    """There is nothing to log in with, or it cannot be used; the server was not asked."""
 
 
 _BY_STATUS: dict[int, type[ApiError]] = {

@@ -21,6 +21,8 @@ _LONGEST_SERVICE_NAME = 63
 DEFAULT_RANGE = (30086, 32767)
 PREFERENCES = 2
 PROTOCOLS = ("TCP", "UDP", "SCTP")
+NOT_YET = "not-yet"
+"""Stands for the id of a rule that a dry run does not make."""
 
 
 def is_rule_name(name: str) -> bool:
@@ -122,7 +124,7 @@ class Exposed:
 
     ``uid`` is the Service's; ``id`` is that of its creation, "" where the Service is not ours;
     ``made_now`` says that this run created it; ``traffic_policy`` is Local where only the node of
-    the pod answers.
+    the pod answers; ``users`` are the ids of Host entries that use it and did not make it.
     """
 
     rule: Rule
@@ -133,6 +135,12 @@ class Exposed:
     ip_families: tuple[str, ...] = ()
     made_now: bool = False
     traffic_policy: str = ""
+    users: frozenset[str] = frozenset()
+
+    @property
+    def stands(self) -> bool:
+        """Whether it is there, and not only planned."""
+        return self.id != NOT_YET
 
     @property
     def ours(self) -> bool:

@@ -22,6 +22,8 @@ _SELF = "kubectl-nodeport/service"
 _ID = "kubectl-nodeport/id"
 _TARGET = "kubectl-nodeport/target"
 _RULE = "kubectl-nodeport/rule"
+# Before the id of a Host entry that uses the rule without having made it: docs/decisions/0008.
+_USER = "kubectl-nodeport/user-"
 _SSH_PORT = 22
 
 
@@ -132,6 +134,13 @@ def is_owned_by(service: Mapping[str, Any], uid: str) -> bool:
     return isinstance(owners, list) and any(_mapping(o).get("uid") == uid for o in owners)
 
 
+def ends_with_pod(service: Mapping[str, Any]) -> bool:
+    """Whether a pod owns the Service, so that no successor of the pod will find it there."""
+    owners = _mapping(service.get("metadata")).get("ownerReferences")
+    listed = map(_mapping, owners if isinstance(owners, list) else [])
+    return any(owner.get("kind") == "Pod" for owner in listed)
+
+
 def selector(service: Mapping[str, Any]) -> dict[str, str]:
     """The Service's selector; empty where it has none."""
     found = _mapping(_mapping(service.get("spec")).get("selector"))
@@ -167,6 +176,11 @@ def uid(service: Mapping[str, Any]) -> str:
     return str(_mapping(service.get("metadata")).get("uid", ""))
 
 
+def version(service: Mapping[str, Any]) -> str:
+    """The Service's resourceVersion."""
+    return str(_mapping(service.get("metadata")).get("resourceVersion", ""))
+
+
 def name(service: Mapping[str, Any]) -> str:
     """The Service's name."""
     return str(_mapping(service.get("metadata")).get("name", ""))
@@ -175,6 +189,26 @@ def name(service: Mapping[str, Any]) -> str:
 def rule_id(service: Mapping[str, Any]) -> str:
     """The id of the rule's creation; "" for a Service that is not ours."""
     return _annotation(service, _ID)
+
+
+def users(service: Mapping[str, Any]) -> frozenset[str]:
+    """The ids under which Host entries noted that they use this rule, its maker's own aside."""
+    if not is_ours(service):
+        return frozenset()
+    annotations = _mapping(_mapping(service.get("metadata")).get("annotations"))
+    found = (str(key) for key in annotations)
+    return frozenset(key.removeprefix(_USER) for key in found if key.startswith(_USER))
+
+
+def user_patch(service_uid: str, user: str, when: str | None) -> Json:
+    """A merge patch that notes a user of the rule, or with None takes the note away.
+
+    A key for each user: notes that come at the same moment do not get into each other's way.
+
+    :param service_uid: the server refuses it where another Service has taken the name; "" for any.
+    """
+    metadata: Json = {"annotations": {f"{_USER}{user}": when}}
+    return {"metadata": {**metadata, **({"uid": service_uid} if service_uid else {})}}
 
 
 def publishes_not_ready(service: Mapping[str, Any]) -> bool:
@@ -197,6 +231,7 @@ def exposed(service: Mapping[str, Any], rule: Rule, pod: Pod) -> Exposed | None:
         uid=uid(service),
         ip_families=tuple(map(str, families)) if isinstance(families, list) else (),
         traffic_policy=str(spec.get("externalTrafficPolicy", "")),
+        users=users(service),
     )
 
 
@@ -231,6 +266,20 @@ def is_plain_node_port(service: Mapping[str, Any]) -> bool:
     """Whether it is a NodePort Service that someone else made."""
     spec = _mapping(service.get("spec"))
     return spec.get("type") == "NodePort" and not is_ours(service)
+
+
+def leads_to(service: Mapping[str, Any], node_port: int) -> int | str | None:
+    """Where the port with this node port leads, by number or name; of a rule of ours its only one.
+
+    None: the Service has no such port.
+    """
+    ports = _mapping(service.get("spec")).get("ports")
+    listed = list(map(_mapping, ports if isinstance(ports, list) else []))
+    same = [port for port in listed if port.get("nodePort") == node_port]
+    for port in same or (listed if is_ours(service) and len(listed) == 1 else []):
+        target = port.get("targetPort", port.get("port"))
+        return target if isinstance(target, (int, str)) and target else None
+    return None
 
 
 def target_ports(service: Mapping[str, Any]) -> list[str]:

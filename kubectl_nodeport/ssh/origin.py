@@ -29,6 +29,9 @@ FLAGS = frozenset(
 )
 """Connection flags that an entry may keep, by their names in kube.config.Flags; no secret."""
 
+# Texts that are written only where there is one.
+_SELDOM = ("plugin_folder", "noted", "container")
+
 _PATH_FLAGS = frozenset(["certificate_authority", "client_certificate", "client_key"])
 
 
@@ -53,6 +56,8 @@ class Origin:
     :param service: name of the Service that is the rule, empty for an entry without one.
     :param creation: id that the rule's creation left on it, empty where it has none.
     :param made_rule: whether this entry's connect created the rule.
+    :param noted: the id under which the entry noted itself on a rule that it did not make.
+    :param container: the container with the ssh server, where connect was told which.
     :param flags: connection flags that were given besides context, kubeconfig and namespace, by the
         names of FLAGS; a flag that may be repeated stands once for each value.
     :param plugin_folder: absolute folder of the kubeconfig's credential plugin, empty for none: an
@@ -72,6 +77,8 @@ class Origin:
     made_rule: bool = False
     flags: tuple[tuple[str, str], ...] = ()
     plugin_folder: str = ""
+    noted: str = ""
+    container: str = ""
 
     def __post_init__(self) -> None:
         for name, text in (("cluster", self.cluster), ("context", self.context)):
@@ -81,8 +88,10 @@ class Origin:
         _check(_DNS_LABEL.fullmatch(self.namespace), "namespace", self.namespace)
         _check(_TARGET.fullmatch(self.target), "target", self.target)
         _check(_RULE.fullmatch(self.rule), "rule name", self.rule)
-        _check(not self.service or _DNS_LABEL.fullmatch(self.service), "Service", self.service)
-        for name, text in (("pod uid", self.pod_uid), ("creation id", self.creation)):
+        for name, text in (("Service", self.service), ("container", self.container)):
+            _check(not text or _DNS_LABEL.fullmatch(text), name, text)
+        ids = (("pod uid", self.pod_uid), ("creation id", self.creation), ("note", self.noted))
+        for name, text in ids:
             _check(_TOKEN.fullmatch(text), name, text)
         for name, text in self.flags:
             _check(name in FLAGS, "flag", name)
@@ -119,8 +128,9 @@ def origin_to_json(origin: Origin) -> dict[str, object]:
     }
     if origin.flags:  # the others stay as they were before there were flags
         plain["flags"] = [list(pair) for pair in origin.flags]
-    if origin.plugin_folder:
-        plain["plugin_folder"] = origin.plugin_folder
+    for name in _SELDOM:
+        if text := getattr(origin, name):
+            plain[name] = text
     return plain
 
 
@@ -134,13 +144,13 @@ def origin_from_json(plain: Mapping[str, object]) -> Origin:
         raise BadOriginError(f"made_rule is {made_rule!a}")
     names = ("cluster", "context", "namespace", "target", "pod_uid", "rule", "service", "creation")
     texts = {name: text_of(plain, name) for name in names}
-    refuse_unknown(plain, {*names, "kubeconfig", "made_rule", "flags", "plugin_folder"})
+    refuse_unknown(plain, {*names, "kubeconfig", "made_rule", "flags", *_SELDOM})
     return Origin(
         **texts,
         kubeconfig=texts_of(plain, "kubeconfig"),
         made_rule=made_rule,
         flags=_flags_of(plain.get("flags", [])),
-        plugin_folder=text_of(plain, "plugin_folder") if "plugin_folder" in plain else "",
+        **{name: text_of(plain, name) for name in _SELDOM if name in plain},
     )
 
 

@@ -25,7 +25,7 @@ from kubectl_nodeport.rule.rule import Rule
 from kubectl_nodeport.ssh.config_file import ConfigFile
 from tests.kube import make
 from tests.kube.server import DRIP, SILENCE, Answer, Received, Server, serving
-from tests.ssh.make import entry_for, key
+from tests.ssh.make import entry_for, key, origin
 
 ROOT = Path(__file__).parent.parent.parent
 BINARY = ROOT / "bin" / "kubectl_complete-nodeport"
@@ -208,6 +208,15 @@ class TestWithoutACluster:
         file.put(entry_for(file, "dev.default.kind"), [key()])
         words = ("connect", "--ssh-config", str(tmp_path / "ssh_config"), "--host", "de")
         assert described(*words) == {"dev.default.kind": "root@127.0.0.1"}
+
+    @pytest.mark.parametrize("verb", ["disconnect", "sync"])
+    def test_aliases_for_what_takes_several(self, verb: str, tmp_path: Path) -> None:
+        file = ConfigFile(tmp_path / "ssh_config")
+        file.put(entry_for(file, "dev.default.kind"), [key()])
+        file.put(entry_for(file, "web.default.kind", origin=origin(target="pod/web")), [key()])
+        words = (verb, "--ssh-config", str(tmp_path / "ssh_config"))
+        assert offered(*words, "") == (["dev.default.kind", "web.default.kind"], 4)
+        assert offered(*words, "dev.default.kind", "w") == (["web.default.kind"], 4)
 
     def test_broken_kubeconfig(self, tmp_path: Path) -> None:
         (tmp_path / "bad").write_text("{")

@@ -167,10 +167,15 @@ class FakeApi:
 
     def _delete(self, request: Request) -> Json:
         found = self._existing(request)
-        wanted = (request.body or {}).get("preconditions", {}).get("uid")
-        if wanted not in (None, found["metadata"]["uid"]):
-            message = f"Precondition failed: UID in precondition: {wanted}"
-            raise _refusal(request, 409, "Conflict", message)
+        for key, value in (request.body or {}).get("preconditions", {}).items():
+            if value != found["metadata"][key]:
+                what = {"uid": "UID", "resourceVersion": "ResourceVersion"}[key]
+                message = (
+                    f'Operation cannot be fulfilled on Service "{request.name}": the {what} in '
+                    f"the precondition ({value}) does not match the {what} in record "
+                    f"({found['metadata'][key]})"
+                )
+                raise _refusal(request, 409, "Conflict", message)
         del self.objects[self._key(request)]
         return {"kind": "Status", "status": "Success"}
 

@@ -118,8 +118,33 @@ def test_delete_with_another_uid(api: tuple[Sender, str]) -> None:
         "preconditions": {"uid": "00000000-0000-4000-8000-000000000000"},
     }
     asked = Request("delete", "services", "", name=name, namespace=namespace, body=body)
-    with pytest.raises(ConflictError):
+    with pytest.raises(ConflictError, match="the UID in the precondition"):
         sender.send(asked)
+
+
+def test_delete_with_an_old_resource_version(api: tuple[Sender, str]) -> None:
+    sender, namespace = api
+    made = create(sender, namespace)["metadata"]
+    note_use(sender, namespace, made)
+    preconditions = {"uid": made["uid"], "resourceVersion": made["resourceVersion"]}
+    body: Json = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": preconditions}
+    asked = Request("delete", "services", "", name=made["name"], namespace=namespace, body=body)
+    with pytest.raises(ConflictError, match="the ResourceVersion in the precondition"):
+        sender.send(asked)
+
+
+def note_use(api: Sender, namespace: str, made: Json, uid: str = "") -> Json:
+    body = service.user_patch(uid or made["uid"], "jane", "now")
+    return api.send(
+        Request("patch", "services", "", name=made["name"], namespace=namespace, body=body)
+    )
+
+
+def test_patch_of_a_service_that_took_the_name(api: tuple[Sender, str]) -> None:
+    made = create(*api)["metadata"]
+    assert service.users(note_use(*api, made)) == {"jane"}
+    with pytest.raises((ConflictError, InvalidError)):
+        note_use(*api, made, pod(*api, "other").uid)
 
 
 def test_what_is_not_there(api: tuple[Sender, str]) -> None:

@@ -16,6 +16,8 @@ ODD = origin(kubeconfig=("/home/me/.kube/a", "/home/me/b c/ü\udcff"), service="
 FAR = origin(
     flags=(("as_", "jane"), ("as_group", "a"), ("as_group", "b"), ("client_key", "/home/me/key")),
     plugin_folder="/opt/cloud sdk/bin",
+    noted="0123456789abcdef",
+    container="box",
 )
 
 
@@ -56,7 +58,9 @@ def test_a_tunnel_has_its_own_proxy() -> None:
 
 def test_what_was_written_before_there_were_tunnels_is_read_and_written_alike() -> None:
     text = "".join(entry().comments)
-    assert not any(name in text for name in ("program", "flags", "plugin_folder"))
+    assert not any(
+        name in text for name in ("program", "flags", "plugin_folder", "noted", "container")
+    )
 
 
 def test_what_is_taken_back_stands_last_and_only_where_it_is() -> None:
@@ -117,6 +121,8 @@ def test_a_bad_value_makes_no_entry(field: str, value: object) -> None:
         ("flags", (("client_key", "key"),)),
         ("plugin_folder", "bin"),
         ("plugin_folder", "/a\nb"),
+        ("noted", "a/b"),
+        ("container", "a b"),
     ],
 )
 def test_a_bad_value_makes_no_origin(field: str, value: object) -> None:

@@ -4,10 +4,15 @@ from kubectl_nodeport.cli.verbs.address import address
 from kubectl_nodeport.cli.verbs.completion import completion
 from kubectl_nodeport.cli.verbs.connect import connect
 from kubectl_nodeport.cli.verbs.delete import delete
+from kubectl_nodeport.cli.verbs.disconnect import disconnect
 from kubectl_nodeport.cli.verbs.expose import expose
 from kubectl_nodeport.cli.verbs.get import get
 from kubectl_nodeport.cli.verbs.options import options
 from kubectl_nodeport.cli.verbs.proxy import proxy
+from kubectl_nodeport.cli.verbs.sync import sync
 from kubectl_nodeport.cli.verbs.version import version
 
-ALL = (connect, expose, get, address, delete, completion, version, options, proxy)
+ALL = (
+    *(connect, expose, get, address, sync, disconnect, delete),
+    *(completion, version, options, proxy),
+)

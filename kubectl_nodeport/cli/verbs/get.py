@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kubectl_nodeport.cli import common, flags, help, offers, output
+from kubectl_nodeport.cli import common, help, offers, output
 from kubectl_nodeport.cli.connection import connection_flags
 from kubectl_nodeport.errors import NodeportError
 
@@ -71,11 +71,7 @@ _NOTHING_LOST = "listing changes nothing: run it again when the result can be pr
 @click.option(
     "-w", "--watch", is_flag=True, help="After listing the rules, print those that change."
 )
-@click.option(
-    "--ssh-config",
-    type=flags.FilePath(exists=False),
-    help="The ssh configuration file with the hosts; ~/.ssh/config if empty.",
-)
+@common.ssh_config
 @output.option("wide")
 @connection_flags
 def get(target: str | None, **options: Any) -> None:

@@ -1,0 +1,36 @@
+"""What disconnect and sync print of Host entries, as documents. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from kubectl_nodeport.ssh.entry import HostEntry
+
+_API_VERSION = "kubectl-nodeport/v1"
+
+
+def change_list(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The changes for a program, in Kubernetes' form; docs/output.md explains the fields."""
+    return {
+        "apiVersion": _API_VERSION,
+        "kind": "HostChangeList",
+        "metadata": {},
+        "items": list(items),
+    }
+
+
+def change(entry: HostEntry, status: dict[str, Any]) -> dict[str, Any]:
+    """What became of one entry."""
+    origin = entry.origin
+    return {
+        "apiVersion": _API_VERSION,
+        "kind": "HostChange",
+        "metadata": {"name": entry.alias},
+        "origin": {
+            "context": origin.context,
+            "namespace": origin.namespace,
+            "target": origin.target,
+        },
+        "status": status,
+    }

@@ -1,0 +1,22 @@
+"""Whether an entry's context still leads to the cluster that it was connected to."""
+
+from __future__ import annotations
+
+from kubectl_nodeport.errors import NodeportError
+from kubectl_nodeport.kube.config import Connection
+from kubectl_nodeport.ssh.entry import HostEntry
+
+
+def check_cluster(entry: HostEntry, connection: Connection) -> None:
+    """Refuse another cluster, before anything is asked of it.
+
+    :raises NodeportError: the context leads to another cluster by now.
+    """
+    origin = entry.origin
+    if connection.identity != origin.cluster:
+        raise NodeportError(
+            f'the context "{connection.context}" leads to another cluster '
+            f"({connection.server_shown}) than when {entry.alias} was connected",
+            hint=f"connect again if that is meant: kubectl nodeport connect {origin.target} "
+            f"-n {origin.namespace}",
+        )
