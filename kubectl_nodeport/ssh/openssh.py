@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import signal
 import subprocess
 import time
@@ -87,10 +88,10 @@ def _answer(
         ) from error
     if process.returncode != 0:
         lines = err.strip().splitlines() or [f"exit code {process.returncode}"]
+        file = [] if question.config is None else ["-F", str(question.config)]
         raise SshRefusedError(
             f"ssh does not accept the config: {lines[0]}",
-            hint=f"see `ssh {f'-F {question.config} ' if question.config else ''}-G "
-            f"{question.host}`",
+            hint=f"see `{shlex.join(['ssh', *file, '-G', question.host])}`",
         )
     options: dict[str, list[str]] = {}
     for line in out.splitlines():
