@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import io
 import os
 import signal
 import sys
@@ -24,6 +25,8 @@ def main() -> None:
     # Started with a closed stdout or stderr, as a daemon may: what is printed goes nowhere.
     sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115 - open to the end
     sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):  # what its encoding lacks is no failure
+        sys.stdout.reconfigure(errors="backslashreplace")
     # Nothing here lives long enough to be worth collecting, and imports make a lot of objects.
     gc.disable()
     # A polite kill unwinds like Ctrl-C: what was half made in the cluster is removed.

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from kubectl_nodeport import __version__
+from kubectl_nodeport.ssh.config_file import ConfigFile
 from tests.kube import kubectl, make
+from tests.ssh.make import entry_for, key, origin
 
 ROOT = Path(__file__).parent.parent
 LAUNCHER = ROOT / "bin" / "kubectl-nodeport"
@@ -58,6 +60,15 @@ def test_kubectl_completes_by_it(tmp_path: Path) -> None:
     assert told("connect", "--context", "arn:") == "arn:aws:dev\tarn:aws:dev\n:4\n"
     assert told("-n", "lab", "connect", "--context=k") == "kind\tkind\n:4\n"
     assert told("connect", "-i", "") == ":0\n"
+
+
+def test_what_the_encoding_lacks_is_no_failure(tmp_path: Path) -> None:
+    store = ConfigFile(tmp_path / "config")
+    store.put(entry_for(store, origin=origin(context="生产")), [key()])
+    command = [sys.executable, str(LAUNCHER), "get", "hosts", "--ssh-config", str(store.path)]
+    environ = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run(command, capture_output=True, check=True, env=environ)
+    assert rb"\u751f\u4ea7" in done.stdout
 
 
 def test_launcher_runs_through_a_link(tmp_path: Path) -> None:

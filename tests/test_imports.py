@@ -35,13 +35,16 @@ OWNERS = {
 # What each room may import of ours, itself aside.
 ROOMS = {
     "errors": (),
+    "printable": (),
     "background": (),
     "interrupts": (),
     "limited_socket": (),
     "ssh": ("errors",),
     "tunnel": ("errors", "ends"),
     "ends": (),
-    "kube": ("errors", "", "background", "limited_socket"),  # "" is the package itself: its version
+    "kube": (  # "" is the package itself: its version
+        *("errors", "printable", "", "background", "limited_socket"),
+    ),
     "container": ("errors", "ssh"),
     "address": ("errors", "ssh", "limited_socket"),
     "rule": ("errors", "kube"),
@@ -50,7 +53,7 @@ ROOMS = {
         *("ssh", "kube", "container", "address", "rule"),
     ),
     "cli": (
-        *("errors", "background", "tunnel", ""),
+        *("errors", "printable", "background", "tunnel", ""),
         *("ssh", "kube", "container", "address", "rule", "commands"),
     ),
     "__main__": ("cli",),
@@ -58,6 +61,7 @@ ROOMS = {
 
 PURE = (
     "errors",
+    "printable",
     "rule.",
     "container.script",
     "kube.request",

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from kubectl_nodeport.cli.render.terminal import safe
 from kubectl_nodeport.errors import NodeportError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -43,9 +44,9 @@ def write(
     if chosen in ("json", "yaml"):
         out = formatted(chosen, document())
     elif chosen == "name":
-        out = "\n".join(names())
+        out = safe("\n".join(names()), keep="\n")
     else:
-        out = text()
+        out = safe(text(), keep="\n\t")
     try:
         if out:
             click.echo(out)
@@ -58,7 +59,7 @@ def write(
 def formatted(chosen: str, document: Document) -> str:
     """The document as JSON or YAML, in ASCII: nothing in it can move a terminal's cursor."""
     if chosen == "json":
-        return json.dumps(document, indent=2)
+        return json.dumps(document, indent=2).replace("\x7f", "\\u007f")  # DEL is left as it is
     import yaml  # late: few ask for it
 
     class Plain(yaml.SafeDumper):

@@ -16,7 +16,20 @@ def report(err: NodeportError, verbosity: int) -> None:
         print(safe(err.detail.rstrip("\n"), keep="\n\t"), file=sys.stderr)
     print(f"hint: {short(err.hint)}", file=sys.stderr)
     if verbosity >= 9:
-        print(safe(traceback.format_exc(), keep="\n"), file=sys.stderr)
+        print(_traceback(), file=sys.stderr)
+
+
+def _traceback() -> str:
+    """Of what is being handled. The code is ours; what was said of a failure is one line each."""
+    failure = sys.exc_info()[1]
+    if failure is None:
+        return ""
+    chunks = traceback.TracebackException.from_exception(failure).format()
+    code = ("Traceback (most recent call last):", "  ")
+    return "\n".join(
+        safe(chunk.rstrip("\n"), keep="\n") if chunk.startswith(code) else short(chunk)
+        for chunk in chunks
+    )
 
 
 def unexpected(err: Exception) -> NodeportError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -181,8 +182,8 @@ def shared(wanted: Wanted) -> NodeportError:
     selector = ",".join(f"{k}={v}" for k, v in sorted((wanted.binding.selector or {}).items()))
     return NodeportError(
         f"more pods than {pod.name} have the labels by which the rule of {rule.of} finds it",
-        hint=f"kubectl get pods -n {rule.namespace} -l {selector} shows them; during a rollout "
-        "run it again when one is left",
+        hint=f"kubectl get pods -n {rule.namespace} -l {shlex.quote(selector)} shows them; "
+        "during a rollout run it again when one is left",
     )
 
 

@@ -9,6 +9,7 @@ token.
 from __future__ import annotations
 
 import base64
+import codecs
 import datetime
 import json
 import os
@@ -24,6 +25,7 @@ from kubectl_nodeport import background
 from kubectl_nodeport.kube import schema
 from kubectl_nodeport.kube.kuberc import plugin_policy
 from kubectl_nodeport.kube.request import LoginError
+from kubectl_nodeport.printable import safe
 
 LONGEST_S = 300.0
 """How long a plugin may take. kubectl waits for ever, which for us would be a command that hangs
@@ -87,8 +89,9 @@ class Plugin:
         interactive = self._is_interactive()
         try:
             output = self._output(path, interactive, environ)
-        except OSError as err:
-            raise self._failed(err.strerror or str(err), self._install_hint()) from err
+        except (OSError, ValueError) as err:  # ValueError: NUL bytes, or "=" in a variable's name
+            told = getattr(err, "strerror", None) or str(err)
+            raise self._failed(told, self._install_hint()) from err
         return self._read(output)
 
     def _is_interactive(self) -> bool:
@@ -174,7 +177,8 @@ class Plugin:
 
     def _install_hint(self) -> str:
         """The first lines of what the kubeconfig says about installing it."""
-        return " ".join(str(self.settings.get("installHint", "")).split())[:500]
+        words = " ".join(str(self.settings.get("installHint", "")).split())[:500]
+        return f"the kubeconfig says: {words}" if words else ""
 
     def _failed(self, reason: str, hint: str = "") -> LoginError:
         return LoginError(
@@ -196,9 +200,11 @@ def _start_of(pipe: IO[bytes] | None) -> bytes:
 def _passed_on(pipe: IO[bytes] | None) -> bytes:
     """Pass on what it says as it says it, perhaps the address to log in at; the end of it."""
     tail = b""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
     while pipe is not None and (chunk := os.read(pipe.fileno(), 1 << 16)):
         tail = (tail + chunk)[-_TAIL_BYTES:]
-        sys.stderr.write(chunk.decode(errors="replace"))
+        # It may tell what a server told it.
+        sys.stderr.write(safe(decoder.decode(chunk), keep="\n\t"))
         sys.stderr.flush()
     return tail
 

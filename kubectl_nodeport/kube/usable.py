@@ -48,6 +48,8 @@ def _of_cluster(cluster: Mapping[str, Any]) -> Iterator[str]:
     yield from _unreadable(cluster, authority)
     if not _is_server(str(cluster.get("server", ""))):
         yield "a server that is neither an http or https URL nor a host with a port"
+    if not _is_host(cluster.get("tls-server-name", "")):
+        yield "a tls-server-name that is no host name"
     proxy = cluster.get("proxy-url")
     if proxy and not _is_proxy(proxy):
         yield f"a proxy-url that is not one of {', '.join(_PROXIES)}"
@@ -63,6 +65,14 @@ def _is_server(server: str) -> bool:
         return False
     plain = server.isprintable() and " " not in server
     return known and plain and (has_scheme or parts.path in ("", "/"))
+
+
+def _is_host(name: str) -> bool:
+    """Whether a TLS library can ask for it."""
+    try:
+        return name.encode("idna").decode("ascii").isprintable() and " " not in name
+    except UnicodeError:
+        return False
 
 
 def _is_proxy(url: str) -> bool:

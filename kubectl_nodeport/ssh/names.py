@@ -23,7 +23,7 @@ _MAX_PATH_CHARS = 900
 _ALIAS = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?")
 _DNS_LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_UNWRITABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\"\\#]|\$\{|(?! )\s|\ufeff")
+_UNWRITABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\"\\#\ud800-\udfff]|\$\{|(?! )\s|\ufeff")
 # What useradd takes, plus dots, upper case and a leading digit (LDAP accounts, OpenShift's uids).
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,31}")
 _EKS_CONTEXT = re.compile(r"arn:aws[a-z-]*:eks:[a-z0-9-]+:\d+:cluster/(?P<name>[^/]+)")
@@ -102,7 +102,8 @@ def validate_path(text: str, *, percent: bool) -> str:
 
     Absolute or beginning with ``~/``. Refused: control characters and white space other than a
     plain blank; ``"``, ``\\`` and ``#``, which ssh's versions and the config parsers of editors
-    read differently; ``${``, which OpenSSH 8.4 began to expand and which nothing escapes.
+    read differently; ``${``, which OpenSSH 8.4 began to expand and which nothing escapes; bytes
+    that are no UTF-8 (a surrogate each), for which Python's readers would refuse the whole file.
 
     :param percent: whether ``%`` may stand in it (where ssh always expands it, it can be doubled).
     :raises NodeportError: for a path that cannot be written.

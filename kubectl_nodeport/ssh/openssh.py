@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shlex
 import signal
 import subprocess
 import time
@@ -136,10 +137,10 @@ def _finish(
     if process.returncode != 0:
         said = [line for line in err.strip().splitlines() if not _TRACE.match(line)]
         lines = said or [f"exit code {process.returncode}"]
+        file = [] if question.config is None else ["-F", str(question.config)]
         raise SshRefusedError(
             f"ssh does not accept the config: {lines[0]}",
-            hint=f"see `ssh {f'-F {question.config} ' if question.config else ''}-G "
-            f"{question.host}`",
+            hint=f"see `{shlex.join(['ssh', *file, '-G', question.host])}`",
         )
     return out, err
 

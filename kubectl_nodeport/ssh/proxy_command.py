@@ -23,6 +23,8 @@ _PLAIN_WITH_BLANKS = re.compile(r"[A-Za-z0-9_+:,./@ -]+")
 # Letters that a quoted word cannot hold in every shell and every reader of the file: fish reads a
 # backslash in single quotes, and readers cut at a '#' or pair double quotes.
 _UNQUOTABLE = re.compile(r'["\\#]')
+# What is no UTF-8, a surrogate for each byte: Python's readers would refuse the whole file.
+_NO_TEXT = re.compile(r"[\ud800-\udfff]")
 _WINDOWS_PROGRAM = re.compile(r"(?:[A-Za-z]:[\\/]|\\\\)[^\"#]*\.exe", re.IGNORECASE)
 
 
@@ -32,7 +34,7 @@ def proxy_command(words: Sequence[str]) -> str:
 
     :raises NodeportError: they cannot be written so that every reader takes them as they are.
     """
-    if not words or any(not word or has_control(word) for word in words):
+    if not words or any(not word or has_control(word) or _NO_TEXT.search(word) for word in words):
         raise _refused(" ".join(words))
     if words[0].startswith("/"):
         text = " ".join(map(_for_any_shell, words))

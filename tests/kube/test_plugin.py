@@ -122,7 +122,7 @@ def test_failure_is_an_error(script: str, reason: str, tmp_path: Path) -> None:
 def test_missing_program(command: str) -> None:
     assert failure(command).message.endswith("gives no login: there is no such program")
     hinted = failure(command, installHint="Get it:\n  brew install it")
-    assert hinted.hint == "Get it: brew install it"
+    assert hinted.hint == "the kubeconfig says: Get it: brew install it"
 
 
 def test_program_that_cannot_be_run(tmp_path: Path) -> None:

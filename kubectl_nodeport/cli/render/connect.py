@@ -23,12 +23,12 @@ def as_text(done: Connected, config: str) -> str:
         f"host/{done.entry.alias} {_entry_change(done)} in {config}, user {done.entry.user}"
     )
     if done.preview:
-        lines += ["", done.preview.rstrip("\n")]
+        lines += ["", *done.preview.rstrip("\n").split("\n")]
     if not _changes(done):
         lines.append("nothing would change" if done.dry_run else "nothing changed")
     if not done.dry_run:
         lines += ["", "Connect with:", *(f"  {command}" for command in next_commands(done, config))]
-    return safe("\n".join(lines), keep="\n\t")
+    return "\n".join(safe(line, keep="\t") for line in lines)
 
 
 def as_document(done: Connected, config: str) -> dict[str, Any]:
