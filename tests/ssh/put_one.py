@@ -29,7 +29,7 @@ def main() -> int:
     parser.add_argument("--include", choices=["true", "false"])
     args = parser.parse_args()
     include = None if args.include is None else args.include == "true"
-    store = ConfigFile(args.config, include=include)
+    store = ConfigFile(args.config, warn=lambda text: print(f"warning: {text}"), include=include)
     try:
         print(store.put(entry_for(store, args.alias, port=args.port), [key()]))
     except NodeportError as error:
