@@ -120,7 +120,8 @@ class Namespace:
     def wait(self, name: str, words: Words) -> None:
         """Wait until a pod is what these words say."""
         path = f"{self.path}/pods/{name}"
-        listens = words.runs in ("sshd", "echo") and words.command is None and words.schedulable
+        is_server = words.runs in ("sshd", "dropbear", "echo")
+        listens = is_server and words.command is None and words.schedulable
         try:
             until(f"pod {self.name}/{name}", lambda: pods.settled(self.api.get(path), words))
             if listens:  # a started container may not listen yet: its log says when

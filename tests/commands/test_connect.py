@@ -170,7 +170,7 @@ class TestResult:
         world = World()
         first = world.connect()
         world.api.add(make.pod("dev", uid="a-new-uid"))
-        world.exec.output = inside(key(2))
+        world.exec.output, world.tunnel.key = inside(key(2)), key(2)
         second = world.connect()
         assert rule(second).made_now
         assert second.entry_change == "updated"
