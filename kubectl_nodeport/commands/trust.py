@@ -59,14 +59,15 @@ def accepted(seen: Survey, answer: Answer | None) -> HostKeys:
     :raises NodeportError: that was not said; the fingerprint is told.
     """
     notes, name, why = seen.edges.notes, seen.pod.name, seen.host_keys.why
+    rule = seen.wanted.rule
     key = answer.key if answer else None
     if not seen.request.accept_new_host_key:
         at = f"; what answers at {answer.candidate.address}:{answer.port} shows " if answer else ""
         raise NodeportError(
             f"nobody vouches for the host key of pod {name}: {why}"
             f"{at}{f'{key.type} {key.fingerprint}' if key else ''}",
-            hint="if whoever runs the pod knows this key (ssh-keygen -l -f KEY.pub), connect again "
-            "with --accept-new-host-key",
+            hint="pin it, if whoever runs the pod knows it (ssh-keygen -lf KEY.pub), with: kubectl "
+            f"nodeport connect {seen.user}@{rule.typed} -n {rule.namespace} --accept-new-host-key",
         )
     shown = "the one that answers would be pinned"
     if key is not None:

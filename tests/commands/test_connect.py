@@ -435,6 +435,11 @@ class TestInside:
         assert hint in told.hint
         assert world.api.writes() == []
 
+    def test_ports_without_number_are_not_all_told(self) -> None:
+        ports = b"".join(f"listen 00000000:{port:04X}\n".encode() for port in range(100, 60_000))
+        told = failure(World(exec=FakeExec(b"table x\n" + ports + b"end\n")))
+        assert told.message.endswith("(open: 100, 101, 102, 103, 104, 105, 106, 107, 108, 109, …)")
+
 
 class TestAlias:
     def test_asked_for(self) -> None:

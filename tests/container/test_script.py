@@ -49,6 +49,11 @@ def test_whole_answer() -> None:
     )
 
 
+def test_more_keys_than_a_server_has() -> None:
+    lines = "".join(f"made 17\nhostkey {key(seed).openssh}\n" for seed in range(200))
+    assert parse(lines.encode()).host_keys == tuple(key(seed) for seed in range(32))
+
+
 def test_who_is_connected() -> None:
     output = (
         b"peer 0100007F:D431\npeer 00000000000000000000000001000000:D431\npeer x\npeer 1:2\nend\n"
