@@ -43,10 +43,13 @@ exec /usr/sbin/sshd -D -e
 """,
     "dropbear": f"""\
 {_AUTHORIZE}
-mkdir /srv/keys
-dropbearkey -t ed25519 -f /srv/keys/odd >/dev/null
+key=/etc/dropbear/dropbear_ed25519_host_key
+[ "$HOST_KEYS" != odd ] || key=/srv/keys/odd
+mkdir -p /etc/dropbear /srv/keys
+dropbearkey -t ed25519 -f $key >/dev/null
 until grep -q ' 00000000:0016 .* 0A ' /proc/net/tcp; do sleep 0.1; done && echo listening &
-exec dropbear -F -E -r /srv/keys/odd -p 22
+[ "$HOST_KEYS" != odd ] || set -- -r $key
+exec dropbear -F -E -p 22 "$@"
 """,
     "nothing": "exec sleep infinity",
     "echo": 'echo listening; exec socat "TCP-LISTEN:$PORT,fork,reuseaddr" EXEC:cat',

@@ -47,9 +47,10 @@ def test_host_key_of_an_odd_path_in_an_included_file(desk: Desk) -> None:
     assert desk.ssh(done["host"], "hostname") == "dev"
 
 
-def test_dropbear(desk: Desk) -> None:
-    """Its command line names the key; OpenSSH's keys of the image are another server's."""
-    desk.ns.pod("dev", runs="dropbear")
+@pytest.mark.parametrize("host_keys", ["own", "odd"])
+def test_dropbear(desk: Desk, host_keys: str) -> None:
+    """In the usual place, or named by its command line; not the keys of OpenSSH in the image."""
+    desk.ns.pod("dev", runs="dropbear", host_keys=host_keys)
     done = desk.connect("dev")
     assert (done["hostKeysFrom"], len(pinned(done)), done["proof"]) == ("exec", 1, "connection")
     assert desk.ssh(done["host"], "hostname") == "dev"
