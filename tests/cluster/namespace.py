@@ -157,7 +157,7 @@ class Namespace:
 
     def log(self, name: str) -> str:
         """What a pod's container has written so far."""
-        return self.api.text(f"{self.path}/pods/{name}/log")
+        return self.api.text(f"{self.path}/pods/{name}/log?container=main")
 
     def connections(self, name: str) -> list[sshd_log.Connection]:
         """Who has knocked at the sshd of a pod with the word `verbose`, and when."""
@@ -168,7 +168,7 @@ class Namespace:
         return sshd_log.unauthenticated_s(self._dated_log(name))
 
     def _dated_log(self, name: str) -> str:
-        return self.api.text(f"{self.path}/pods/{name}/log?timestamps=true")
+        return self.api.text(f"{self.path}/pods/{name}/log?container=main&timestamps=true")
 
     @property
     def path(self) -> str:

@@ -88,6 +88,8 @@ class Words:
     command: Sequence[str] | None = None
     """Instead of what `runs` names."""
     restart: Literal["Always", "OnFailure", "Never"] = "Always"
+    tool: bool = False
+    """Whether a second container of the same image is there, `tool`, in which nothing runs."""
 
 
 def manifest(name: str, words: Words, public_key: str) -> Object:
@@ -132,9 +134,15 @@ def _spec(words: Words, public_key: str) -> Object:
         container["ports"] = [{"name": words.port_name, "containerPort": words.port}]
     if not words.ready:
         container["readinessProbe"] = {"exec": {"command": ["false"]}, "periodSeconds": 1}
+    containers = [container]
+    if words.tool:
+        sleep = {"name": "tool", "command": ["sleep", "infinity"]}
+        containers.append(
+            {**{key: container[key] for key in ("image", "imagePullPolicy")}, **sleep}
+        )
     spec: Object = {
         "automountServiceAccountToken": False,  # its volume waits for a ConfigMap, up to seconds
-        "containers": [container],
+        "containers": containers,
         "dnsPolicy": "Default",
         "enableServiceLinks": False,
         "restartPolicy": words.restart,

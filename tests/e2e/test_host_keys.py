@@ -113,6 +113,19 @@ def test_no_shell_in_the_container(desk: Desk) -> None:
     assert desk.ssh(result["host"], "hostname") == "-c hostname"
 
 
+def test_keys_of_another_container(desk: Desk) -> None:
+    """Those that its files tell are not the server's: the pod's port is asked, and remembered."""
+    desk.ns.pod("dev", host_keys="own", tool=True)
+    first = desk.connect("dev", "-c", "tool", *SHORT)
+    assert first["hostKeysFrom"] == "port-forward"
+    assert "another host key than those found in container tool" in first["notes"][0]
+    assert pinned(first) <= fingerprints(desk, "dev", "/etc/ssh/ssh_host_*_key.pub")
+    assert desk.ssh(first["host"], "hostname") == "dev"
+    again = desk.connect("dev", "-c", "tool")
+    assert (again["hostKeysFrom"], again["hostKeys"]) == ("port-forward", first["hostKeys"])
+    assert again["sshConfig"]["change"] == "unchanged"
+
+
 @pytest.mark.parametrize("missing", [(), EXEC], ids=["exec", "no-exec"])
 def test_another_servers_key(desk: Desk, missing: tuple[str, ...]) -> None:
     """Of another cluster's sshd on the port, whatever is vouched for how; nothing is pinned."""
