@@ -243,6 +243,21 @@ class TestNobody:
         told = failure(with_neither(), via="tunnel", user="root", accept_new_host_key=True)
         assert told.message == "no right to portforward"
 
+    @pytest.mark.parametrize("before", [True, False])
+    def test_a_way_that_opens_a_moment_later(self, before: bool) -> None:
+        """What an API server under load refuses first; its word counts then."""
+        world = World()
+        if before:
+            world.connect()
+        world.exec.error, world.tunnel.error = NO_EXEC, NO_FORWARD
+        world.resolve.open.clear()
+        world.resolve.seen = lambda: setattr(world.tunnel, "error", None)
+        world.tunnel.key = key(7)
+        done = world.connect(user="root")
+        assert done.way.host_keys.voucher is Voucher.PORT_FORWARD
+        assert (done.entry.is_tunnel, world.hosts.known[ALIAS]) == (True, (key(7),))
+        assert any("another host key" in note for note in done.notes) == before
+
     def test_dry_run(self) -> None:
         world = with_neither()
         told = failure(world, user="root", dry_run=True)
