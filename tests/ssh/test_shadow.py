@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kubectl_nodeport.errors import NodeportError
-from kubectl_nodeport.ssh import openssh, shadow
+from kubectl_nodeport.ssh import effect, openssh, shadow, whole_file
 from kubectl_nodeport.ssh.config_file import ConfigFile
 from kubectl_nodeport.ssh.edit import Edit
 from kubectl_nodeport.ssh.entry import HostEntry
@@ -295,3 +296,54 @@ def test_what_ssh_refuses_for_another_host_alone_is_its_own_matter(config: Path)
     (config.parent / "all").write_text("Host *\n  ForkAfterAuthentication yes\n")
     with pytest.raises(NodeportError, match="Cannot fork into background"):
         put(config.parent / "all")
+
+
+def test_a_section_that_another_tool_put_above_our_block_is_named(config: Path) -> None:
+    """As DevPod and Coder do: above the first Host, which is ours by now."""
+    assert put(config)[0] == "created"
+    ours = config.read_text()
+    above = "Host other\n  Port 1\nHost *.docker-desktop !*.prod.*\n  HostName 10.0.0.9\n"
+    config.write_text(f"{above}{ours}")
+    with pytest.raises(NodeportError, match=rf"hostname 10.0.0.9, from line 4 of {config}$"):
+        put(config)
+    config.write_text(f"Host other\n  Port 1\n{ours}")
+    assert put(config) == ("unchanged", [])
+
+
+def test_an_include_without_end_is_told(config: Path) -> None:
+    data = fill(config, "Include {here}/config\n")
+    with pytest.raises(NodeportError, match="Too many recursive configuration includes"):
+        put(config)
+    assert config.read_bytes() == data
+
+
+def test_an_include_of_a_pipe_does_not_hold_us_up(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ssh waits for a writer; we end it, and open nothing ourselves."""
+    monkeypatch.setattr(openssh, "_TIMEOUT_S", 1.0)
+    os.mkfifo(config.parent / "pipe", 0o600)
+    data = fill(config, "Include {here}/pipe\n")
+    with pytest.raises(NodeportError, match="no answer within 1 s") as caught:
+        put(config)
+    assert "an Include of a pipe" in caught.value.hint
+    assert config.read_bytes() == data
+    assert whole_file.read_some(config.parent / "pipe", 100) == b""
+
+
+def test_of_a_config_no_more_is_read_than_is_bearable(tmp_path: Path) -> None:
+    (tmp_path / "c").write_text("x" * 11)
+    assert whole_file.read_some(tmp_path / "c", 11) == b"x" * 11
+    assert whole_file.read_some(tmp_path / "c", 10) is None
+    assert whole_file.read_some(tmp_path, 10) == b""
+    assert whole_file.read_some(Path("/dev/zero"), 10) == b""
+
+
+def test_where_a_line_cannot_be_found_none_is_invented(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(effect, "_MAX_BYTES", 10)
+    fill(config, "# a comment\nUser me\n")
+    told = rf"user me, from somewhere in {config} or a file that it includes$"
+    with pytest.raises(NodeportError, match=told):
+        put(config)
