@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
 
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.ssh import effect, openssh, shadow, whole_file
@@ -17,6 +18,7 @@ from kubectl_nodeport.ssh.edit import Edit
 from kubectl_nodeport.ssh.entry import HostEntry
 from kubectl_nodeport.ssh.neutral import NEUTRAL
 from kubectl_nodeport.ssh.shadow import Shadowed
+from tests.ssh import generated
 from tests.ssh.corpus import SHADOWING
 from tests.ssh.make import ALIAS, beside, entry, entry_for, key
 
@@ -49,7 +51,8 @@ def put(config: Path, **changes: object) -> tuple[str, list[str]]:
     """The change, and what was warned of."""
     warnings: list[str] = []
     store = ConfigFile(config, warn=warnings.append)
-    made = dataclasses.replace(entry_for(store), **changes)  # type: ignore[arg-type]
+    alias = str(changes.get("alias", ALIAS))
+    made = dataclasses.replace(entry_for(store, alias), **changes)  # type: ignore[arg-type]
     return store.put(made, [key()]), warnings
 
 
@@ -149,6 +152,36 @@ def test_what_is_inherited_is_taken_back(
     assert put(config, **changes) == ("unchanged", [])
 
 
+@settings(max_examples=20, suppress_health_check=list(HealthCheck))
+@given(text=generated.configs(), a=generated.configs(), b=generated.configs())
+def test_an_entry_works_or_the_line_that_keeps_it_from_that_is_named(
+    tmp_path_factory: pytest.TempPathFactory, text: list[str], a: list[str], b: list[str]
+) -> None:
+    config = generated.write_all(tmp_path_factory.mktemp("any"), text, a, b)
+    data = config.read_bytes()
+    refusal = ""
+    try:
+        assert put(config, alias=generated.ALIAS, identity_file="/i/own")[0] == "created"
+    except NodeportError as error:
+        refusal = error.message
+    if refusal:
+        found = re.search(r"would use (\w+) (.*?), from line (\d+) of ([^;]*)", refusal)
+        assert found is not None, refusal
+        keyword, value, number, file = found.groups()
+        line = Path(file).read_text().split("\n")[int(number) - 1]
+        assert keyword in line.lower()
+        assert value in line
+        assert config.read_bytes() == data
+        return
+    now = ask(config, generated.ALIAS)
+    made = ConfigFile(config).entries()[0]
+    for keyword, value in made.options:
+        if value == "none":
+            assert keyword.lower() not in now
+        elif keyword not in ("ServerAliveInterval", "StrictHostKeyChecking"):
+            assert value in now[keyword.lower()], keyword
+
+
 def test_every_line_that_an_entry_may_have_is_tried() -> None:
     assert set(TAKEN_BACK) == set(NEUTRAL)
 
@@ -196,6 +229,11 @@ def test_what_cannot_be_taken_back_is_a_warning(
     config: Path, line: str, changes: dict[str, object]
 ) -> None:
     """Below us; the line is told as it is numbered once our block is in place."""
+    fill(config, f"{line}\n")
+    try:
+        ask(config)
+    except openssh.SshRefusedError:
+        pytest.skip(f"this ssh is older than {line}")
     fill(config, f"Host a\n  User x\nHost *\n  {line}\n")
     change, warnings = put(config, **changes)
     (warning,) = warnings
@@ -288,14 +326,15 @@ def test_a_remedy_is_found_once() -> None:
 
 
 def test_what_ssh_refuses_for_another_host_alone_is_its_own_matter(config: Path) -> None:
-    """Not every one of these is asked about; all three are, where there are but three."""
-    fill(config, "Host bg\n  ForkAfterAuthentication yes\nHost j\n  HostName j\n  ProxyJump j\n")
+    """A loop of jumps; the host is among those that are compared, for there are but two."""
+    loop = "  HostName j\n  ProxyJump me@j\n  User me\n"
+    fill(config, f"Host j\n{loop}Host a\n  Port 1\n")
+    with pytest.raises(openssh.SshRefusedError, match="jumphost loop"):
+        ask(config, "j")
     assert put(config) == ("created", [])
-    with pytest.raises(openssh.SshRefusedError):
-        ask(config, "bg")
-    (config.parent / "all").write_text("Host *\n  ForkAfterAuthentication yes\n")
-    with pytest.raises(NodeportError, match="Cannot fork into background"):
-        put(config.parent / "all")
+    fill(config, "Prot 1\n")
+    with pytest.raises(openssh.SshRefusedError, match="line 1: Bad configuration option"):
+        put(config)
 
 
 def test_a_section_that_another_tool_put_above_our_block_is_named(config: Path) -> None:
