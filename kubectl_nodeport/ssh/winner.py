@@ -21,6 +21,15 @@ _MAX_READS = 10_000
 _NAME_BYTES = 200
 # A value of these that leaves the option unset (readconf.c, parse_time).
 _NOT_SET = {"connecttimeout": "none", "serveraliveinterval": "none"}
+# Before it reads its files again, ssh fills these in itself (ssh.c, main).
+_SET_IN_BETWEEN = frozenset(
+    [
+        "hostname",
+        "canonicalizehostname",
+        "canonicalizemaxdots",
+        "canonicalizefallbacklocal",
+    ]
+)
 
 _SAID = re.compile(
     r"debug1: Reading configuration data (?P<read>.*)$"
@@ -93,9 +102,13 @@ def settings(said: str, read: Callable[[str], str], config: str | None) -> tuple
     """
     walk = _Walk(list(_events(said)), read)
     found: list[Setting] = []
+    starts: set[str] = set()
     while (start := walk.take(_Reading)) is not None:
         is_config = config is not None and _cut(config) == start.path
-        found.extend(walk.file(config or "" if is_config else start.path, is_active=True))
+        lines = walk.file(config or "" if is_config else start.path, is_active=True)
+        is_again = start.path in starts
+        found.extend(one for one in lines if not (is_again and one.keyword in _SET_IN_BETWEEN))
+        starts.add(start.path)
     walk.end()
     return tuple(found)
 

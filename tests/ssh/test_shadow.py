@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
 
 from kubectl_nodeport.errors import NodeportError
-from kubectl_nodeport.ssh import openssh, shadow
+from kubectl_nodeport.ssh import effect, openssh, shadow, whole_file
 from kubectl_nodeport.ssh.config_file import ConfigFile
 from kubectl_nodeport.ssh.edit import Edit
 from kubectl_nodeport.ssh.entry import HostEntry
 from kubectl_nodeport.ssh.neutral import NEUTRAL
 from kubectl_nodeport.ssh.shadow import Shadowed
+from tests.ssh import generated
 from tests.ssh.corpus import SHADOWING
 from tests.ssh.make import ALIAS, beside, entry, entry_for, key
 
@@ -48,7 +51,8 @@ def put(config: Path, **changes: object) -> tuple[str, list[str]]:
     """The change, and what was warned of."""
     warnings: list[str] = []
     store = ConfigFile(config, warn=warnings.append)
-    made = dataclasses.replace(entry_for(store), **changes)  # type: ignore[arg-type]
+    alias = str(changes.get("alias", ALIAS))
+    made = dataclasses.replace(entry_for(store, alias), **changes)  # type: ignore[arg-type]
     return store.put(made, [key()]), warnings
 
 
@@ -148,6 +152,36 @@ def test_what_is_inherited_is_taken_back(
     assert put(config, **changes) == ("unchanged", [])
 
 
+@settings(max_examples=20, suppress_health_check=list(HealthCheck))
+@given(text=generated.configs(), a=generated.configs(), b=generated.configs())
+def test_an_entry_works_or_the_line_that_keeps_it_from_that_is_named(
+    tmp_path_factory: pytest.TempPathFactory, text: list[str], a: list[str], b: list[str]
+) -> None:
+    config = generated.write_all(tmp_path_factory.mktemp("any"), text, a, b)
+    data = config.read_bytes()
+    refusal = ""
+    try:
+        assert put(config, alias=generated.ALIAS, identity_file="/i/own")[0] == "created"
+    except NodeportError as error:
+        refusal = error.message
+    if refusal:
+        found = re.search(r"would use (\w+) (.*?), from line (\d+) of ([^;]*)", refusal)
+        assert found is not None, refusal
+        keyword, value, number, file = found.groups()
+        line = Path(file).read_text().split("\n")[int(number) - 1]
+        assert keyword in line.lower()
+        assert value in line
+        assert config.read_bytes() == data
+        return
+    now = ask(config, generated.ALIAS)
+    made = ConfigFile(config).entries()[0]
+    for keyword, value in made.options:
+        if value == "none":
+            assert keyword.lower() not in now
+        elif keyword not in ("ServerAliveInterval", "StrictHostKeyChecking"):
+            assert value in now[keyword.lower()], keyword
+
+
 def test_every_line_that_an_entry_may_have_is_tried() -> None:
     assert set(TAKEN_BACK) == set(NEUTRAL)
 
@@ -195,6 +229,11 @@ def test_what_cannot_be_taken_back_is_a_warning(
     config: Path, line: str, changes: dict[str, object]
 ) -> None:
     """Below us; the line is told as it is numbered once our block is in place."""
+    fill(config, f"{line}\n")
+    try:
+        ask(config)
+    except openssh.SshRefusedError:
+        pytest.skip(f"this ssh is older than {line}")
     fill(config, f"Host a\n  User x\nHost *\n  {line}\n")
     change, warnings = put(config, **changes)
     (warning,) = warnings
@@ -287,11 +326,63 @@ def test_a_remedy_is_found_once() -> None:
 
 
 def test_what_ssh_refuses_for_another_host_alone_is_its_own_matter(config: Path) -> None:
-    """Not every one of these is asked about; all three are, where there are but three."""
-    fill(config, "Host bg\n  ForkAfterAuthentication yes\nHost j\n  HostName j\n  ProxyJump j\n")
+    """A loop of jumps; the host is among those that are compared, for there are but two."""
+    loop = "  HostName j\n  ProxyJump me@j\n  User me\n"
+    fill(config, f"Host j\n{loop}Host a\n  Port 1\n")
+    with pytest.raises(openssh.SshRefusedError, match="jumphost loop"):
+        ask(config, "j")
     assert put(config) == ("created", [])
-    with pytest.raises(openssh.SshRefusedError):
-        ask(config, "bg")
-    (config.parent / "all").write_text("Host *\n  ForkAfterAuthentication yes\n")
-    with pytest.raises(NodeportError, match="Cannot fork into background"):
-        put(config.parent / "all")
+    fill(config, "Prot 1\n")
+    with pytest.raises(openssh.SshRefusedError, match="line 1: Bad configuration option"):
+        put(config)
+
+
+def test_a_section_that_another_tool_put_above_our_block_is_named(config: Path) -> None:
+    """As DevPod and Coder do: above the first Host, which is ours by now."""
+    assert put(config)[0] == "created"
+    ours = config.read_text()
+    above = "Host other\n  Port 1\nHost *.docker-desktop !*.prod.*\n  HostName 10.0.0.9\n"
+    config.write_text(f"{above}{ours}")
+    with pytest.raises(NodeportError, match=rf"hostname 10.0.0.9, from line 4 of {config}$"):
+        put(config)
+    config.write_text(f"Host other\n  Port 1\n{ours}")
+    assert put(config) == ("unchanged", [])
+
+
+def test_an_include_without_end_is_told(config: Path) -> None:
+    data = fill(config, "Include {here}/config\n")
+    with pytest.raises(NodeportError, match="Too many recursive configuration includes"):
+        put(config)
+    assert config.read_bytes() == data
+
+
+def test_an_include_of_a_pipe_does_not_hold_us_up(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ssh waits for a writer; we end it, and open nothing ourselves."""
+    monkeypatch.setattr(openssh, "_TIMEOUT_S", 1.0)
+    os.mkfifo(config.parent / "pipe", 0o600)
+    data = fill(config, "Include {here}/pipe\n")
+    with pytest.raises(NodeportError, match="no answer within 1 s") as caught:
+        put(config)
+    assert "an Include of a pipe" in caught.value.hint
+    assert config.read_bytes() == data
+    assert whole_file.read_some(config.parent / "pipe", 100) == b""
+
+
+def test_of_a_config_no_more_is_read_than_is_bearable(tmp_path: Path) -> None:
+    (tmp_path / "c").write_text("x" * 11)
+    assert whole_file.read_some(tmp_path / "c", 11) == b"x" * 11
+    assert whole_file.read_some(tmp_path / "c", 10) is None
+    assert whole_file.read_some(tmp_path, 10) == b""
+    assert whole_file.read_some(Path("/dev/zero"), 10) == b""
+
+
+def test_where_a_line_cannot_be_found_none_is_invented(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(effect, "_MAX_BYTES", 10)
+    fill(config, "# a comment\nUser me\n")
+    told = rf"user me, from somewhere in {config} or a file that it includes$"
+    with pytest.raises(NodeportError, match=told):
+        put(config)

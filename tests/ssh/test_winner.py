@@ -3,60 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from kubectl_nodeport.ssh import openssh, whole_file, winner
 from kubectl_nodeport.ssh.winner import LostError, Place, Setting
-
-ALIAS = "dev.default.kind"
-
-# Options of one value, in a form that `ssh -G` prints as it was written. {n} is another number in
-# every line, so that a value tells its line.
-SINGLE = {
-    "User": "u{n}",
-    "Port": "10{n}",
-    "HostName": "10.0.0.{n}",
-    "HostKeyAlias": "k{n}",
-    "ControlPath": "/s/{n}",
-    "ServerAliveInterval": "{n}",
-    "PreferredAuthentications": "publickey,{n}",
-    "BindAddress": "127.0.0.{n}",
-    "UserKnownHostsFile": "/k/{n}",
-    "RemoteCommand": "date {n}",
-    "ProxyCommand": "nc {n}",
-}
-ADDING = {
-    "IdentityFile": "/i/{n}",
-    "SendEnv": "E{n}",
-    "LocalForward": "70{n} [localhost]:80",
-}
-HOSTS = (
-    *("*", "dev*", "dev.default.kin?", "*.kind !other", "* !dev*"),
-    *("DEV*", "other", ALIAS, '"dev*"'),
-)
-MATCHES = (
-    "all",
-    "host 10.*",
-    "host 10.0.0.1?,10.0.0.3?",
-    "originalhost dev*",
-    'originalhost "dev*,other"',
-    "!originalhost other",
-    "user u1?,u30",
-    "!user u*",
-    "final all",
-    "!final originalhost dev*",
-    "canonical",
-    'exec "true"',
-    'exec "false"',
-    '!exec "false"',
-    'originalhost other exec "true"',
-    'exec "echo debug >&2; printf unfinished >&2"',
-    "host 10.* user u*",
-)
+from tests.ssh.generated import ADDING, ALIAS, SINGLE, configs, write_all
 
 
 def ask(config: Path, alias: str = ALIAS) -> dict[str, list[str]]:
@@ -73,69 +29,16 @@ def found_in(config: Path, alias: str = ALIAS) -> tuple[Setting, ...]:
     return winner.settings(said, read, str(config))
 
 
-def spelled(keyword: str) -> st.SearchStrategy[str]:
-    forms = ["{k} {v}", "{k}={v}", "{k} = {v}", '"{k}" {v}', "{k}\t{v}  ", "\t {k} {v}\r"]
-    if not keyword.endswith(("Command", "Forward")):
-        forms += ['{k} "{v}"', '{k}="{v}"']
-    cases = st.sampled_from((keyword, keyword.lower(), keyword.upper()))
-    return st.tuples(cases, st.sampled_from(forms)).map(
-        lambda pair: pair[1].replace("{k}", pair[0]).replace("{v}", "{value}")
-    )
-
-
-def option_lines() -> st.SearchStrategy[str]:
-    pairs = [*SINGLE.items(), ("ServerAliveInterval", "none"), *ADDING.items()]
-    return st.sampled_from(pairs).flatmap(
-        lambda pair: spelled(pair[0]).map(lambda form: form.replace("{value}", pair[1]))
-    )
-
-
-def includes() -> st.SearchStrategy[str]:
-    return st.sampled_from(
-        ("Include {here}/a", 'Include "{here}/[ab]"', "include={here}/none {here}/b # b")
-    )
-
-
-def headers() -> st.SearchStrategy[str]:
-    hosts = st.sampled_from(HOSTS).map("Host {}".format)
-    matches = st.sampled_from(MATCHES).map("Match {}".format)
-    return st.one_of(hosts, matches)
-
-
-def configs() -> st.SearchStrategy[list[str]]:
-    """Sections with something in each, for what has no line in it shows no mistake."""
-    line = st.one_of(option_lines(), option_lines(), includes(), st.sampled_from(["", "# Port 9"]))
-    section = st.tuples(headers(), option_lines(), st.lists(line, max_size=2))
-    return st.tuples(st.lists(line, max_size=1), st.lists(section, max_size=3)).map(
-        lambda parts: [*parts[0], *(x for one in parts[1] for x in (one[0], *one[2], one[1]))]
-    )
-
-
-def write(folder: Path, name: str, lines: list[str], first: int) -> Path:
-    """
-    :param first: the number that tells the first line.
-    """
-    numbered = (line.replace("{n}", str(first + index)) for index, line in enumerate(lines))
-    path = folder / name
-    path.write_text("\n".join(numbered).replace("{here}", str(folder)))
-    path.chmod(0o600)
-    return path
-
-
 def value(setting: Setting) -> str:
     return setting.rest.strip().strip('"')
 
 
-@settings(max_examples=100, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, suppress_health_check=list(HealthCheck))
 @given(config=configs(), a=configs(), b=configs())
 def test_the_named_line_holds_the_value_that_ssh_uses(
     tmp_path_factory: pytest.TempPathFactory, config: list[str], a: list[str], b: list[str]
 ) -> None:
-    folder = tmp_path_factory.mktemp("any")
-    main = write(folder, "config", config, 10)
-    # What b includes is a, and a nothing: without an end ssh refuses.
-    write(folder, "a", [line for line in a if not line.lower().startswith("include")], 40)
-    write(folder, "b", [line.replace("[ab]", "a").replace("/b", "/a") for line in b], 70)
+    main = write_all(tmp_path_factory.mktemp("any"), config, a, b)
     effective = ask(main)
     lines = found_in(main)
     unset = ask(Path(os.devnull))
@@ -258,6 +161,11 @@ PLACES: dict[str, tuple[dict[str, str], str, str]] = {
         "port",
         "config:2",
     ),
+    "Match final comes too late for the name": (
+        {"config": "Match final all\n HostName 10.0.0.1\n"},
+        "hostname",
+        "",
+    ),
     "Match final is late": (
         {"config": "Match final all\n User a\nHost *\n User b\n"},
         "user",
@@ -274,6 +182,53 @@ PLACES: dict[str, tuple[dict[str, str], str, str]] = {
         "",
     ),
 }
+
+
+# What only newer versions read.
+NEWER: dict[str, tuple[dict[str, str], str, str]] = {
+    "Match tagged": (
+        {"config": "Tag web\nMatch tagged mail\n User a\nMatch tagged=web\n User b\n"},
+        "user",
+        "config:5",
+    ),
+    "Match localnetwork": (
+        {
+            "config": "Match localnetwork 240.0.0.0/8\n User a\n"
+            "Match localnetwork 127.0.0.0/8\n User b\n"
+        },
+        "user",
+        "config:4",
+    ),
+    "Match version and sessiontype": (
+        {"config": "Match version Open* sessiontype shell command ''\n User a\n"},
+        "user",
+        "config:2",
+    ),
+    "Include with tokens and variables": (
+        {"config": "Include {here}/*%n-${LC_ALL}\n", f"x{ALIAS}-C": "\nUser a\n"},
+        "user",
+        f"x{ALIAS}-C:2",
+    ),
+}
+
+
+@pytest.mark.parametrize(("files", "keyword", "expected"), NEWER.values(), ids=NEWER)
+def test_places_of_newer_versions(
+    tmp_path: Path, files: dict[str, str], keyword: str, expected: str
+) -> None:
+    try:
+        test_places(tmp_path, files, keyword, expected)
+    except (openssh.SshRefusedError, AssertionError):
+        if version() >= (10, 1):
+            raise
+        pytest.skip("this ssh is older than 10.1")
+
+
+def version() -> tuple[int, ...]:
+    said = subprocess.run(["ssh", "-V"], check=True, capture_output=True, text=True).stderr
+    found = re.search(r"OpenSSH_(\d+)\.(\d+)", said)
+    assert found is not None
+    return int(found[1]), int(found[2])
 
 
 @pytest.mark.parametrize(("files", "keyword", "expected"), PLACES.values(), ids=PLACES)
