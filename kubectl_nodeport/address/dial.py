@@ -1,11 +1,12 @@
 """One TCP connection to one address, up to the ssh server's identification line.
 
-Nothing is taken off the connection: the line is peeked at, so that the key exchange can run on the
-very connection that showed it.
+The line is peeked at, not taken off the connection, so that the key exchange can run on the very
+connection that showed it. Lines before it are taken off: they are nobody's business.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import ipaddress
 import os
@@ -13,6 +14,7 @@ import selectors
 import socket
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from kubectl_nodeport.address.resolution import Verdict
 
@@ -21,8 +23,9 @@ SockAddr = tuple[socket.AddressFamily, tuple[str, int]]
 # One try. The kernel sends a lost SYN again after 1 s; a node whose reply takes longer than that
 # to come is too far to work on.
 _CONNECT_S = 1.0
-# RFC 4253 section 4.2 lets a server send other lines first; more than this is no ssh server.
-_BANNER_BYTES = 8192
+# RFC 4253 section 4.2 lets a server send other lines first and says nothing of their number. A line
+# as long, and as many of them, is what OpenSSH's client bears; all together are bounded too.
+_LINE_BYTES, _MOST_LINES, _MOST_BYTES = 8192, 1024, 256 << 10
 # Sent at last to a server that waits for its client to speak, to hear what it is.
 _IDENT = b"SSH-2.0-kubectl_nodeport\r\n"
 _REPLY_S = 0.5
@@ -129,19 +132,62 @@ def await_banner(sock: socket.socket, timeout_s: float, stop: Stop) -> None:
     :raises StoppedError: the search is over.
     """
     end_s = time.monotonic() + timeout_s
-    seen, is_open = b"", True
-    while is_open and len(seen) < _BANNER_BYTES and time.monotonic() < end_s:
+    told, seen, is_open = _Told(), b"", True
+    while is_open and len(seen) < _LINE_BYTES and told.is_bearable and time.monotonic() < end_s:
         if stop.wait([sock], selectors.EVENT_READ, end_s - time.monotonic()):
             raise StoppedError
         before = len(seen)
         seen, is_open = _peek(sock, seen)
-        if any(line.startswith(b"SSH-") for line in seen.split(b"\n")[:-1]):
-            return
         if seen.startswith(SSHD_TURNS_AWAY):
             break
-        if len(seen) == before and is_open and stop.wait([], 0, _PEEK_AGAIN_S):
+        lines = _lines_before_ident(seen)
+        if seen.startswith(b"SSH-", lines) and b"\n" in seen[lines:]:
+            _take_off(sock, lines)
+            return
+        told.note(seen[:lines])
+        _take_off(sock, lines)
+        seen = seen[lines:]
+        is_news = lines or len(seen) > before
+        if not is_news and is_open and stop.wait([], 0, _PEEK_AGAIN_S):
             raise StoppedError
-    raise _no_banner(sock, seen, is_open=is_open, stop=stop)
+    raise _no_banner(sock, told, seen, is_open=is_open, stop=stop)
+
+
+@dataclass
+class _Told:
+    """What a server has said before it identifies itself.
+
+    :ivar start: its first words, as many as are ever shown.
+    """
+
+    start: bytes = b""
+    lines: int = 0
+    size_bytes: int = 0
+
+    @property
+    def is_bearable(self) -> bool:
+        return self.lines <= _MOST_LINES and self.size_bytes <= _MOST_BYTES
+
+    def note(self, text: bytes) -> None:
+        self.start = (self.start + text)[: _SHOWN_BYTES + 1]
+        self.lines += text.count(b"\n")
+        self.size_bytes += len(text)
+
+
+def _lines_before_ident(seen: bytes) -> int:
+    """The length of the whole lines that come before the identification, or before what is no
+    whole line yet."""
+    at = 0
+    while not seen.startswith(b"SSH-", at) and (end := seen.find(b"\n", at)) >= 0:
+        at = end + 1
+    return at
+
+
+def _take_off(sock: socket.socket, size: int) -> None:
+    """Read what was peeked at; that the connection broke meanwhile is seen by the next peek."""
+    with contextlib.suppress(OSError):
+        while size and (data := sock.recv(size)):
+            size -= len(data)
 
 
 def printable(raw: bytes) -> str:
@@ -196,7 +242,7 @@ def _connect_failure(number: int, reply_s: float) -> DialError:
 def _peek(sock: socket.socket, seen: bytes) -> tuple[bytes, bool]:
     """What has arrived so far, and whether more may come."""
     try:
-        now = sock.recv(_BANNER_BYTES, socket.MSG_PEEK)
+        now = sock.recv(_LINE_BYTES, socket.MSG_PEEK)
     except (BlockingIOError, InterruptedError):
         return seen, True
     except OSError:
@@ -205,15 +251,19 @@ def _peek(sock: socket.socket, seen: bytes) -> tuple[bytes, bool]:
     return (now, True) if now else (seen, False)
 
 
-def _no_banner(sock: socket.socket, seen: bytes, *, is_open: bool, stop: Stop) -> DialError:
+def _no_banner(
+    sock: socket.socket, told: _Told, seen: bytes, *, is_open: bool, stop: Stop
+) -> DialError:
+    """Why there is no identification: ``told`` are the whole lines, ``seen`` is the last one."""
     if seen.startswith(SSHD_TURNS_AWAY):
         text = f"its ssh server turns connections away: {printable(seen.rstrip())}"
         return DialError(Verdict.TURNED_AWAY, text)
-    tail = seen.rpartition(b"\n")[2]
-    if tail and len(seen) < _BANNER_BYTES and tail[:4] == b"SSH-"[: len(tail)]:
-        return DialError(Verdict.SILENT, f"began to identify itself and stopped: {printable(seen)}")
-    if seen:
-        return DialError(Verdict.NOT_SSH, f"not an ssh server, it says: {printable(seen)}")
+    said = printable(told.start + seen)
+    may_go_on = told.is_bearable and len(seen) < _LINE_BYTES
+    if seen and may_go_on and seen[:4] == b"SSH-"[: len(seen)]:
+        return DialError(Verdict.SILENT, f"began to identify itself and stopped: {said}")
+    if told.start or seen:
+        return DialError(Verdict.NOT_SSH, f"not an ssh server, it says: {said}")
     if not is_open:
         return DialError(Verdict.CLOSED, "the connection was accepted and closed without a word")
     return _provoke(sock, stop)
@@ -226,7 +276,7 @@ def _provoke(sock: socket.socket, stop: Stop) -> DialError:
         sock.send(_IDENT)
         if stop.wait([sock], selectors.EVENT_READ, _REPLY_S):
             raise StoppedError
-        reply = sock.recv(_BANNER_BYTES)
+        reply = sock.recv(_LINE_BYTES)
     except OSError:
         return silent
     if reply.startswith(_IDENT):

@@ -12,7 +12,7 @@ from kubectl_nodeport.address import dial
 from kubectl_nodeport.address.resolution import Verdict
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.limited_socket import LimitedSocket
-from kubectl_nodeport.ssh.known_hosts import HostKey
+from kubectl_nodeport.ssh.known_hosts import HostKey, is_well_formed
 
 if TYPE_CHECKING:
     import paramiko
@@ -34,27 +34,22 @@ def warm_up() -> None:
         log.addHandler(logging.NullHandler())
 
 
-def shown_key(sock: socket.socket, known: frozenset[HostKey]) -> HostKey:
-    """The known host key that the ssh server at the other end of a connection proves to own.
+def shown_key(sock: socket.socket, preferred: frozenset[HostKey]) -> HostKey:
+    """The host key that the ssh server at the other end of a connection proves to own.
 
-    :raises NodeportError: it is no ssh server, or another.
+    :param preferred: it is asked for a key of one of their types, where it has such a one.
+    :raises NodeportError: it is no ssh server.
     """
     stop = dial.Stop()
     try:
         sock.setblocking(False)
         dial.await_banner(sock, _KEY_EXCHANGE_S, stop)
-        key = exchange_keys(sock, known, stop)
+        return exchange_keys(sock, preferred, stop)
     except dial.DialError as failure:
         hint = "start an ssh server in the pod, or say where it listens with --port"
         raise NodeportError(failure.text, hint=hint) from failure
     finally:
         stop.close()
-    if key not in known:
-        raise NodeportError(
-            f"another ssh server answers, its host key is {key.fingerprint}",
-            hint="the ssh server may still hold a key that was replaced on disk: restart it",
-        )
-    return key
 
 
 def exchange_keys(sock: socket.socket, known: frozenset[HostKey], stop: dial.Stop) -> HostKey:
@@ -81,7 +76,7 @@ def exchange_keys(sock: socket.socket, known: frozenset[HostKey], stop: dial.Sto
                 text = "an ssh server that stops answering in the key exchange"
                 raise dial.DialError(Verdict.KEY_EXCHANGE_FAILED, text)
         key = transport.get_remote_server_key()
-        return HostKey(key.get_name(), key.asbytes())
+        return well_formed(key.get_name(), key.asbytes())
     except (paramiko.SSHException, EOFError, OSError) as failure:
         cause = transport.get_exception() or failure
         reason = dial.printable(str(cause).encode("utf-8", "replace")) or type(cause).__name__
@@ -89,6 +84,19 @@ def exchange_keys(sock: socket.socket, known: frozenset[HostKey], stop: dial.Sto
         raise dial.DialError(Verdict.KEY_EXCHANGE_FAILED, text) from failure
     finally:
         _end(transport, sock)
+
+
+def well_formed(kind: str, blob: bytes) -> HostKey:
+    """The host key that a server has shown, if ssh would take it too.
+
+    :raises DialError: it is of no type that ssh takes, or too small.
+    """
+    key = HostKey(kind, blob)
+    if not is_well_formed(key):
+        shown = dial.printable(kind.encode("utf-8", "replace"))
+        text = f"an ssh server whose host key ssh does not take, of type {shown}"
+        raise dial.DialError(Verdict.KEY_EXCHANGE_FAILED, text)
+    return key
 
 
 def _ask_for_known(transport: paramiko.Transport, known: frozenset[HostKey]) -> None:

@@ -24,7 +24,6 @@ from kubectl_nodeport.address.resolution import (
     Resolution,
     Sought,
     Verdict,
-    Witness,
 )
 from kubectl_nodeport.address.search import Ask, Search, Shown
 from kubectl_nodeport.errors import NodeportError
@@ -42,7 +41,7 @@ def host_key(sock: socket.socket, course: Course, sought: Sought, stop: dial.Sto
     patience_s = min(_BANNER_S * 2**course.silences, _MAX_BANNER_S)
     dial.await_banner(sock, patience_s, stop)
     key = exchange_keys(sock, sought.known, stop)
-    is_known = key in sought.known
+    is_known = key in sought.known or sought.takes_any
     text = "answered, host key" if is_known else "another ssh server, its host key is"
     return Shown(key, f"{text} {key.fingerprint}")
 
@@ -69,11 +68,11 @@ def resolve(
     while True:
         found = _searched(replace(sought, candidates=left, more=more), budget, progress, ask)
         attempts |= {attempt.candidate: attempt for attempt in found.attempts}
-        answer = found.answer and _proven(found.answer, sought.witness, attempts.values())
+        answer = found.answer and _proven(found.answer, sought, attempts.values())
         if answer or not found.answer:
             return Resolution(answer, tuple(attempts.values()))
         there = found.answer.candidate
-        outcome = _other_pod(found.answer)
+        outcome = _other_pod(found.answer, sought)
         attempts[there] = replace(attempts[there], outcome=outcome)
         progress(Progress(there, outcome, budget.timeout_s - (ends_s - time.monotonic())))
         turned_down.add(there)
@@ -90,18 +89,20 @@ def _searched(sought: Sought, budget: Budget, progress: OnProgress, ask: Ask) ->
     return search.result()
 
 
-def _other_pod(answer: Answer) -> Outcome:
+def _other_pod(answer: Answer, sought: Sought) -> Outcome:
     if answer.key is None:
         return Outcome(Verdict.OTHER_POD, "accepts connections, but none arrives in the pod")
-    text = "an ssh server with the pod's host key, but no connection to it arrives in the pod"
+    whose = "" if sought.takes_any else " with the pod's host key"
+    text = f"an ssh server{whose}, but no connection to it arrives in the pod"
     return Outcome(Verdict.OTHER_POD, text, answer.key.fingerprint)
 
 
-def _proven(answer: Answer, witness: Witness | None, attempts: Iterable[Attempt]) -> Answer | None:
+def _proven(answer: Answer, sought: Sought, attempts: Iterable[Attempt]) -> Answer | None:
     """The answer with what proves it; None where it comes from another pod.
 
     No search is under way meanwhile: connections of others could stand in for one that is tried.
     """
+    witness = sought.witness
     if witness is not None and witness.can_see:
         others = [attempt for attempt in attempts if attempt.candidate != answer.candidate]
         is_alone = not any(other.was_connected for other in others)
@@ -116,6 +117,8 @@ def _proven(answer: Answer, witness: Witness | None, attempts: Iterable[Attempt]
             return replace(answer, proof=Proof.CONNECTION)
     if answer.key is None:
         return replace(answer, proof=Proof.ACCEPTED)
+    if sought.takes_any:
+        return replace(answer, proof=Proof.UNVOUCHED_KEY)
     if witness is not None and witness.is_own(answer.key):
         return replace(answer, proof=Proof.HOST_KEY)
     return replace(answer, proof=Proof.SHARED_KEY)

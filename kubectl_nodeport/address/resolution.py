@@ -84,6 +84,8 @@ class Proof(enum.Enum):
     """A host key whose file was written in this very container, which was not seen connected."""
     SHARED_KEY = "shared-key"
     """A host key that other pods of the same image may have too: no proof which of them it is."""
+    UNVOUCHED_KEY = "unvouched-key"
+    """An ssh server, of whose host key nobody says whether it is the pod's."""
     ACCEPTED = "accepted"
     """Something accepts connections: no proof of who it is."""
 
@@ -120,7 +122,8 @@ class Sought:
 
     :param candidates: the most promising first.
     :param port: the NodePort.
-    :param known: the pod's host keys, as read inside the pod; at least one, or no answer is right.
+    :param known: the pod's host keys; at least one, or no answer is right.
+    :param takes_any: whether the answer of any ssh server is right, since no key is known.
     :param witness: is asked whether a connection arrives, where the host key may be another pod's
         too; an address where it does not is passed over.
     :param more: is asked for further candidates, once, when none of these has answered for a while.
@@ -131,14 +134,15 @@ class Sought:
     known: frozenset[HostKey]
     witness: Witness | None = None
     more: Callable[[], Sequence[Candidate]] = no_more
+    takes_any: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """The address at which the pod answers.
 
-    :param key: the one of the pod's host keys that the server proved to own in a key exchange; None
-        where it was not asked for one.
+    :param key: the host key that the server proved to own in a key exchange, one of those that are
+        known where there are any; None where it was not asked for one.
     :param at: the IP literal that answered; of a candidate that is a name, one of its addresses.
     """
 

@@ -211,7 +211,7 @@ class Search:
         except dial.DialError as failure:
             course.note_reply(failure.reply_s)
             return Outcome(failure.verdict, failure.text)
-        if shown.key is None or shown.key in sought.known:
+        if shown.key is None or shown.key in sought.known or sought.takes_any:
             answer = Answer(course.candidate, sought.port, shown.key, at=where[1][0])
             return answer, shown.text
         return Outcome(Verdict.OTHER_KEY, shown.text, shown.key.fingerprint)

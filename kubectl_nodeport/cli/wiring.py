@@ -204,7 +204,7 @@ def _resolver(status: Status) -> Resolve:
 
 
 def _tunnel(api: Api) -> Tunnel:
-    def prove(namespace: str, pod: str, port: int, known: frozenset[HostKey]) -> HostKey:
+    def shown(namespace: str, pod: str, port: int, preferred: frozenset[HostKey]) -> HostKey:
         from kubectl_nodeport import tunnel
         from kubectl_nodeport.address import handshake
         from kubectl_nodeport.kube.forward import open_channel
@@ -212,11 +212,11 @@ def _tunnel(api: Api) -> Tunnel:
         carried = tunnel.as_socket(open_channel(api, namespace, pod, port))
         with carried.sock:
             try:
-                return handshake.shown_key(carried.sock, known)
+                return handshake.shown_key(carried.sock, preferred)
             except NodeportError as err:
                 raise carried.failure() or err from None
 
-    return prove
+    return shown
 
 
 def _beyond_loopback(port: int, towards: Sequence[str]) -> str | None:

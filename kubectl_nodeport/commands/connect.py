@@ -9,16 +9,13 @@ from kubectl_nodeport.commands.alias import origin_of
 from kubectl_nodeport.commands.edges import Edges
 from kubectl_nodeport.commands.exposure import check_exposure, note_exposure
 from kubectl_nodeport.commands.noted import note_use, with_use
-from kubectl_nodeport.commands.reach import (
-    UnreachedError,
-    find_address,
-    most_promising,
-    place_of,
-)
+from kubectl_nodeport.commands.reach import UnreachedError, most_promising, place_of
 from kubectl_nodeport.commands.rules import CreationRefusedError, rule_for
 from kubectl_nodeport.commands.survey import ConnectRequest as ConnectRequest
 from kubectl_nodeport.commands.survey import Survey, goes_through_api, surveyed
+from kubectl_nodeport.commands.trust import accepted, find_trusted
 from kubectl_nodeport.commands.tunnelled import note_fall_back, note_left_open, prove_tunnel
+from kubectl_nodeport.commands.vouch import HostKeys, Voucher
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.pod import Container, Pod
 from kubectl_nodeport.rule.rule import Exposed
@@ -31,10 +28,11 @@ from kubectl_nodeport.ssh.known_hosts import HostKey
 class Way:
     """How the host is reached: by a NodePort, or without one through the API server.
 
-    ``answer`` is None in a dry run whose rule does not stand yet, and for the tunnel; ``key`` is
-    the host key that was shown.
+    ``host_keys`` are those to pin; ``answer`` is None in a dry run whose rule does not stand yet,
+    and for the tunnel; ``key`` is the host key that was shown.
     """
 
+    host_keys: HostKeys
     exposed: Exposed | None = None
     answer: Answer | None = None
     key: HostKey | None = None
@@ -54,7 +52,6 @@ class Connected:
     way: Way
     entry: HostEntry
     entry_change: str
-    host_keys: tuple[HostKey, ...]
     home: str
     context: str
     notes: tuple[str, ...]
@@ -88,8 +85,8 @@ def _by_node_port(seen: Survey) -> Connected:
         check_exposure(seen)
     _check_entry(seen)
     with rule_for(seen.edges, seen.wanted, seen.standing) as exposed:
-        found = find_address(seen.edges, place_of(seen), exposed)
-        way = Way(exposed, found.answer, found.answer.key, found.attempts)
+        found, host_keys = find_trusted(seen, exposed)
+        way = Way(host_keys, exposed, found.answer, found.answer.key, found.attempts)
         connected = _written(seen, way, found.answer.candidate.address)
     note_use(seen.edges, exposed, connected.entry.origin)
     note_exposure(seen, found.answer)
@@ -102,22 +99,23 @@ def _through_api(seen: Survey, failure: NodeportError | None = None) -> Connecte
 
 def _tunnelled(seen: Survey, failure: NodeportError | None) -> Way:
     """The way without a NodePort; ``failure`` is why one does not serve."""
-    key = prove_tunnel(seen, failure)
+    host_keys = prove_tunnel(seen, failure)
+    way = Way(host_keys, key=host_keys.shown)
     if failure is None:
         note_left_open(seen)
-        return Way(key=key)
+        return way
     note_fall_back(seen, failure)
-    return Way(key=key, attempts=failure.attempts if isinstance(failure, UnreachedError) else ())
+    return replace(way, attempts=failure.attempts) if isinstance(failure, UnreachedError) else way
 
 
 def _check_entry(seen: Survey) -> None:
     """What cannot be written is refused before a rule is made."""
-    _entry(seen, Way(seen.expected), "127.0.0.1")
+    _entry(seen, seen.expected, "127.0.0.1")
 
 
 def _written(seen: Survey, way: Way, hostname: str) -> Connected:
-    entry = _entry(seen, way, hostname)
-    change = seen.edges.hosts.put(entry, seen.look.inside.host_keys)
+    entry = _entry(seen, way.exposed, hostname)
+    change = seen.edges.hosts.put(entry, way.host_keys.keys)
     return _connected(seen, way, entry, change)
 
 
@@ -125,11 +123,12 @@ def _rehearsed(seen: Survey) -> Connected:
     """A dry run: what stands is probed, what does not stand is told."""
     edges, before = seen.edges, seen.before
     way, hostname = _expected_way(seen)
-    entry = _entry(seen, way, hostname)
-    preview = edges.hosts.preview(Edit(((entry, seen.look.inside.host_keys),)))
+    entry, keys = _entry(seen, way.exposed, hostname), way.host_keys.keys
+    # Without a key there is no entry; which one answers is not known before the rule stands.
+    preview = edges.hosts.preview(Edit(((entry, keys),))) if keys else ""
     if seen.standing is not None and seen.standing.stale is not None:
         edges.notes.append("the rule of an earlier pod of this name would be replaced")
-    change = ("updated" if before else "created") if preview else "unchanged"
+    change = ("updated" if before else "created") if preview or not keys else "unchanged"
     return replace(_connected(seen, way, entry, change), dry_run=True, preview=preview)
 
 
@@ -138,24 +137,26 @@ def _expected_way(seen: Survey) -> tuple[Way, str]:
     expected, failure = seen.expected, seen.refused
     if expected is None or seen.standing is None:
         return _tunnelled(seen, failure), seen.alias
-    place = place_of(seen)
     if seen.standing.exposed is None:
         check_exposure(seen, ask=False)
-        return Way(expected), most_promising(seen.edges, place, expected)
+        host_keys = seen.host_keys
+        if host_keys.voucher is Voucher.NOBODY:
+            host_keys = accepted(seen, None)
+        return Way(host_keys, expected), most_promising(seen.edges, place_of(seen), expected)
     try:
-        found = find_address(seen.edges, place, expected)
+        found, host_keys = find_trusted(seen, expected)
     except UnreachedError as unreached:
         if not seen.request.may_fall_back:
             raise
         return _tunnelled(seen, unreached), seen.alias
-    way = Way(expected, found.answer, found.answer.key, found.attempts)
+    way = Way(host_keys, expected, found.answer, found.answer.key, found.attempts)
     return way, found.answer.candidate.address
 
 
-def _entry(seen: Survey, way: Way, hostname: str) -> HostEntry:
+def _entry(seen: Survey, exposed: Exposed | None, hostname: str) -> HostEntry:
     """The Host entry; what an earlier connect chose and this one leaves open is kept."""
     before, request, edges = seen.before, seen.request, seen.edges
-    rule, exposed = seen.wanted.rule, way.exposed
+    rule = seen.wanted.rule
     origin = origin_of(rule, edges, exposed, seen.pod.uid)
     origin = replace(origin, container=request.container or "")
     if before is not None and exposed is None and _still_stands(seen, before):
@@ -196,7 +197,6 @@ def _connected(seen: Survey, way: Way, entry: HostEntry, change: str) -> Connect
         way=way,
         entry=entry,
         entry_change=change,
-        host_keys=seen.look.inside.host_keys,
         home=seen.look.inside.home,
         context=edges.connection.context,
         notes=tuple(edges.notes),

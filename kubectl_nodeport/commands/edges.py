@@ -43,8 +43,9 @@ class Exec(Protocol):
 # Finds the candidate that proves to be the pod, within so many seconds; see address.probe.resolve.
 Resolve = Callable[[Sought, float], Resolution]
 
-# Reaches a port of a pod through the API server, by the pod's namespace and name, and returns which
-# of the known host keys the ssh server there shows; raises NodeportError where it shows none.
+# Reaches a port of a pod through the API server, by the pod's namespace and name, and returns the
+# host key that the ssh server there shows, of the type of one of these where it can; raises
+# NodeportError where it shows none, ApiError where the API server does not lead there.
 Tunnel = Callable[[str, str, int, frozenset[HostKey]], HostKey]
 
 # Finds the candidate at which anything accepts TCP connections, within so many seconds; see

@@ -72,14 +72,16 @@ class Look:
     """What the container said, and the session in which it can be asked who is connected.
 
     It is a witness for address.probe.resolve. ``looked_s`` is when the container said it, on the
-    monotonic clock.
+    monotonic clock. ``failure`` is why it could not be asked; then it has said nothing, and there
+    is no session.
     """
 
     inside: Inside
     port: int
     container_started: datetime | None
-    session: Session
+    session: Session | None
     looked_s: float
+    failure: NodeportError | None = None
 
     @property
     def can_see(self) -> bool:
@@ -102,6 +104,8 @@ class Look:
 
         :raises NodeportError: the session broke off, or ended.
         """
+        if self.session is None:
+            raise self.failure or NodeportError("there is no session", hint="run it again")
         answer = self.session.ask(script.peers_of(self.port), until=script.END)
         if answer.exit_code is not None:
             raise NodeportError(
@@ -115,7 +119,8 @@ class Look:
 
     def close(self) -> None:
         """End the session."""
-        self.session.close()
+        if self.session is not None:
+            self.session.close()
 
 
 def look_inside(edges: Edges, pod: Pod, container: Container, port: int, user: str | None) -> Look:
@@ -148,10 +153,15 @@ def look_inside(edges: Edges, pod: Pod, container: Container, port: int, user: s
     )
 
 
-def check_listening(inside: Inside, pod: Pod, container: Container, port: int) -> None:
-    """Refuse a port behind which no ssh server can be reached or recognised.
+def blind(port: int, failure: NodeportError) -> Look:
+    """What is known of a container that could not be looked into."""
+    return Look(Inside("", "", (), None), port, None, None, -math.inf, failure)
 
-    :raises NodeportError: saying what listens instead, or what is missing.
+
+def check_listening(inside: Inside, pod: Pod, container: Container, port: int) -> None:
+    """Refuse a port behind which no ssh server can be reached, as far as the container tells.
+
+    :raises NodeportError: saying what listens instead.
     """
     where = f"port {port} of pod {pod.name}"
     if inside.listening is not None and port not in inside.listening:
@@ -166,12 +176,6 @@ def check_listening(inside: Inside, pod: Pod, container: Container, port: int) -
         raise NodeportError(
             f"what listens on {where} takes connections from inside the pod alone (127.0.0.1)",
             hint="let the ssh server listen on all addresses: ListenAddress in sshd_config",
-        )
-    if not inside.host_keys:
-        raise NodeportError(
-            f"no ssh host keys were found in container {container.name} of pod {pod.name}, "
-            f"so what answers on port {port} could not be told from another server",
-            hint="make them with: ssh-keygen -A (as root, inside the container)",
         )
 
 

@@ -13,6 +13,7 @@ from kubectl_nodeport.address.resolution import Answer, Attempt, Sought, Verdict
 from kubectl_nodeport.commands.edges import Edges
 from kubectl_nodeport.commands.look import read_node
 from kubectl_nodeport.commands.survey import Survey
+from kubectl_nodeport.commands.vouch import Voucher
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.pod import Pod
 from kubectl_nodeport.kube.request import ForbiddenError, Request
@@ -30,6 +31,7 @@ _NODES_LISTED = "8"
 class Place:
     """Where a rule may answer, and who knows whether it does.
 
+    :ivar takes_any: whether any ssh server is right, since no host key is known.
     :ivar node: None where it was not read yet.
     :ivar known: the address in the Host entry.
     :ivar pinned: the one address that is asked for.
@@ -45,6 +47,7 @@ class Place:
     pinned: str | None = None
     timeout_s: float | None = None
     may_fall_back: bool = False
+    takes_any: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +72,13 @@ def place_of(seen: Survey) -> Place:
     return Place(
         pod=seen.pod,
         node=seen.node,
-        host_keys=seen.look.inside.host_keys,
+        host_keys=seen.host_keys.keys,
         witness=seen.look,
         known=before.hostname if before and not before.is_tunnel else None,
         pinned=request.address,
         timeout_s=request.timeout_s,
         may_fall_back=request.may_fall_back,
+        takes_any=seen.host_keys.voucher is Voucher.NOBODY,
     )
 
 
@@ -90,6 +94,7 @@ def find_address(edges: Edges, place: Place, exposed: Exposed) -> Found:
         frozenset(place.host_keys),
         place.witness,
         lambda: () if place.pinned else _more(edges, place, exposed),
+        takes_any=place.takes_any,
     )
     found = edges.resolve(sought, _patience_s(place, facts))
     if found.answer is None:

@@ -12,13 +12,7 @@ from kubectl_nodeport.address.facts import NodeFacts
 from kubectl_nodeport.commands.alias import choose_alias
 from kubectl_nodeport.commands.edges import Edges
 from kubectl_nodeport.commands.find import find
-from kubectl_nodeport.commands.look import (
-    Look,
-    check_listening,
-    choose_port,
-    look_inside,
-    read_node,
-)
+from kubectl_nodeport.commands.look import Look, choose_port, read_node
 from kubectl_nodeport.commands.rules import planned
 from kubectl_nodeport.commands.standing import (
     RuleDraft,
@@ -27,6 +21,14 @@ from kubectl_nodeport.commands.standing import (
     find_rule,
     held_by,
     wanted_rule,
+)
+from kubectl_nodeport.commands.vouch import (
+    Asked,
+    HostKeys,
+    Vouched,
+    look_and_vouch,
+    told,
+    unverified,
 )
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.pod import Container, Pod, check_running
@@ -43,6 +45,7 @@ class ConnectRequest:
     """What the command line asks for; None leaves the choice to connect.
 
     ``address`` and ``node_port`` are exact, so that with them nothing but a NodePort is tried.
+    ``accept_new_host_key``: one for which nobody vouches is pinned, where the entry has none.
     """
 
     target: Target
@@ -56,6 +59,7 @@ class ConnectRequest:
     host: str | None = None
     timeout_s: float | None = None
     dry_run: bool = False
+    accept_new_host_key: bool = False
 
     @property
     def may_fall_back(self) -> bool:
@@ -81,6 +85,7 @@ class Survey:
     alias: str
     before: HostEntry | None
     look: Look
+    host_keys: HostKeys
     standing: Standing | None
     refused: ForbiddenError | None = None
     node: NodeFacts | None = None
@@ -99,8 +104,10 @@ class Survey:
         before = self.before.user if self.before else ""
         found = self.request.target.user or before or self.look.inside.user
         if not found:
+            failure = self.look.failure
             raise NodeportError(
-                "the container's user is not known, so whom to log in as is not clear",
+                "the container's user is not known, so whom to log in as is not clear"
+                f"{f': {failure.message}' if failure else ''}",
                 hint=f"say it: kubectl nodeport connect USER@{self.wanted.rule.typed}",
             )
         return found
@@ -130,12 +137,13 @@ def surveyed(request: ConnectRequest, edges: Edges) -> Iterator[Survey]:
     wanted = wanted_rule(edges, found, draft)
     alias, before = choose_alias(wanted.rule, edges, request.host)
     user = request.target.user or (before.user if before else None)
-    looking = background.start(lambda: look_inside(edges, pod, container, port, user))
-    with _seen(looking) as look_of:
+    kept = (lambda: edges.hosts.keys(alias)) if before else tuple
+    asked = Asked(pod, container, port, user, kept)
+    with _seen(background.start(lambda: look_and_vouch(edges, asked))) as vouched_of:
         no_rule = goes_through_api(request, before)
         rule = _Rule() if no_rule else _look_for_rule(request, edges, wanted)
-        look = look_of()
-        check_listening(look.inside, pod, container, port)
+        vouched = vouched_of()
+        edges.notes.extend(filter(None, (unverified(edges.connection), told(vouched.host_keys))))
         yield Survey(
             request=request,
             edges=edges,
@@ -143,7 +151,8 @@ def surveyed(request: ConnectRequest, edges: Edges) -> Iterator[Survey]:
             container=container,
             alias=alias,
             before=before,
-            look=look,
+            look=vouched.look,
+            host_keys=vouched.host_keys,
             standing=rule.standing,
             refused=rule.refused,
             node=rule.node,
@@ -151,7 +160,7 @@ def surveyed(request: ConnectRequest, edges: Edges) -> Iterator[Survey]:
 
 
 @contextlib.contextmanager
-def _seen(looking: Callable[[], Look]) -> Iterator[Callable[[], Look]]:
+def _seen(looking: Callable[[], Vouched]) -> Iterator[Callable[[], Vouched]]:
     """The look that was begun; it is closed at the end, without being waited for."""
     try:
         yield looking

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from kubectl_nodeport.commands.survey import Survey
+from kubectl_nodeport.commands.trust import shown_instead
+from kubectl_nodeport.commands.vouch import HostKeys
 from kubectl_nodeport.errors import NodeportError
-from kubectl_nodeport.ssh.known_hosts import HostKey
 
 
-def prove_tunnel(seen: Survey, failure: NodeportError | None) -> HostKey:
-    """The host key that the pod's ssh server shows through the API server.
+def prove_tunnel(seen: Survey, failure: NodeportError | None) -> HostKeys:
+    """The host keys to pin; the pod's ssh server has shown one of them through the API server.
 
     :param failure: why a NodePort does not serve.
-    :raises NodeportError: it cannot be reached that way either, or is not the one that was seen.
+    :raises NodeportError: it cannot be reached that way either.
     """
-    pod, port = seen.pod, seen.wanted.rule.port
-    known = frozenset(seen.look.inside.host_keys)
+    pod, port, host_keys = seen.pod, seen.wanted.rule.port, seen.host_keys
     try:
         seen.edges.program()  # what an entry must not hold is refused before all else
-        return seen.edges.tunnel(pod.namespace, pod.name, port, known)
+        if host_keys.shown is not None:  # a moment ago
+            return host_keys
+        shown = seen.edges.tunnel(pod.namespace, pod.name, port, frozenset(host_keys.keys))
     except NodeportError as err:
         if failure is None:
             raise
         raise NodeportError(
             f"{failure.message}; and through the API server: {err.message}", hint=failure.hint
         ) from err
+    if shown in host_keys.keys:
+        return replace(host_keys, shown=shown)
+    return shown_instead(seen, shown)
 
 
 def note_fall_back(seen: Survey, failure: NodeportError) -> None:

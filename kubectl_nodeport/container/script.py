@@ -14,14 +14,23 @@ from dataclasses import dataclass, field
 from kubectl_nodeport.ssh.known_hosts import HostKey, parse_public_keys
 from kubectl_nodeport.ssh.names import passes, validate_user
 
-# POSIX sh, nothing but what a small image has. `sshd -T` tells the host key files that sshd really
-# uses, and its settings, but only to root and where the configuration is whole; else the usual
-# places are read. Sockets have state 0A in /proc/net/tcp when they listen and 01 when they are
-# connected (include/net/tcp_states.h: TCP_LISTEN, TCP_ESTABLISHED). The age of a key says whether
-# it came with the image; that of one on a mounted volume, a Secret's say, tells nothing.
+# POSIX sh, nothing but what a small image has, and any of that may be missing.
+#
+# Which ssh server runs, and with which files, its command line tells (sshd's title holds the words
+# of it), if its owner is root or ourselves: anybody else could name keys of his own. No program is
+# started because a command line names it. Of sshd, `sshd -T` tells the host keys that it really
+# uses and its settings, but only to root and where the configuration is whole; else that is read as
+# far as it names host keys. A server that is not seen, as in another container or behind a systemd
+# socket, is taken for one with the usual files.
+#
+# Sockets have state 0A in /proc/net/tcp when they listen and 01 when they are connected
+# (include/net/tcp_states.h: TCP_LISTEN, TCP_ESTABLISHED). The age of a key says whether it came
+# with the image; that of one on a mounted volume, a Secret's say, tells nothing.
 _SCRIPT = r"""
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 export LC_ALL=C
+login=$1 peers=$2 tab='<tab>' cr='<cr>' nl='
+'
 sockets() {
   for table in /proc/net/tcp /proc/net/tcp6; do
     [ -r "$table" ] && echo "table $table" && while IFS=' ' read -r _ local peer state _; do
@@ -41,40 +50,116 @@ made() {
   done < /proc/mounts
   echo "made $(stat -L -c %Y "$1" 2>/dev/null)"
 }
+public() {
+  count=0
+  while [ $count -lt 8 ] && { read -r line || [ -n "$line" ]; }; do
+    case $line in ssh-* | ecdsa-*) echo "hostkey $line" ;; esac
+    count=$((count + 1))
+  done
+}
+key() {
+  if [ -f "$1.pub" ] && [ -r "$1.pub" ]; then
+    made "$1"
+    public < "$1.pub"
+  elif [ -f "$1" ] && [ -r "$1" ]; then
+    made "$1"
+    case $1 in
+      *.pub) public < "$1" ;;
+      *) { ssh-keygen -y -f "$1" || dropbearkey -y -f "$1"; } </dev/null 2>/dev/null | public ;;
+    esac
+  fi
+}
+keys() {
+  IFS=$nl
+  for file in $files; do key "$file"; done
+}
+config() {
+  read=$((read + 1))
+  [ -f "$1" ] && [ -r "$1" ] && [ $2 -lt 5 ] && [ $read -lt 64 ] || return
+  while IFS=" =$tab" read -r word rest || [ -n "$word" ]; do
+    case $word in
+      [Hh][Oo][Ss][Tt][Kk][Ee][Yy])
+        case $rest in
+          \"*) rest=${rest#?} rest=${rest%%\"*} ;;
+          *) rest=${rest%%[ $tab$cr#]*} ;;
+        esac
+        files=$files$nl$rest ;;
+      [Ii][Nn][Cc][Ll][Uu][Dd][Ee])
+        IFS=" \"$tab$cr"
+        for included in $rest; do config "$included" $(($2 + 1)); done ;;
+    esac
+  done < "$1"
+}
+sshd_keys() {
+  OPTIND=1 conf= files= read=0
+  while getopts :46C:DE:GQRTVb:c:def:g:h:ik:o:p:qrtu: word "$@"; do
+    case $word=$OPTARG in
+      f=*) conf=$OPTARG ;;
+      h=*) files=$files$nl$OPTARG ;;
+      o=[Hh]ost[Kk]ey=*) files=$files$nl${OPTARG#*=} ;;
+    esac
+  done
+  given=$files
+  if [ -n "$conf" ]; then set -- -f "$conf"; else set --; fi
+  settings=$(sshd -T "$@" 2>/dev/null)
+  IFS=$nl
+  for line in $settings; do
+    case $line in
+      hostkey\ *) [ -n "$given" ] || files=$files$nl${line#hostkey } ;;
+      *authentication\ *) echo "sshd $line" ;;
+    esac
+  done
+  if [ "$files" = "$given" ]; then
+    set -- "${conf:-/etc/ssh/sshd_config}"
+    [ -n "$conf" ] || set -- "$1" /usr/local/etc/ssh/sshd_config /usr/local/etc/sshd_config
+    for place; do config "$place" 0; done
+  fi
+  [ -n "$files" ] || for place in /etc/ssh /usr/local/etc/ssh /usr/local/etc; do
+    for file in "$place"/ssh_host_*_key; do files=$files$nl$file; done
+  done
+  keys
+}
+dropbear_keys() {
+  [ "$1" != dropbear ] || shift
+  OPTIND=1 files=
+  while getopts :ABD:EFG:I:K:P:RT:VW:ab:c:d:egijkl:mp:r:stwz word "$@"; do
+    [ "$word" != r ] || files=$files$nl$OPTARG
+  done
+  [ -n "$files" ] || for file in /etc/dropbear/dropbear_*_host_key; do files=$files$nl$file; done
+  keys
+}
+process() {
+  name=
+  while IFS=" $tab" read -r word value _; do
+    case $word in
+      Name:) case $value in sshd | sshd.* | dropbear*) name=$value ;; *) return ;; esac ;;
+      Uid:) uid=$value; return ;;
+    esac
+  done < "$1/status"
+}
 self=$(id -un 2>/dev/null || whoami 2>/dev/null)
 echo "user $self"
 while IFS=: read -r name _ _ _ _ dir _; do
-  [ "$name" = "${1:-$self}" ] && echo "home $dir"
+  [ "$name" = "${login:-$self}" ] && echo "home $dir"
 done < /etc/passwd
-settings=$(sshd -T 2>/dev/null)
-files=
-IFS='
-'
-for line in $settings; do
-  case $line in
-    hostkey\ *) files="$files$IFS${line#hostkey }" ;;
-    *authentication\ *) echo "sshd $line" ;;
-  esac
+cd / && cd /etc/ssh 2>/dev/null
+servers=0
+for each in /proc/[0-9]*; do
+  [ -r "$each/status" ] && process "$each" 2>/dev/null
+  [ -n "$name" ] && [ $servers -lt 8 ] && { [ "$uid" = 0 ] || [ "$uid" = "$(id -u)" ]; } || continue
+  servers=$((servers + 1)) IFS=" $nl"
+  set -f
+  set -- $({ tr '\000' '\n' < "$each/cmdline"; } 2>/dev/null)
+  set +f
+  [ "$1" != sshd: ] || shift
+  [ $# = 0 ] || shift
+  case $name in sshd*) sshd_keys "$@" ;; *) dropbear_keys "$@" ;; esac
 done
-[ -n "$files" ] || for file in /etc/ssh/ssh_host_*_key; do files="$files$IFS$file"; done
-for file in $files; do
-  if [ -r "$file.pub" ]; then
-    made "$file"
-    while read -r line || [ -n "$line" ]; do echo "hostkey $line"; done < "$file.pub"
-  elif [ -r "$file" ]; then
-    made "$file"
-    ssh-keygen -y -f "$file" </dev/null 2>/dev/null | sed 's/^/hostkey /'
-  fi
-done
-for file in /etc/dropbear/dropbear_*_host_key; do
-  [ -r "$file" ] || continue
-  made "$file"
-  dropbearkey -y -f "$file" 2>/dev/null | sed -n '/^ssh-/s/^/hostkey /p;/^ecdsa-/s/^/hostkey /p'
-done
-sockets "$2"
+[ $servers -gt 0 ] || { sshd_keys; dropbear_keys; }
+sockets "$peers"
 echo end
-while read -r port; do sockets "$port"; echo end; done
-"""
+while read -r peers; do sockets "$peers"; echo end; done
+""".replace("<tab>", "\t").replace("<cr>", "\r")
 END = b"end"
 """The last line of each answer."""
 

@@ -17,11 +17,13 @@ import pytest
 
 from kubectl_nodeport.address import probe
 from kubectl_nodeport.address.candidates import Candidate
-from kubectl_nodeport.address.handshake import warm_up
+from kubectl_nodeport.address.dial import DialError
+from kubectl_nodeport.address.handshake import shown_key, warm_up, well_formed
 from kubectl_nodeport.address.resolution import (
     Budget,
     OnProgress,
     Progress,
+    Proof,
     Resolution,
     Sought,
     Verdict,
@@ -281,6 +283,78 @@ def test_lines_before_the_banner(pod: Sshd, backend_port: int, port: int) -> Non
         found = resolve(at("127.0.0.1"), port, pod.keys, Budget(10), ignore)
     assert found.answer is not None
     assert len(listener.accepted_s) == 1
+
+
+def test_as_many_lines_before_the_banner_as_ssh_bears(
+    pod: Sshd, backend_port: int, port: int
+) -> None:
+    """RFC 4253 section 4.2; they come in more than one read, and the library would bear 100."""
+    greeting = (b"x" * 253 + b"\r\n") * 255
+    listener = Listener("127.0.0.1", port, servers.forward(backend_port, first=greeting))
+    with listener.running():
+        found = resolve(at("127.0.0.1"), port, pod.keys, Budget(10), ignore)
+    assert found.answer is not None
+    assert len(listener.accepted_s) == 1
+
+
+@pytest.mark.parametrize(
+    "line", [b"\n", b"x" * 4000 + b"\n", b"SS\n"], ids=["empty", "long", "almost"]
+)
+def test_lines_without_end_are_no_ssh_server(port: int, line: bytes) -> None:
+
+    def serve(connection: socket.socket) -> None:
+        while True:
+            connection.sendall(line * 64)
+
+    with Listener("127.0.0.1", port, serve).running():
+        found = resolve(at("127.0.0.1"), port, [NOBODY], Budget(1.8), ignore)
+    assert verdicts(found) == [Verdict.NOT_SSH]
+    assert len(found.attempts[0].outcome.text) < 300
+
+
+@pytest.mark.parametrize(
+    "version",
+    [b"SSH-2.0-\x1b[31mred\x07\r\n", b"SSH-1.0-\x1b]0;title\x07\r\n", b"SSH-\xff\x1b\r\n"],
+)
+def test_a_version_line_never_reaches_the_terminal(port: int, version: bytes) -> None:
+    greeting = b"\x1b[2Jhello\r\n"
+    told: list[Progress] = []
+    with Listener("127.0.0.1", port, servers.say(greeting + version + b"\xff" * 64)).running():
+        found = resolve(at("127.0.0.1"), port, [NOBODY], Budget(1), told.append)
+    assert verdicts(found) == [Verdict.KEY_EXCHANGE_FAILED]
+    texts = [event.outcome.text for event in told if event.outcome is not None]
+    assert all(text.isprintable() for text in [*texts, found.attempts[0].outcome.text])
+
+
+def test_any_key_is_taken_where_none_is_known(pod: Sshd, backend_port: int) -> None:
+    """And told as what it is."""
+    found = resolve(at("127.0.0.1"), backend_port, [], Budget(10), ignore, takes_any=True)
+    assert found.answer is not None
+    assert found.answer.key == pod.keys[0]
+    assert found.answer.proof is Proof.UNVOUCHED_KEY
+
+
+@pytest.mark.parametrize("kind", ["rsa", "ecdsa", "ed25519"])
+def test_the_key_that_a_server_shows(tmp_path: Path, port: int, kind: str) -> None:
+    """Of the types that are known where it has such a one, else the first that it has."""
+    with servers.sshd(tmp_path / "s", port, key="rsa ecdsa ed25519") as running:
+        (known,) = (key for key in running.keys if kind in key.type)
+        for preferred in (frozenset([known]), frozenset[HostKey]()):
+            with socket.create_connection(("127.0.0.1", port)) as sock:
+                key = shown_key(sock, preferred)
+            assert key == (known if preferred else running.keys[2])
+
+
+@pytest.mark.parametrize("kind", ["ssh-dss", "ssh-rsa", "ssh-\x1b[2J"])
+def test_a_key_that_ssh_would_not_take_is_not_taken(kind: str) -> None:
+    """Whatever the library of the key exchange makes of it."""
+    name = kind.encode()
+    blob = len(name).to_bytes(4, "big") + name + b"\0\0\0\1\3\0\0\0\1\5"
+    with pytest.raises(DialError) as caught:
+        well_formed(kind, blob)
+    assert caught.value.verdict is Verdict.KEY_EXCHANGE_FAILED
+    assert "does not take" in caught.value.text
+    assert caught.value.text.isprintable()
 
 
 def test_a_port_that_opens_late_is_seen_at_once(pod: Sshd, backend_port: int, port: int) -> None:

@@ -119,6 +119,7 @@ def test_json() -> None:
         "containerPort": 22,
         "service": {"name": "nodeport-dev-ssh", "change": "created", "ours": True},
         "hostKeys": [{"type": "ssh-ed25519", "fingerprint": FINGERPRINT}],
+        "hostKeysFrom": "exec",
         "answered": True,
         "proof": "host-key",
         "candidates": [

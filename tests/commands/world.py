@@ -137,6 +137,8 @@ class FakeResolve:
     verdict: Verdict = Verdict.REFUSED
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     proof: Proof = Proof.HOST_KEY
+    shown: HostKey | None = None
+    """The host key of what answers; one that is known if None."""
     error: BaseException | None = None
     calls: list[tuple[tuple[str, ...], int, float]] = field(default_factory=list)
     seen: Callable[[], None] = lambda: None
@@ -157,10 +159,17 @@ class FakeResolve:
     def _first(self, candidates: Sequence[Candidate], sought: Sought) -> Resolution:
         attempts: list[Attempt] = []
         for candidate in candidates:
-            if candidate.address in self.open:
-                answer = Answer(candidate, sought.port, min(sought.known, key=repr), self.proof)
+            shown = self.shown or min(sought.known, key=repr, default=key(1))
+            is_right = shown in sought.known or sought.takes_any
+            if candidate.address in self.open and is_right:
+                proof = Proof.UNVOUCHED_KEY if sought.takes_any else self.proof
+                answer = Answer(candidate, sought.port, shown, proof)
                 attempts.append(Attempt(candidate, Outcome(Verdict.ANSWERED, "answered")))
                 return Resolution(answer, tuple(attempts))
+            if candidate.address in self.open:
+                other = Outcome(Verdict.OTHER_KEY, "another", shown.fingerprint)
+                attempts.append(Attempt(candidate, other))
+                continue
             verdict = self.verdicts.get(candidate.address, self.verdict)
             attempts.append(Attempt(candidate, Outcome(verdict, verdict.value)))
         return Resolution(None, tuple(attempts))
@@ -168,8 +177,9 @@ class FakeResolve:
 
 @dataclass
 class FakeTunnel:
-    """Leads to an ssh server with the first of the keys."""
+    """Leads to an ssh server with this key, else with the first of those that are known."""
 
+    key: HostKey | None = None
     error: NodeportError | None = None
     calls: list[tuple[str, str, int]] = field(default_factory=list)
 
@@ -177,7 +187,7 @@ class FakeTunnel:
         self.calls.append((namespace, pod, port))
         if self.error:
             raise self.error
-        return min(known, key=repr)
+        return self.key or min(known, key=repr, default=key(1))
 
 
 @dataclass

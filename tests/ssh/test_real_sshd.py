@@ -118,6 +118,19 @@ def test_one_of_the_keys_is_enough(tmp_path: Path, sshd: Sshd) -> None:
         assert ssh(tmp_path / f"config{number}", ALIAS, "true").returncode == 0
 
 
+def test_ssh_learns_no_keys_by_itself(tmp_path: Path, sshd: Sshd) -> None:
+    """UpdateHostKeys: not where the key is in a GlobalKnownHostsFile, which ours is as well."""
+    config = tmp_path / "config"
+    config.write_text("Host *\n  UpdateHostKeys yes\n  HashKnownHosts yes\n")
+    put(config, sshd, sshd.keys[:1])
+    file = tmp_path / "kubectl-nodeport" / f"{ALIAS}.known_hosts"
+    pinned = file.read_bytes()
+    assert ssh(config, ALIAS, "true").returncode == 0
+    assert file.read_bytes() == pinned
+    assert ssh(config, "-o", "GlobalKnownHostsFile=none", ALIAS, "true").returncode == 0
+    assert file.read_bytes() != pinned, "else it would learn no keys here at all"
+
+
 def test_another_key_is_refused(tmp_path: Path, sshd: Sshd) -> None:
     config = tmp_path / "config"
     put(config, sshd, (make_key(tmp_path / "other"),))

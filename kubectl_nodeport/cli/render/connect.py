@@ -8,7 +8,8 @@ from urllib.parse import quote
 
 from kubectl_nodeport.address.resolution import Attempt, Proof
 from kubectl_nodeport.cli.render.terminal import safe
-from kubectl_nodeport.commands.connect import Connected
+from kubectl_nodeport.commands.connect import Connected, Way
+from kubectl_nodeport.commands.vouch import Voucher
 from kubectl_nodeport.ssh.known_hosts import HostKey
 
 
@@ -49,7 +50,10 @@ def as_document(done: Connected, config: str) -> dict[str, Any]:
         "service": None
         if exposed is None
         else {"name": exposed.service, "change": _rule_change(done), "ours": exposed.ours},
-        "hostKeys": [{"type": k.type, "fingerprint": k.fingerprint} for k in done.host_keys],
+        "hostKeys": [
+            {"type": k.type, "fingerprint": k.fingerprint} for k in done.way.host_keys.keys
+        ],
+        "hostKeysFrom": done.way.host_keys.voucher.value,
         "answered": done.way.key is not None,
         "proof": answer.proof.value if answer else None,
         "candidates": [candidate(attempt) for attempt in done.way.attempts],
@@ -112,10 +116,18 @@ def _rule_lines(done: Connected) -> list[str]:
     ]
 
 
-_PROVES = {
-    Proof.CONNECTION: "with a host key that the pod has, and connections there arrive in this pod",
-    Proof.HOST_KEY: "with a host key that was made in this container",
-    Proof.SHARED_KEY: "with a host key that the pod has",
+def _proves(way: Way, proof: Proof) -> str:
+    if proof is Proof.HOST_KEY:
+        return "with a host key that was made in this container"
+    arrives = ", and connections there arrive in this pod" if proof is Proof.CONNECTION else ""
+    return f"with a host key {_WHOSE[way.host_keys.voucher]}{arrives}"
+
+
+_WHOSE = {
+    Voucher.EXEC: "that the pod has",
+    Voucher.PORT_FORWARD: "that the pod has",
+    Voucher.ENTRY: "that the Host entry has",
+    Voucher.NOBODY: "for which nobody vouches",
 }
 
 
@@ -129,7 +141,7 @@ def _answer_lines(done: Connected) -> list[str]:
     address = way.answer.candidate.address
     where = f"[{address}]" if ":" in address else address
     return [
-        f"{where}:{way.answer.port} answers {_PROVES[way.answer.proof]}",
+        f"{where}:{way.answer.port} answers {_proves(way, way.answer.proof)}",
         f"  {_key_line(way.key)}",
     ]
 

@@ -93,6 +93,12 @@ from kubectl_nodeport.cli.connection import connection_flags
     type=flags.FilePath(exists=False),
     help="The ssh configuration file to write; ~/.ssh/config if empty.",
 )
+@click.option(
+    "--accept-new-host-key",
+    is_flag=True,
+    help="Pin the host key that answers although nobody vouches for it, as where the rights to "
+    "pods/exec and pods/portforward are missing. A key that the entry has is never replaced so.",
+)
 @common.timeout(None)
 @common.dry_run
 @output.option()
@@ -120,6 +126,7 @@ def connect(target: str, **options: Any) -> None:  # fmt: skip
             host=options["host"],
             timeout_s=options["timeout"],
             dry_run=options["dry_run"] == "client",
+            accept_new_host_key=options["accept_new_host_key"],
         )
         done = command(request, edges)
     config = wiring.config_name(options["ssh_config"])

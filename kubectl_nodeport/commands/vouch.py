@@ -1,0 +1,145 @@
+"""Whose word the host keys are: the container's, its port's, an earlier run's, or nobody's."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from kubectl_nodeport.commands.edges import Edges
+from kubectl_nodeport.commands.look import Look, blind, check_listening, look_inside
+from kubectl_nodeport.errors import NodeportError
+from kubectl_nodeport.kube.config import Connection
+from kubectl_nodeport.kube.pod import Container, Pod
+from kubectl_nodeport.kube.request import ApiError, UnreachableError
+from kubectl_nodeport.ssh.known_hosts import HostKey
+
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class Voucher(enum.Enum):
+    """Who says that host keys are the pod's; a closed set."""
+
+    EXEC = "exec"
+    """The container: they were read inside it, through the API server."""
+    PORT_FORWARD = "port-forward"
+    """The pod's port: its ssh server showed one of them there, through the API server."""
+    ENTRY = "entry"
+    """An earlier run: they stand in the Host entry, and nobody was to be asked now."""
+    NOBODY = "nobody"
+    """None are known, or one was seen from here only."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostKeys:
+    """The host keys that are pinned.
+
+    :ivar shown: the one that was shown at the pod's port, through the API server.
+    :ivar why: why they were not read in the container, or why nobody vouches for them.
+    """
+
+    keys: tuple[HostKey, ...]
+    voucher: Voucher
+    shown: HostKey | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Where the ssh server is.
+
+    :ivar user: whom to log in as, where that is known.
+    :ivar kept: tells the host keys that the Host entry has.
+    """
+
+    pod: Pod
+    container: Container
+    port: int
+    user: str | None
+    kept: Callable[[], tuple[HostKey, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Vouched:
+    """What the container said, or that it could not be asked, and the host keys."""
+
+    look: Look
+    host_keys: HostKeys
+
+    def close(self) -> None:
+        """End the session in the container."""
+        self.look.close()
+
+
+def look_and_vouch(edges: Edges, asked: Asked) -> Vouched:
+    """Look into the container; what host keys are not found there, ask the pod's port for.
+
+    :raises NodeportError: the API server does not answer, or nothing in the pod does.
+    """
+    look = _look(edges, asked)
+    try:
+        check_listening(look.inside, asked.pod, asked.container, asked.port)
+        return Vouched(look, _host_keys(edges, asked, look))
+    except BaseException:
+        look.close()
+        raise
+
+
+def unverified(connection: Connection) -> str | None:
+    """What to tell where the API server itself may be another; None where it is checked."""
+    if connection.cluster.get("insecure-skip-tls-verify"):
+        how = "is not checked (insecure-skip-tls-verify)"
+        return f"the API server's certificate {how}, so nobody vouches for what it says of the pod"
+    host = urlsplit(connection.server).hostname or ""
+    if not connection.is_tls and host not in _LOOPBACK:
+        how = "is asked without TLS"
+        return f"the API server {how}, so nobody vouches for what it says of the pod"
+    return None
+
+
+def told(host_keys: HostKeys) -> str | None:
+    """What to tell of keys that were not read in the container; None where there is nothing."""
+    if host_keys.voucher is Voucher.PORT_FORWARD:
+        return f"{host_keys.why}: the host key is what the pod's port shows through the API server"
+    if host_keys.voucher is Voucher.ENTRY:
+        return f"{host_keys.why}: the host keys stay those of the Host entry"
+    return None
+
+
+def _look(edges: Edges, asked: Asked) -> Look:
+    try:
+        return look_inside(edges, asked.pod, asked.container, asked.port, asked.user)
+    except NodeportError as err:
+        if _is_of_the_server(err):
+            raise
+        return blind(asked.port, err)
+
+
+def _host_keys(edges: Edges, asked: Asked, look: Look) -> HostKeys:
+    found, pod = look.inside.host_keys, asked.pod
+    if found:
+        return HostKeys(found, Voucher.EXEC)
+    why = f"no host keys were found in container {asked.container.name}"
+    if look.failure is not None:
+        why = look.failure.message
+    kept = asked.kept()
+    try:
+        shown = edges.tunnel(pod.namespace, pod.name, asked.port, frozenset(kept))
+    except ApiError as err:
+        if _is_of_the_server(err):
+            raise
+        voucher = Voucher.ENTRY if kept else Voucher.NOBODY
+        return HostKeys(kept, voucher, why=f"{why}; {err.message}")
+    except UnreachableError:
+        raise
+    except NodeportError as err:
+        raise NodeportError(f"{err.message} ({why})", hint=err.hint) from err
+    # The others were vouched for at another time, by the key that stands beside them.
+    keys = kept if shown in kept else (shown,)
+    return HostKeys(keys, Voucher.PORT_FORWARD, shown, why)
+
+
+def _is_of_the_server(err: NodeportError) -> bool:
+    """Whether it is no better elsewhere: the API server does not answer, or not to us."""
+    return isinstance(err, UnreachableError) or (isinstance(err, ApiError) and err.status == 401)
