@@ -39,9 +39,8 @@ def far(desk: Desk, relay: Relay) -> str:
     return renamed(desk, relay.kubeconfig(), "far")
 
 
-def test_replaced_and_deleted_pods(anywhere: Desk) -> None:
+def test_replaced_and_deleted_pods(desk: Desk) -> None:
     """A Deployment's new pod is taken over with its keys; the host of a pod that is gone goes."""
-    desk = anywhere
     (before,) = desk.ns.deployment("api", replicas=1, host_keys="own")
     desk.ns.pod("dev")
     api, dev = (desk.connect(name)["host"] for name in ("deploy/api", "dev"))
