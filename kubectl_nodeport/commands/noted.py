@@ -1,6 +1,6 @@
 """Who uses a rule: a Host entry whose connect did not make it notes itself on the rule.
 
-Whoever made the rule then sees at disconnect that others would lose it: docs/decisions/0008.
+Whoever made the rule then sees at disconnect that others would lose it: docs/decisions/0009.
 """
 
 from __future__ import annotations

@@ -12,8 +12,10 @@ from kubectl_nodeport.commands.alias import AnotherTargetError
 from kubectl_nodeport.commands.edges import Edges, Hosts
 from kubectl_nodeport.commands.find import NoSuchObjectError, find
 from kubectl_nodeport.commands.homes import Homes
-from kubectl_nodeport.commands.reach import find_address, place_of
 from kubectl_nodeport.commands.survey import ConnectRequest, Survey, Via, surveyed
+from kubectl_nodeport.commands.trust import find_trusted
+from kubectl_nodeport.commands.tunnelled import prove_tunnel
+from kubectl_nodeport.commands.vouch import unverified
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.request import NotFoundError, Request
 from kubectl_nodeport.kube.target import parse
@@ -74,7 +76,7 @@ def truth_of(
     :raises NodeportError: it cannot be found out, or takes a connect to mend.
     """
     with homes.visit(entry) as edges:
-        there = replace(edges, hosts=hosts)
+        there = replace(edges, hosts=hosts, program=lambda: entry.program)
         try:
             if entry.is_tunnel:
                 found = _through_api(entry, there)
@@ -126,32 +128,31 @@ def _answering(entry: HostEntry, seen: Survey) -> Truth:
     if exposed is None:
         what = f"service {entry.origin.service} does not lead to the pod that is there now"
         raise needs_connect(entry, what)
-    answer = find_address(seen.edges, place_of(seen), exposed).answer
+    found, host_keys = find_trusted(seen, exposed)
     return Truth(
-        hostname=answer.candidate.address,
+        hostname=found.answer.candidate.address,
         port=exposed.node_port,
         pod_uid=seen.pod.uid,
         service=exposed.service,
         creation=exposed.id,
-        keys=seen.look.inside.host_keys,
-        is_proven=answer.proof is not Proof.SHARED_KEY,
-        is_vouched=_is_vouched(seen.edges),
+        keys=host_keys.keys,
+        is_proven=found.answer.proof in (Proof.CONNECTION, Proof.HOST_KEY),
+        is_vouched=unverified(seen.edges.connection) is None,
     )
 
 
 def _through_api(entry: HostEntry, edges: Edges) -> Truth:
     with _survey(entry, edges, entry.port, "tunnel") as seen:
-        keys = seen.look.inside.host_keys
-        edges.tunnel(seen.pod.namespace, seen.pod.name, entry.port, frozenset(keys))
+        host_keys = prove_tunnel(seen, None)
         return Truth(
             hostname=entry.hostname,
             port=entry.port,
             pod_uid=seen.pod.uid,
             service=entry.origin.service,
             creation=entry.origin.creation,
-            keys=keys,
+            keys=host_keys.keys,
             is_proven=True,
-            is_vouched=_is_vouched(edges),
+            is_vouched=unverified(edges.connection) is None,
         )
 
 
@@ -191,9 +192,3 @@ def _service(entry: HostEntry, edges: Edges) -> Mapping[str, Any] | None:
         if not err.is_of("services", origin.service):
             raise
         return None
-
-
-def _is_vouched(edges: Edges) -> bool:
-    """Whether TLS says that it is the API server who tells the keys."""
-    connection = edges.connection
-    return connection.is_tls and not connection.cluster.get("insecure-skip-tls-verify")

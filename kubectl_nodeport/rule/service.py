@@ -22,7 +22,7 @@ _SELF = "kubectl-nodeport/service"
 _ID = "kubectl-nodeport/id"
 _TARGET = "kubectl-nodeport/target"
 _RULE = "kubectl-nodeport/rule"
-# Before the id of a Host entry that uses the rule without having made it: docs/decisions/0008.
+# Before the id of a Host entry that uses the rule without having made it: docs/decisions/0009.
 _USER = "kubectl-nodeport/user-"
 _SSH_PORT = 22
 

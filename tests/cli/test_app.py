@@ -320,7 +320,7 @@ class TestAgainstAServer:
     def test_names_that_no_pod_has_are_not_told(self, tmp_path: Path, capsys: Captured) -> None:
         def answer(received: Received) -> Answer:
             if "/pods/dev" in received.path:
-                return Answer({"message": "not found", "reason": "NotFound"}, 404)
+                return Answer({"message": 'pods "dev" not found', "reason": "NotFound"}, 404)
             return Answer({"items": [{"metadata": {"name": "dev-\x1b]0;evil\x07"}}]})
 
         with serving(answer) as server:

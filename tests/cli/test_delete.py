@@ -41,7 +41,7 @@ class Cluster:
         self.stuck: set[str] = set()
 
     def __call__(self, received: Received) -> Answer:
-        name = urlsplit(received.path).path.rpartition("/")[2]
+        *_, kind, name = urlsplit(received.path).path.split("/")
         if received.method == "DELETE":
             body = json.loads(received.body)
             assert body["preconditions"] == {"uid": self.services[name]["metadata"]["uid"]}
@@ -53,7 +53,7 @@ class Cluster:
             return Answer({"items": list(self.services.values())})
         if name in self.services:
             return Answer(self.services[name])
-        return Answer({"message": f'"{name}" not found', "reason": "NotFound"}, status=404)
+        return Answer({"message": f'{kind} "{name}" not found', "reason": "NotFound"}, status=404)
 
 
 @pytest.fixture

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -90,3 +94,26 @@ def test_nothing(capsys: Captured, tmp_path: Path) -> None:
     path = tmp_path / "none"
     assert run(["sync", "--ssh-config", str(path)]) == 0
     assert capsys.readouterr() == ("", f"No hosts found in {path}.\n")
+
+
+def test_interrupted(clusters: Clusters) -> None:
+    """Ctrl-C waits for no cluster; nothing is changed."""
+    clusters.hangs = True
+    before = clusters.config.read_bytes()
+    words = [sys.executable, "-m", "kubectl_nodeport", "sync", "--ssh-config"]
+    process = subprocess.Popen(
+        [*words, str(clusters.config)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        for _ in range(600):
+            if len(clusters.asked) == 2:
+                break
+            time.sleep(0.05)
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert (process.returncode, out) == (130, "")
+    assert time.monotonic() - began < 5, "a request may take 10 s"
+    assert clusters.config.read_bytes() == before

@@ -11,7 +11,7 @@ from kubectl_nodeport.cli.app import run
 from kubectl_nodeport.kube.config import Flags, connection
 from kubectl_nodeport.kube.request import Json
 from kubectl_nodeport.ssh.config_file import ConfigFile
-from tests.kube.server import Answer, Received, serving
+from tests.kube.server import Answer, Raw, Received, serving
 from tests.ssh.make import entry_for, key, origin
 
 OWN = "Host mine\n  HostName 192.0.2.1\n"
@@ -32,6 +32,7 @@ class Clusters:
         self.config.write_text(OWN)
         self.kubeconfig = folder / "kubeconfig"
         self.pods_gone: set[str] = set()
+        self.hangs = False
         self.ports = {
             name: stack.enter_context(serving(self._answering(name))).port
             for name in ("near", "far")
@@ -57,9 +58,11 @@ class Clusters:
         entry = entry_for(self.file, f"dev.default.{context}", origin=made)
         self.file.put(entry, [key(1)])
 
-    def _answering(self, name: str) -> Callable[[Received], Answer]:
-        def answer(received: Received) -> Answer:
+    def _answering(self, name: str) -> Callable[[Received], Answer | Raw]:
+        def answer(received: Received) -> Answer | Raw:
             self.asked.append((name, f"{received.method} {received.path}"))
+            if self.hangs:
+                return Raw(b"", hang=True)
             if "/services" in received.path:
                 return not_found("services", "np-dev-ssh")
             if name in self.pods_gone:

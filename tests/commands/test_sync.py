@@ -15,7 +15,7 @@ from kubectl_nodeport.commands.edges import Edges
 from kubectl_nodeport.commands.homes import Homes, each
 from kubectl_nodeport.commands.sync import Synced, SyncRequest, sync
 from kubectl_nodeport.errors import NodeportError
-from kubectl_nodeport.kube.request import Json, Request
+from kubectl_nodeport.kube.request import ApiError, Json, Request
 from kubectl_nodeport.kube.target import Target
 from kubectl_nodeport.ssh.edit import Change, Edit
 from kubectl_nodeport.ssh.entry import HostEntry
@@ -181,6 +181,17 @@ class TestUpdated:
         assert (change, made.hosts.known[alias]) == ("updated", (key(2),))
         assert made.hosts.written[alias].is_tunnel
 
+    @pytest.mark.parametrize("via", ["nodeport", "tunnel"])
+    def test_keys_that_the_pods_port_shows(self, via: str) -> None:
+        """Without a shell in the container."""
+        made = world()
+        made.connect(via=via)
+        made.exec = FakeExec(output=b"", exit_code=127)
+        assert changes(run(made)) == [(ALIAS, "unchanged", "")]
+        made.tunnel.key = made.resolve.shown = key(2)
+        assert changes(run(made)) == [(ALIAS, "updated", "new host keys")]
+        assert made.hosts.known[ALIAS] == (key(2),)
+
     def test_all_entries_of_the_rule(self) -> None:
         made = connected()
         made.connect(host="mine", user="jane")
@@ -324,10 +335,14 @@ class TestLeft:
         made.api.forbid(*right)
         assert f"the right to {' '.join(right)} -n default is missing" in left(made).message
 
-    def test_exec_refused(self) -> None:
+    def test_keys_that_nobody_tells(self) -> None:
+        """Neither exec nor the pod's port is allowed: those of the entry have to be shown."""
         made = connected()
         made.exec.error = NodeportError("the right to get pods/exec is missing", hint="ask for it")
-        assert "pods/exec is missing" in left(made).message
+        made.tunnel.error = ApiError("no port-forward", hint="ask for it", status=403)
+        assert run(made).hosts[0].change == "unchanged"
+        made.resolve.shown = key(2)
+        assert "nobody vouches for another" in left(made).message
 
     @pytest.mark.parametrize(
         "refusal",
@@ -507,9 +522,3 @@ class TestFile:
         assert done.left is not None
         assert "changed by another run meanwhile" in done.left.message
         assert [e.user for e in hosts.written.values()] == (["jane"] if what == "changed" else [])
-
-
-def test_container_that_cannot_be_looked_into() -> None:
-    made = connected()
-    made.exec = FakeExec(output=b"", exit_code=127)
-    assert "cannot be looked into" in left(made).message

@@ -43,9 +43,8 @@ def users(desk: Desk) -> list[str]:
     return [key for key in found if key.startswith("kubectl-nodeport/user-")]
 
 
-def test_all_is_as_it_was_before(anywhere: Desk) -> None:
+def test_all_is_as_it_was_before(desk: Desk) -> None:
     """Cluster and file, byte for byte."""
-    desk = anywhere
     desk.ns.pod("dev")
     desk.config.parent.mkdir(mode=0o700, exist_ok=True)
     desk.config.write_bytes(OWN.encode())

@@ -278,3 +278,29 @@ def test_only_an_api_server_knows_that_an_object_is_not_there(
     body: bytes, kind: type[ApiError]
 ) -> None:
     assert type(refusal(Request("get", "pods", "", name="dev"), 404, body, "dev")) is kind
+
+
+@pytest.mark.parametrize(
+    ("message", "is_of"),
+    [
+        ('pods "dev" not found', True),
+        ('pods "dev-2" not found', False),
+        ('pods "a-dev" not found', False),
+        ('namespaces "dev" not found', False),
+        ('services "dev" not found', False),
+        ("the server could not find the requested resource", False),
+        ('"dev" not found', False),
+    ],
+)
+def test_which_object_is_not_found(message: str, is_of: bool) -> None:
+    body = json.dumps({"message": message, "reason": "NotFound"})
+    error = refusal(Request("get", "pods", "read the pod", name="dev"), 404, body, "kind")
+    assert isinstance(error, NotFoundError)
+    assert error.is_of("pods", "dev") is is_of
+
+
+def test_kind_of_another_group_that_is_not_found() -> None:
+    body = json.dumps({"message": 'deployments.apps "api" not found', "reason": "NotFound"})
+    error = refusal(Request("get", "deployments", "read it", name="api"), 404, body, "kind")
+    assert isinstance(error, NotFoundError)
+    assert error.is_of("deployments", "api")

@@ -250,5 +250,59 @@ def test_hostile_service_raises_nothing(document: Json) -> None:
     service.name(document)
     service.uid(document)
     service.target_ports(document)
+    service.version(document)
+    assert service.users(document) == frozenset()
+    service.ends_with_pod(document)
+    assert isinstance(service.leads_to(document, 22), (int, str, type(None)))
     found = service.exposed(document, RULE, NAMED)
     assert found is None or 1 <= found.node_port <= 65535
+
+
+def port(node_port: int, target: Any = 22) -> Json:
+    return {"port": 22, "targetPort": target, "nodePort": node_port}
+
+
+@pytest.mark.parametrize(
+    ("spec", "target"),
+    [
+        ({}, 22),
+        ({"ports": [port(30222, "ssh")]}, "ssh"),
+        ({"ports": [{"port": 22, "nodePort": 30222}]}, 22),
+        ({"ports": [port(30999, 2222)]}, 2222),  # ours has one, whatever its node port is by now
+        ({"ports": [port(30111, 80), port(30222, 2222)]}, 2222),
+        ({"ports": [port(30111, 80), port(30112, 2222)]}, None),
+        ({"ports": [port(30222, None)]}, None),
+        ({"ports": []}, None),
+        ({"ports": None}, None),
+    ],
+)
+def test_where_a_node_port_leads(spec: Json, target: int | str | None) -> None:
+    assert service.leads_to(as_stored(**spec), 30222) == target
+
+
+def test_other_node_port_of_what_is_not_ours() -> None:
+    theirs = as_stored()
+    theirs["metadata"]["labels"] = {}
+    assert service.leads_to(theirs, 30222) == 22
+    assert service.leads_to(theirs, 30223) is None
+
+
+def test_notes_of_users() -> None:
+    noted = as_stored()
+    assert service.users(noted) == frozenset()
+    patch = service.user_patch("svc-uid", "abc", "now")
+    assert patch["metadata"]["uid"] == "svc-uid"
+    noted["metadata"]["annotations"] |= patch["metadata"]["annotations"]
+    assert service.users(noted) == {"abc"}
+    assert "uid" not in service.user_patch("", "abc", None)["metadata"]
+    noted["metadata"]["name"] = "a-copy"
+    assert service.users(noted) == frozenset()
+
+
+def test_whose_end_it_shares() -> None:
+    assert service.ends_with_pod(as_stored())
+    lasting = as_stored()
+    lasting["metadata"]["ownerReferences"][0]["kind"] = "StatefulSet"
+    assert not service.ends_with_pod(lasting)
+    del lasting["metadata"]["ownerReferences"]
+    assert not service.ends_with_pod(lasting)

@@ -97,17 +97,17 @@ from kubectl_nodeport.cli.connection import connection_flags
     help="The ssh configuration file to write; ~/.ssh/config if empty.",
 )
 @click.option(
-    "--accept-new-host-key",
-    is_flag=True,
-    help="Pin the host key that answers although nobody vouches for it, as where the rights to "
-    "pods/exec and pods/portforward are missing. A key that the entry has is never replaced so.",
-)
-@click.option(
     "--include",
     is_flag=True,
     default=None,
     help="Keep the Host entries in a file of their own, which the ssh configuration file includes "
     "in its first lines; =false moves them back. Stays as it was if empty.",
+)
+@click.option(
+    "--accept-new-host-key",
+    is_flag=True,
+    help="Pin the host key that answers although nobody vouches for it, as where the rights to "
+    "pods/exec and pods/portforward are missing. A key that the entry has is never replaced so.",
 )
 @common.timeout(None)
 @common.dry_run
