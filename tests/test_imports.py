@@ -85,6 +85,7 @@ PURE = (
     "address.remedy",
     "address.resolution",
     "ssh.names",
+    "ssh.edit",
     "ssh.entry",
     "ssh.origin",
     "ssh.proxy_command",

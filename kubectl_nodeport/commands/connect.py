@@ -21,6 +21,7 @@ from kubectl_nodeport.commands.tunnelled import note_fall_back, note_left_open, 
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.pod import Container, Pod
 from kubectl_nodeport.rule.rule import Exposed
+from kubectl_nodeport.ssh.edit import Edit
 from kubectl_nodeport.ssh.entry import HostEntry
 from kubectl_nodeport.ssh.known_hosts import HostKey
 
@@ -123,7 +124,7 @@ def _rehearsed(seen: Survey) -> Connected:
     edges, before = seen.edges, seen.before
     way, hostname = _expected_way(seen)
     entry = _entry(seen, way, hostname)
-    preview = edges.hosts.preview(entry, seen.look.inside.host_keys)
+    preview = edges.hosts.preview(Edit(((entry, seen.look.inside.host_keys),)))
     if seen.standing is not None and seen.standing.stale is not None:
         edges.notes.append("the rule of an earlier pod of this name would be replaced")
     change = ("updated" if before else "created") if preview else "unchanged"

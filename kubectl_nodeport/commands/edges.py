@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -11,6 +11,7 @@ from kubectl_nodeport.address.resolution import Resolution, Sought
 from kubectl_nodeport.kube.config import Connection
 from kubectl_nodeport.kube.request import Json, Request
 from kubectl_nodeport.kube.streams import Output
+from kubectl_nodeport.ssh.edit import Change, Edit
 from kubectl_nodeport.ssh.entry import HostEntry
 from kubectl_nodeport.ssh.known_hosts import HostKey
 
@@ -66,8 +67,14 @@ class Hosts(Protocol):
     def put(self, entry: HostEntry, keys: Collection[HostKey]) -> str:
         """Write the entry and its host keys: "created", "updated" or "unchanged"."""
 
-    def preview(self, entry: HostEntry, keys: Collection[HostKey]) -> str:
-        """The change as a unified diff; nothing is written."""
+    def apply(self, edit: Edit) -> Mapping[str, Change]:
+        """Write and remove entries, all of it or nothing; what became of each alias."""
+
+    def preview(self, edit: Edit) -> str:
+        """The change as a unified diff, "" for none; nothing is written."""
+
+    def keys(self, alias: str) -> tuple[HostKey, ...]:
+        """The host keys that are written for the alias."""
 
 
 @dataclass(frozen=True, slots=True)

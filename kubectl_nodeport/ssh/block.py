@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from sshconf import SshConfigFile
@@ -91,15 +92,26 @@ def put(text: str, entry: HostEntry) -> str:
 
     :raises ConfigRefusedError: for broken markers, or when the entry was edited by hand.
     """
+    return edit(text, (entry,))
+
+
+def edit(text: str, wanted: Iterable[HostEntry], gone: Collection[str] = ()) -> str:
+    """The text with the wanted entries as :func:`put` places them and without those of ``gone``.
+
+    When no entry is left the block goes too, and the text is what it was without us.
+
+    :raises ConfigRefusedError: for broken markers, or when one of these was edited by hand.
+    """
     parts = _parse(text)
-    lines = render(entry)
+    new = {entry.alias: entry for entry in wanted}
     blocks = []
     for own in parts.own:
-        if own.alias == entry.alias:
+        entry = new.pop(own.alias, None)
+        if entry is not None or own.alias in gone:
             _refuse_edited(own, wanted=entry)
-        blocks.append(lines if own.alias == entry.alias else own.lines)
-    if all(own.alias != entry.alias for own in parts.own):
-        blocks.append(lines)
+        if own.alias not in gone:
+            blocks.append(own.lines if entry is None else render(entry))
+    blocks += [render(entry) for entry in new.values()]
     return _join(parts, blocks)
 
 
@@ -223,6 +235,11 @@ def _is_idle(line: str) -> bool:
 
 
 def _join(parts: _Parts, blocks: list[tuple[str, ...]]) -> str:
+    if not blocks:
+        # A line end that only our block needed goes with it.
+        is_ours = parts.is_last and not parts.foreign
+        before = parts.before.removesuffix(parts.newline) if is_ours else parts.before
+        return before + parts.foreign + parts.after
     lines = [BEGIN, *(line for block in blocks for line in block), END]
     block = "".join(line + parts.newline for line in lines)
     if parts.is_last:

@@ -67,6 +67,18 @@ def examine(trial: Trial, entry: HostEntry) -> tuple[shadow.Shadowed, ...]:
     return found
 
 
+def require_same(trial: Trial) -> None:
+    """Other hosts must be served as before, where no entry is to be examined.
+
+    :raises NodeportError: when ssh refuses a file, or another host's options would change.
+    """
+    hosts = _bystanders(trial)
+    questions = [
+        Question(file, host) for file in (trial.current, trial.candidate) for host in hosts
+    ]
+    _refuse_changes(hosts, effective(questions))
+
+
 def require(
     found: tuple[shadow.Shadowed, ...], trial: Trial, path: Path, warn: Callable[[str], None]
 ) -> None:

@@ -182,6 +182,17 @@ def staged(before: Snapshot, data: bytes) -> Iterator[StagedFile]:
         _discard(temporary)
 
 
+def remove(path: Path) -> None:
+    """Remove a file; nothing happens where there is none.
+
+    :raises NodeportError: when its folder does not let it go.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder that only its owner sees, unless there is one.
 

@@ -91,7 +91,7 @@ class TestResult:
         assert entry == done.entry
         assert (entry.hostname, entry.port) == ("127.0.0.1", rule(done).node_port)
         assert (entry.user, entry.identity_file) == ("root", None)
-        assert world.hosts.keys[ALIAS] == (key(1),)
+        assert world.hosts.known[ALIAS] == (key(1),)
         origin = entry.origin
         assert (origin.context, origin.namespace, origin.target) == (
             "docker-desktop",
@@ -177,7 +177,7 @@ class TestResult:
         assert second.entry_change == "updated"
         assert second.entry.port == first.entry.port
         assert second.entry.origin.pod_uid == "a-new-uid"
-        assert world.hosts.keys[ALIAS] == (key(2),)
+        assert world.hosts.known[ALIAS] == (key(2),)
 
 
 class TestDryRun:

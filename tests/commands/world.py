@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kubectl_nodeport.address.candidates import Candidate
@@ -24,6 +24,7 @@ from kubectl_nodeport.kube.request import Json
 from kubectl_nodeport.kube.streams import Output
 from kubectl_nodeport.kube.target import Target
 from kubectl_nodeport.rule.rule import Exposed
+from kubectl_nodeport.ssh.edit import Change, Edit
 from kubectl_nodeport.ssh.entry import HostEntry
 from kubectl_nodeport.ssh.known_hosts import HostKey
 from tests.commands.fake_api import FakeApi
@@ -89,7 +90,7 @@ class FakeExec:
 @dataclass
 class FakeHosts:
     written: dict[str, HostEntry] = field(default_factory=dict)
-    keys: dict[str, tuple[HostKey, ...]] = field(default_factory=dict)
+    known: dict[str, tuple[HostKey, ...]] = field(default_factory=dict)
     foreign: set[str] = field(default_factory=set)
     error: BaseException | None = None
 
@@ -103,16 +104,29 @@ class FakeHosts:
         return f"~/.ssh/kubectl-nodeport/{alias}.known_hosts"
 
     def put(self, entry: HostEntry, keys: Collection[HostKey]) -> str:
+        return self.apply(Edit(((entry, tuple(keys)),)))[entry.alias]
+
+    def apply(self, edit: Edit) -> Mapping[str, Change]:
         if self.error:
             raise self.error
-        before = self.written.get(entry.alias), self.keys.get(entry.alias)
-        self.written[entry.alias], self.keys[entry.alias] = entry, tuple(keys)
-        if before == (entry, tuple(keys)):
-            return "unchanged"
-        return "updated" if before[0] else "created"
+        changes: dict[str, Change] = {}
+        for entry, keys in edit.wanted:
+            before = self.written.get(entry.alias), self.known.get(entry.alias)
+            self.written[entry.alias], self.known[entry.alias] = entry, keys
+            same = before == (entry, keys)
+            changes[entry.alias] = "unchanged" if same else "updated" if before[0] else "created"
+        for alias in edit.gone:
+            self.known.pop(alias, None)
+            if self.written.pop(alias, None):
+                changes[alias] = "removed"
+        return changes
 
-    def preview(self, entry: HostEntry, keys: Collection[HostKey]) -> str:
-        return f"+Host {entry.alias} with {len(keys)} key(s)\n"
+    def preview(self, edit: Edit) -> str:
+        added = [f"+Host {entry.alias} with {len(keys)} key(s)\n" for entry, keys in edit.wanted]
+        return "".join([*added, *(f"-Host {alias}\n" for alias in edit.gone)])
+
+    def keys(self, alias: str) -> tuple[HostKey, ...]:
+        return self.known.get(alias, ())
 
 
 @dataclass

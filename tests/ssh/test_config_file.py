@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.ssh import openssh
 from kubectl_nodeport.ssh.config_file import ConfigFile, user_config_path
+from kubectl_nodeport.ssh.edit import Edit
 from tests.ssh import put_one
 from tests.ssh.corpus import ACCEPTED, SHADOWING
 from tests.ssh.make import ALIAS, beside, entry_for, key, without_block
@@ -127,9 +128,9 @@ def test_what_wins_over_us_is_named_and_nothing_written(
 ) -> None:
     data = fill(config, text)
     store = ConfigFile(config)
-    for change in (store.put, store.preview):
+    for change in (store.apply, store.preview):
         with pytest.raises(NodeportError, match=rf"{value}.* from .*{place} of {config}"):
-            change(entry_for(store), [key()])
+            change(Edit(((entry_for(store), (key(),)),)))
     assert config.read_bytes() == data
     assert beside(config) <= {"config", "more", "user"}
 
@@ -237,7 +238,7 @@ def test_entries_and_declared_names(config: Path) -> None:
 def test_preview_is_a_diff_and_touches_nothing(config: Path) -> None:
     data = fill(config, "# about\nHost a\n  ProxyJump b\nHost *\n  ProxyJump c\n")
     store = ConfigFile(config)
-    diff = store.preview(entry_for(store), [key()])
+    diff = store.preview(Edit(((entry_for(store), (key(),)),)))
     assert config.read_bytes() == data
     assert {path.name for path in config.parent.iterdir()} == {"config", "more", "user"}
     store.put(entry_for(store), [key()])
@@ -245,13 +246,13 @@ def test_preview_is_a_diff_and_touches_nothing(config: Path) -> None:
     added = [line.removeprefix("+") for line in diff.splitlines() if line.startswith("+")]
     assert [line for line in after if line not in data.decode().splitlines()] == added[1:-2]
     assert not [line for line in diff.splitlines() if re.match(r"-(?!--)", line)]
-    assert store.preview(entry_for(store), [key()]) == ""
+    assert store.preview(Edit(((entry_for(store), (key(),)),))) == ""
     assert f"+{ALIAS} {key().openssh}" in diff
 
 
 def test_preview_without_any_file(tmp_path: Path) -> None:
     store = ConfigFile(tmp_path / "none" / "config")
-    assert "+  Port 31380" in store.preview(entry_for(store), [key()])
+    assert "+  Port 31380" in store.preview(Edit(((entry_for(store), (key(),)),)))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,0 +1,134 @@
+"""Several entries in one write, and the way back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kubectl_nodeport.errors import NodeportError
+from kubectl_nodeport.ssh import block
+from kubectl_nodeport.ssh.config_file import ConfigFile
+from kubectl_nodeport.ssh.edit import Edit
+from kubectl_nodeport.ssh.entry import HostEntry
+from kubectl_nodeport.ssh.known_hosts import HostKey
+from tests.ssh.corpus import ACCEPTED
+from tests.ssh.make import entry_for, key, origin
+
+NAMES = ("one", "two", "three")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ConfigFile:
+    (tmp_path / "more").write_text("Host included\n  User included\n  Port 44\n")
+    return ConfigFile(tmp_path / "config")
+
+
+def wanted(
+    store: ConfigFile, *names: str, **changes: object
+) -> tuple[tuple[HostEntry, tuple[HostKey, ...]], ...]:
+    return tuple(
+        (entry_for(store, name, origin=origin(target=f"pod/{name}"), **changes), (key(),))
+        for name in names
+    )
+
+
+@pytest.mark.parametrize("text", ACCEPTED.values(), ids=ACCEPTED)
+def test_the_last_removal_gives_the_bytes_back(store: ConfigFile, text: str) -> None:
+    data = text.replace("{here}", str(store.path.parent)).encode("utf-8", "surrogateescape")
+    store.path.write_bytes(data)
+    store.apply(Edit(wanted(store, "one", "two")))
+    assert store.apply(Edit(gone=("one",))) == {"one": "removed"}
+    assert [entry.alias for entry in store.entries()] == ["two"]
+    assert store.path.read_bytes() != data
+    assert store.apply(Edit(gone=("two",))) == {"two": "removed"}
+    assert store.path.read_bytes() == data
+
+
+def test_one_write_creates_updates_keeps_and_removes(store: ConfigFile) -> None:
+    store.path.write_text("Host a\n  User x\n")
+    store.apply(Edit(wanted(store, *NAMES)))
+    edit = Edit(
+        (*wanted(store, "one"), *wanted(store, "two", port=2), *wanted(store, "new")),
+        ("three", "nobody"),
+    )
+    shown = store.preview(edit)
+    assert store.apply(edit) == {
+        "one": "unchanged",
+        "two": "updated",
+        "new": "created",
+        "three": "removed",
+    }
+    assert [entry.alias for entry in store.entries()] == ["one", "two", "new"]
+    for line in ("-Host three", "+  Port 2", "+Host new"):
+        assert line in shown.splitlines()
+    assert f"--- {store.known_hosts_path('three')}" in shown
+    assert store.preview(edit) == ""
+    folder = store.path.parent / "kubectl-nodeport"
+    assert {path.name for path in folder.iterdir() if path.suffix == ".known_hosts"} == {
+        "one.known_hosts",
+        "two.known_hosts",
+        "new.known_hosts",
+    }
+
+
+def test_what_is_refused_for_one_is_written_for_none(store: ConfigFile) -> None:
+    store.apply(Edit(wanted(store, "one")))
+    before = store.path.read_bytes()
+    store.path.write_bytes(before + b"Host two\n  Port 1\n")
+    with pytest.raises(NodeportError, match="Host two was written by someone else"):
+        store.apply(Edit((*wanted(store, "three"), *wanted(store, "two")), ("one",)))
+    assert store.path.read_bytes() == before + b"Host two\n  Port 1\n"
+    assert store.keys("one") == (key(),)
+    assert store.keys("three") == ()
+
+
+def test_a_proxy_is_cancelled_for_those_that_inherit_it(store: ConfigFile) -> None:
+    store.path.write_text("Host *\n  User x\nHost *.lab\n  ProxyJump b\n")
+    store.apply(Edit((*wanted(store, "one"), *wanted(store, "two.lab"))))
+    assert [entry.cancel_proxy for entry in store.entries()] == [False, True]
+
+
+def test_removing_what_is_not_there_writes_nothing(store: ConfigFile) -> None:
+    assert store.apply(Edit(gone=("one",))) == {}
+    assert not store.path.exists()
+    assert [path.name for path in store.path.parent.iterdir()] == ["more"]
+
+
+def test_an_entry_that_was_edited_by_hand_is_not_removed(store: ConfigFile) -> None:
+    store.apply(Edit(wanted(store, "one")))
+    edited = store.path.read_text().replace("User root", "User bob")
+    store.path.write_text(edited)
+    with pytest.raises(NodeportError, match="edited by hand") as caught:
+        store.apply(Edit(gone=("one",)))
+    assert "+  User bob" in caught.value.detail
+    assert store.path.read_text() == edited
+
+
+def test_lines_of_others_inside_the_block_stay(store: ConfigFile) -> None:
+    store.path.write_text("Host a\n  User x\n")
+    store.apply(Edit(wanted(store, "one")))
+    theirs = "# DevPod Start x\nHost x.devpod\n  User y\n# DevPod End x\n"
+    text = store.path.read_text()
+    store.path.write_text(text.replace("Host one", f"{theirs}Host one"))
+    store.apply(Edit(gone=("one",)))
+    assert store.path.read_text() == f"{theirs}Host a\n  User x\n"
+
+
+def test_keys_are_read_back(store: ConfigFile) -> None:
+    assert store.keys("one") == ()
+    ((entry, _),) = wanted(store, "one")
+    store.put(entry, (key(2), key(1)))
+    assert set(store.keys("one")) == {key(1), key(2)}
+    Path(store.known_hosts_path("one")).write_bytes(b"other x y\none garbage\n\xff\n")
+    assert store.keys("one") == ()
+
+
+def test_an_alias_is_named_once(store: ConfigFile) -> None:
+    with pytest.raises(ValueError, match="named twice"):
+        Edit(wanted(store, "one"), ("one",))
+
+
+def test_a_text_without_a_block_is_left_as_it_is() -> None:
+    for text in ("", "Compression yes", "Compression yes\r\n", "Host a\n"):
+        assert block.edit(text, (), ("one",)) == text
