@@ -93,6 +93,7 @@ PURE = (
     "ssh.known_hosts",
     "ssh.reader",
     "ssh.shadow",
+    "ssh.twin",
     "cli.render.connect",
     "cli.render.hosts",
     "cli.render.rules",
@@ -116,6 +117,8 @@ EDGES = (
     "ssh.openssh",
     "ssh.whole_file",
     "ssh.effect",
+    "ssh.twinned",
+    "ssh.windows",
 )
 
 OUTSIDE = frozenset(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from kubectl_nodeport.address.facts import LocalFacts
 from kubectl_nodeport.address.knock import knock
 from kubectl_nodeport.address.local import is_bound_beyond_loopback, local_facts, own_lan_address
 from kubectl_nodeport.address.resolution import Budget, Progress, Resolution, Sought
@@ -28,6 +29,7 @@ from kubectl_nodeport.kube.config import Flags, connection
 from kubectl_nodeport.kube.target import Target, parse
 from kubectl_nodeport.ssh.config_file import ConfigFile, user_config_path
 from kubectl_nodeport.ssh.known_hosts import HostKey
+from kubectl_nodeport.ssh.twin import Distribution
 
 if TYPE_CHECKING:
     from kubectl_nodeport.commands.changes import Watch
@@ -84,8 +86,7 @@ def _edges(flags: Flags, ssh_config: str | None, verbosity: int) -> Edges:
 
     api = Api(resolved, trace=tell if verbosity >= 6 else lambda _line: None)
     notes: list[str] = []
-    path = Path(ssh_config) if ssh_config else user_config_path()
-    made = edges(resolved, api, ConfigFile(path, warn=notes.append), flags)
+    made = edges(resolved, api, hosts(ssh_config, notes, local_facts(), os.environ), flags)
     return dataclasses.replace(
         made,
         notes=notes,
@@ -93,6 +94,23 @@ def _edges(flags: Flags, ssh_config: str | None, verbosity: int) -> Edges:
         confirm=_confirm if picker.is_possible() else None,
         tell=lambda line: tell(f"note: {line}"),
     )
+
+
+def hosts(
+    ssh_config: str | None, notes: list[str], local: LocalFacts, environ: Mapping[str, str]
+) -> ConfigFile:
+    """The Host entries to work on; in WSL those of the user's own file have twins in Windows."""
+    if ssh_config:
+        return ConfigFile(Path(ssh_config), warn=notes.append)
+    if not local.wsl:
+        return ConfigFile(user_config_path(), warn=notes.append)
+    import pwd  # which Windows itself has not
+
+    from kubectl_nodeport.ssh import windows
+    from kubectl_nodeport.ssh.twinned import TwinnedConfigFile
+
+    here = Distribution(environ.get("WSL_DISTRO_NAME", ""), pwd.getpwuid(os.getuid()).pw_name)
+    return TwinnedConfigFile(user_config_path(), here, windows.home, warn=notes.append)
 
 
 def edges(resolved: Connection, api: Api, hosts: ConfigFile, flags: Flags) -> Edges:
