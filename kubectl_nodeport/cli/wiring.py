@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from kubectl_nodeport.address.facts import LocalFacts
 from kubectl_nodeport.address.knock import knock
 from kubectl_nodeport.address.local import is_bound_beyond_loopback, local_facts, own_lan_address
 from kubectl_nodeport.address.resolution import Budget, Progress, Resolution, Sought
@@ -44,12 +43,15 @@ _QUIET_S = 0.5
 def world(options: Mapping[str, Any]) -> Iterator[Edges]:
     """The edges for one command; at its end the notes are told, if it did what was asked.
 
-    :param options: the verb's options, the connection flags and perhaps ssh_config among them.
+    :param options: the verb's options, the connection flags and perhaps ssh_config and include
+        among them.
     :raises NodeportError: as the command does, its hint naming the cluster that was asked.
     """
     flags = flags_of(options)
     try:
-        made = _edges(flags, options.get("ssh_config"), options["verbosity"])
+        made = _edges(
+            flags, options.get("ssh_config"), options["verbosity"], options.get("include")
+        )
         yield made
     except NodeportError as err:
         err.hint = hints.with_flags(err.hint, flags)
@@ -80,13 +82,16 @@ def tell(line: str) -> None:
     print(short(line), file=sys.stderr)
 
 
-def _edges(flags: Flags, ssh_config: str | None, verbosity: int) -> Edges:
+def _edges(
+    flags: Flags, ssh_config: str | None, verbosity: int, include: bool | None = None
+) -> Edges:
     resolved = connection(flags, os.environ)
     from kubectl_nodeport.kube.client import Api  # late: the kubernetes package takes its time
 
     api = Api(resolved, trace=tell if verbosity >= 6 else lambda _line: None)
     notes: list[str] = []
-    made = edges(resolved, api, hosts(ssh_config, notes, local_facts(), os.environ), flags)
+    kept = hosts(ssh_config, include, notes, in_wsl=local_facts().wsl)
+    made = edges(resolved, api, kept, flags)
     return dataclasses.replace(
         made,
         notes=notes,
@@ -97,20 +102,20 @@ def _edges(flags: Flags, ssh_config: str | None, verbosity: int) -> Edges:
 
 
 def hosts(
-    ssh_config: str | None, notes: list[str], local: LocalFacts, environ: Mapping[str, str]
+    ssh_config: str | None, include: bool | None, notes: list[str], *, in_wsl: bool
 ) -> ConfigFile:
     """The Host entries to work on; in WSL those of the user's own file have twins in Windows."""
-    if ssh_config:
-        return ConfigFile(Path(ssh_config), warn=notes.append)
-    if not local.wsl:
-        return ConfigFile(user_config_path(), warn=notes.append)
+    if ssh_config or not in_wsl:
+        path = Path(ssh_config) if ssh_config else user_config_path()
+        return ConfigFile(path, warn=notes.append, include=include)
     import pwd  # which Windows itself has not
 
     from kubectl_nodeport.ssh import windows
     from kubectl_nodeport.ssh.twinned import TwinnedConfigFile
 
-    here = Distribution(environ.get("WSL_DISTRO_NAME", ""), pwd.getpwuid(os.getuid()).pw_name)
-    return TwinnedConfigFile(user_config_path(), here, windows.home, warn=notes.append)
+    user = pwd.getpwuid(os.getuid()).pw_name
+    here = Distribution(os.environ.get("WSL_DISTRO_NAME", ""), user, windows.home)
+    return TwinnedConfigFile(user_config_path(), here, warn=notes.append, include=include)
 
 
 def edges(resolved: Connection, api: Api, hosts: ConfigFile, flags: Flags) -> Edges:
@@ -144,6 +149,16 @@ def _tunnel_program(flags: Flags, ssh_config: str | None) -> tuple[str, ...]:
     refuse_secrets(flags)
     config = ("--ssh-config", ssh_config) if ssh_config else ()
     return (*own_words(), "proxy", *config)
+
+
+def editor_notes(ssh_config: str | None) -> list[str]:
+    """What to tell of editors that read another ssh configuration file than the one written."""
+    from kubectl_nodeport.ssh import editor_settings
+    from kubectl_nodeport.ssh.location import home
+
+    root = editor_settings.settings_root(home(), sys.platform, os.environ)
+    config = Path(ssh_config) if ssh_config else user_config_path()
+    return editor_settings.notes(config, root, home())
 
 
 def config_name(ssh_config: str | None) -> str:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import itertools
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from kubectl_nodeport.errors import NodeportError
-from kubectl_nodeport.ssh import block, reader, shadow
+from kubectl_nodeport.ssh import block, reader, shadow, whole_file
 from kubectl_nodeport.ssh.entry import HostEntry
 from kubectl_nodeport.ssh.openssh import Question, effective
+from kubectl_nodeport.ssh.whole_file import as_bytes
 
 # A name that no config declares; `.invalid` is never resolved to anything (RFC 6761).
 _UNDECLARED = "kubectl-nodeport.invalid"
@@ -44,9 +44,8 @@ def examine(trial: Trial, entry: HostEntry) -> tuple[shadow.Shadowed, ...]:
     :raises NodeportError: when ssh refuses a file, or another host's options would change.
     """
     hosts = _bystanders(trial)
-    with tempfile.TemporaryDirectory(prefix="kubectl-nodeport-") as folder:
-        alone = Path(folder, "config")
-        alone.write_text(block.render_block(entry), encoding="utf-8", errors="surrogateescape")
+    with whole_file.scratch() as folder:
+        alone = whole_file.draft(folder, "config", as_bytes(block.render_block(entry)))
         # The current file first: its own errors are then told with its own name and lines.
         questions = [
             *(Question(trial.current, host) for host in hosts),

@@ -7,7 +7,9 @@ written inside the distribution it never sees. Nothing here can be tried from in
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import PurePath
 
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.ssh.entry import HostEntry
@@ -29,10 +31,13 @@ class Distribution:
 
     :param name: as ``WSL_DISTRO_NAME`` has it, "" where that is lost, as under sudo.
     :param user: whose Host entries these are.
+    :param windows_home: finds the Windows user's home folder as a path in here, None for none; it
+        takes its time, and is asked when there is something to write.
     """
 
     name: str
     user: str
+    windows_home: Callable[[], PurePath | None]
 
 
 def known_hosts_path(alias: str) -> str:

@@ -14,22 +14,32 @@ from kubectl_nodeport.ssh import twin, whole_file
 from kubectl_nodeport.ssh.config_file import ConfigFile
 from kubectl_nodeport.ssh.edit import Change, Edit
 from kubectl_nodeport.ssh.entry import HostEntry
+from kubectl_nodeport.ssh.location import Location
 from kubectl_nodeport.ssh.twin import Distribution
 
 
-class WindowsConfig(ConfigFile):
-    """``%USERPROFILE%\\.ssh\\config``, reached through the mounted drive."""
+class WindowsLocation(Location):
+    """The places around the Windows user's config, reached through the mounted drive."""
 
     def known_hosts_path(self, alias: str) -> str:
         """Where the alias' host keys live, as Windows' ssh finds them."""
         return twin.known_hosts_path(alias)
 
 
+class WindowsConfig(ConfigFile):
+    """``%USERPROFILE%\\.ssh\\config``. An Include there could not be followed from here, so entries
+    always stand in the file itself.
+    """
+
+    def __init__(self, path: Path, *, warn: Callable[[str], None] = lambda _: None) -> None:
+        super().__init__(path, warn=warn, include=False)
+        self._location = WindowsLocation(self.path, is_default=False)
+
+
 class TwinnedConfigFile(ConfigFile):
     """A ConfigFile that hands on to Windows what was written.
 
     :param path: the distribution's own file.
-    :param windows_home: finds the Windows user's home folder, when it is first needed.
     :param warn: told of what could not be done there; that is no failure.
     """
 
@@ -37,13 +47,12 @@ class TwinnedConfigFile(ConfigFile):
         self,
         path: Path,
         distribution: Distribution,
-        windows_home: Callable[[], Path | None],
         *,
         warn: Callable[[str], None],
+        include: bool | None = None,
     ) -> None:
-        super().__init__(path, warn=warn)
+        super().__init__(path, warn=warn, include=include)
         self._distribution = distribution
-        self._windows_home = windows_home
 
     def apply(self, edit: Edit) -> Mapping[str, Change]:
         """Write and remove entries here, then there; see :meth:`ConfigFile.apply`."""
@@ -83,13 +92,13 @@ class TwinnedConfigFile(ConfigFile):
             ) from error
 
     def _there(self) -> WindowsConfig:
-        home = self._windows_home()
+        home = self._distribution.windows_home()
         if home is None:
             raise NodeportError(
                 "the Windows user's home folder is not found from inside WSL",
                 hint="it is asked of wslvar and cmd.exe; docs/wsl.md says what to do by hand",
             )
-        return WindowsConfig(home / ".ssh" / "config", warn=self._warn)
+        return WindowsConfig(Path(home, ".ssh", "config"), warn=self._warn)
 
     def _twins(self, edit: Edit, there: WindowsConfig) -> Edit:
         """The edit for the other side, where entries that never were need not go."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from kubectl_nodeport.address.facts import LocalFacts
 from kubectl_nodeport.cli import wiring
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.ssh import openssh, twin, windows
@@ -19,7 +19,7 @@ from kubectl_nodeport.ssh.twin import Distribution, home_of
 from kubectl_nodeport.ssh.twinned import TwinnedConfigFile, WindowsConfig
 from tests.ssh.make import ALIAS, entry_for, key, without_block
 
-HERE = Distribution("Ubuntu-24.04", "me")
+HERE = Distribution("Ubuntu-24.04", "me", lambda: None)
 THEIRS = "Host mine\r\n  User jane\r\nHost *\r\n  Port 2222\r\n"
 CMD_COMPLAINS = (
     "'\\\\wsl.localhost\\Ubuntu\\root'\r\nCMD.EXE was started with the above path as the current "
@@ -38,7 +38,9 @@ class Machine:
         self.warnings: list[str] = []
         (folder / "linux").mkdir()
         self.here = TwinnedConfigFile(
-            folder / "linux" / "config", HERE, lambda: self.home, warn=self.warnings.append
+            folder / "linux" / "config",
+            replace(HERE, windows_home=lambda: self.home),
+            warn=self.warnings.append,
         )
 
     def fill(self, text: str) -> None:
@@ -110,8 +112,8 @@ def test_a_tunnel_of_a_distribution_without_a_name(name: str, tmp_path: Path) ->
     store = ConfigFile(tmp_path / "config")
     entry = entry_for(store, program=("/bin/kn", "proxy"))
     with pytest.raises(NodeportError, match="the name of this WSL distribution is not known"):
-        twin.twin(entry, Distribution(name, "me"))
-    assert twin.twin(entry_for(store), Distribution(name, "me")).alias == ALIAS
+        twin.twin(entry, replace(HERE, name=name))
+    assert twin.twin(entry_for(store), replace(HERE, name=name)).alias == ALIAS
 
 
 @pytest.mark.parametrize(
@@ -143,9 +145,7 @@ def test_what_fails_here_changes_nothing_there(machine: Machine) -> None:
 
 
 def test_no_windows(machine: Machine, tmp_path: Path) -> None:
-    here = TwinnedConfigFile(
-        tmp_path / "linux" / "config", HERE, lambda: None, warn=machine.warnings.append
-    )
+    here = TwinnedConfigFile(tmp_path / "linux" / "config", HERE, warn=machine.warnings.append)
     assert here.put(entry_for(here), [key()]) == "created"
     (warning,) = machine.warnings
     assert "home folder is not found from inside WSL" in warning
@@ -217,11 +217,9 @@ def test_a_windows_that_does_not_answer(
 
 
 def test_only_the_users_own_file_in_wsl_has_twins(tmp_path: Path) -> None:
-    inside, outside = LocalFacts("linux", wsl=True), LocalFacts("linux")
-    environ = {"WSL_DISTRO_NAME": "Ubuntu"}
-    assert isinstance(wiring.hosts(None, [], inside, environ), TwinnedConfigFile)
-    for named, local in ((str(tmp_path / "config"), inside), (None, outside)):
-        found = wiring.hosts(named, [], local, environ)
+    assert isinstance(wiring.hosts(None, None, [], in_wsl=True), TwinnedConfigFile)
+    for named, in_wsl in ((str(tmp_path / "config"), True), (None, False)):
+        found = wiring.hosts(named, None, [], in_wsl=in_wsl)
         assert not isinstance(found, TwinnedConfigFile)
 
 
