@@ -39,7 +39,7 @@ ROOMS = {
     "background": (),
     "interrupts": (),
     "limited_socket": (),
-    "ssh": ("errors",),
+    "ssh": ("errors", "printable"),
     "tunnel": ("errors", "ends"),
     "ends": (),
     "kube": (  # "" is the package itself: its version
