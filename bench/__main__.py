@@ -12,7 +12,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from bench import scale, tunnel
+from bench import scale, ssh_config, tunnel
 from bench.table import Row, show, timed
 from tests.cluster import plugin
 from tests.cluster.build import build
@@ -58,6 +58,7 @@ def main() -> int:
                 *tunnel.rows(cluster, ns),
             ]
     rows += scale.rows(tools)
+    rows += ssh_config.rows()
     print(f"profile {PROFILE}; where there are several runs, their median")
     show(rows)
     return int(any(row.is_over for row in rows))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import PurePath
+
 _LONGEST_LINE = 2000
 
 
@@ -22,3 +25,8 @@ def short(text: str) -> str:
     """One safe line; a cluster's word for a failure may be megabytes."""
     line = one_line(text[: 2 * _LONGEST_LINE])
     return line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}…"
+
+
+def typed(path: PurePath) -> str:
+    """A path as it is typed in a shell, for a hint that somebody pastes."""
+    return shlex.quote(str(path))

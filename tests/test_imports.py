@@ -39,7 +39,7 @@ ROOMS = {
     "background": (),
     "interrupts": (),
     "limited_socket": (),
-    "ssh": ("errors",),
+    "ssh": ("errors", "printable"),
     "tunnel": ("errors", "ends"),
     "ends": (),
     "kube": (  # "" is the package itself: its version
@@ -96,6 +96,7 @@ PURE = (
     "ssh.reader",
     "ssh.shadow",
     "ssh.winner",
+    "ssh.twin",
     "cli.render.connect",
     "cli.render.hosts",
     "cli.render.rules",
@@ -126,6 +127,8 @@ EDGES = (
     "ssh.openssh",
     "ssh.whole_file",
     "ssh.effect",
+    "ssh.twinned",
+    "ssh.windows",
 )
 
 OUTSIDE = frozenset(

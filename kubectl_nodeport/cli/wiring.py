@@ -29,6 +29,7 @@ from kubectl_nodeport.kube.config import Flags, connection
 from kubectl_nodeport.kube.target import Target, parse
 from kubectl_nodeport.ssh.config_file import ConfigFile, user_config_path
 from kubectl_nodeport.ssh.known_hosts import HostKey
+from kubectl_nodeport.ssh.twin import Distribution
 
 if TYPE_CHECKING:
     from kubectl_nodeport.commands.changes import Watch
@@ -90,9 +91,8 @@ def _edges(
 
     api = Api(resolved, trace=tell if verbosity >= 6 else lambda _line: None)
     notes: list[str] = []
-    path = Path(ssh_config) if ssh_config else user_config_path()
-    hosts = ConfigFile(path, warn=notes.append, include=include)
-    made = edges(resolved, api, hosts, flags, status=Status())
+    kept = hosts(ssh_config, include, notes, in_wsl=local_facts().wsl)
+    made = edges(resolved, api, kept, flags, status=Status())
     return dataclasses.replace(
         made,
         notes=notes,
@@ -100,6 +100,23 @@ def _edges(
         confirm=_confirm if picker.is_possible() else None,
         tell=lambda line: tell(f"note: {line}"),
     )
+
+
+def hosts(
+    ssh_config: str | None, include: bool | None, notes: list[str], *, in_wsl: bool
+) -> ConfigFile:
+    """The Host entries to work on; in WSL those of the user's own file have twins in Windows."""
+    if ssh_config or not in_wsl:
+        path = Path(ssh_config) if ssh_config else user_config_path()
+        return ConfigFile(path, warn=notes.append, include=include)
+    import pwd  # which Windows itself has not
+
+    from kubectl_nodeport.ssh import windows
+    from kubectl_nodeport.ssh.twinned import TwinnedConfigFile
+
+    user = pwd.getpwuid(os.getuid()).pw_name
+    here = Distribution(os.environ.get("WSL_DISTRO_NAME", ""), user, windows.home)
+    return TwinnedConfigFile(user_config_path(), here, warn=notes.append, include=include)
 
 
 def here(options: Mapping[str, Any], hosts: ConfigFile) -> Edges:
@@ -159,8 +176,7 @@ def _tunnel_program(flags: Flags, ssh_config: str | None) -> tuple[str, ...]:
 
 def config_file(options: Mapping[str, Any], notes: list[str]) -> ConfigFile:
     """The ssh configuration file that is meant, which may not be there yet."""
-    named = options["ssh_config"]
-    return ConfigFile(Path(named) if named else user_config_path(), warn=notes.append)
+    return hosts(options["ssh_config"], None, notes, in_wsl=local_facts().wsl)
 
 
 def editor_notes(ssh_config: str | None) -> list[str]:

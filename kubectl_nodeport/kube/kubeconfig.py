@@ -8,7 +8,6 @@ https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeco
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube import documents, schema
+from kubectl_nodeport.printable import typed
 
 # The fields that hold a path, relative to the folder of the file that they stand in.
 _CLUSTER_PATHS = ("certificate-authority",)
@@ -135,14 +135,14 @@ def _read(path: Path) -> Mapping[str, Any]:
     except OSError as err:
         raise NodeportError(
             f"the kubeconfig {str(path)[:200]} cannot be read: {err.strerror}",
-            hint=f"ls -l {shlex.quote(str(path))} shows its owner and mode"
+            hint=f"ls -l {typed(path)} shows its owner and mode"
             if len(str(path)) < 200
             else "set KUBECONFIG, or give --kubeconfig FILE",
         ) from err
     except UnicodeDecodeError as err:
         raise NodeportError(
             f"the kubeconfig {path} cannot be read: it is not UTF-8 text",
-            hint=f"file {shlex.quote(str(path))} says what it is",
+            hint=f"file {typed(path)} says what it is",
         ) from err
     except documents.NotYamlError as err:
         raise NodeportError(

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kubectl_nodeport.errors import NodeportError
+from kubectl_nodeport.printable import typed
 from kubectl_nodeport.ssh import block, include, layout, openssh, whole_file
 from kubectl_nodeport.ssh.layout import Place
 from kubectl_nodeport.ssh.location import Location, State, home
@@ -68,7 +69,7 @@ def locked(location: Location, asked: bool | None) -> Iterator[None]:
     target = whole_file.follow_links(config)
     if not target.parent.is_dir():
         raise NodeportError(
-            f"there is no folder {target.parent}", hint=f"mkdir -m 700 {target.parent}"
+            f"there is no folder {target.parent}", hint=f"mkdir -m 700 {typed(target.parent)}"
         )
     with contextlib.ExitStack() as stack:
         try:

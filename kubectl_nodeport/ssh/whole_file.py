@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubectl_nodeport.errors import NodeportError
+from kubectl_nodeport.printable import typed
 
 # A write takes a third of a second; so many may wait for their turn at once.
 _LOCK_TIMEOUT_S = 120.0
@@ -72,7 +73,8 @@ def follow_links(path: Path) -> Path:
                 return path
             raise _unreadable(path, error) from error
     raise NodeportError(
-        f"{path} is a loop of symbolic links", hint=f"look at the links with `ls -l {path.parent}`"
+        f"{path} is a loop of symbolic links",
+        hint=f"look at the links with `ls -l {typed(path.parent)}`",
     )
 
 
@@ -135,7 +137,7 @@ def locked(target: Path) -> Iterator[None]:
     except Timeout as error:
         raise NodeportError(
             f"another kubectl-nodeport has held {lock} for {_LOCK_TIMEOUT_S:g} s",
-            hint=f"see who holds it with `fuser {lock}`",
+            hint=f"see who holds it with `fuser {typed(lock)}`",
         ) from error
     except OSError as error:
         raise _unwritable(lock, error) from error
@@ -288,7 +290,8 @@ def _refuse_read_only(before: Snapshot) -> None:
     # The mode, not os.access: root may write everything, and the owner's wish still stands.
     if before.data is not None and not before.mode & stat.S_IWUSR:
         raise ReadOnlyError(
-            f"{before.path} is read-only", hint=f"chmod u+w {before.path}, or --ssh-config FILE"
+            f"{before.path} is read-only",
+            hint=f"chmod u+w {typed(before.path)}, or --ssh-config FILE",
         )
 
 
@@ -323,12 +326,14 @@ def _glob_escaped(text: str) -> str:
 
 def _unreadable(path: Path, error: OSError) -> NodeportError:
     return NodeportError(
-        f"{path} cannot be read: {error.strerror}", hint=f"look at it with `ls -l {path}`"
+        f"{path} cannot be read: {error.strerror}", hint=f"look at it with `ls -l {typed(path)}`"
     )
 
 
 def _unwritable(path: Path, error: OSError) -> NodeportError:
     message = f"{path} cannot be written: {error.strerror}"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return ReadOnlyError(message, hint=f"look at `ls -ld {path.parent}`, or --ssh-config FILE")
-    return NodeportError(message, hint=f"look at `df {path.parent}`, or --ssh-config FILE")
+        return ReadOnlyError(
+            message, hint=f"look at `ls -ld {typed(path.parent)}`, or --ssh-config FILE"
+        )
+    return NodeportError(message, hint=f"look at `df {typed(path.parent)}`, or --ssh-config FILE")

@@ -16,7 +16,7 @@ from kubectl_nodeport.ssh.config_file import ConfigFile
 from kubectl_nodeport.ssh.entry import HostEntry
 from kubectl_nodeport.ssh.known_hosts import HostKey
 from kubectl_nodeport.ssh.proxy_command import proxy_command
-from tests.hostile.values import TEXTS
+from tests.hostile.values import PASTED, TEXTS, unquoted
 from tests.ssh.make import ALIAS, entry_for, key, origin, without_block
 from tests.ssh.make import entry as plain_entry
 
@@ -119,6 +119,25 @@ def test_every_hostile_text_in_every_field(tmp_path: Path, field: str) -> None:
 @pytest.mark.parametrize("text", [t for t in TEXTS.values() if len(t) < 200 and t.isprintable()])
 def test_every_hostile_text_as_a_folder(tmp_path: Path, text: str) -> None:
     check(tmp_path, OWN_FOLDER, text.replace("/", "_"))
+
+
+@pytest.mark.parametrize("text", ["a command", "a command in backticks", "out of quotes"])
+@pytest.mark.parametrize("state", ["no folder", "a loop", "no config"])
+def test_a_hint_about_a_file_can_be_pasted(tmp_path: Path, state: str, text: str) -> None:
+    config = tmp_path / TEXTS[text].replace("/", "_") / "config"
+    if state != "no folder":
+        config.parent.mkdir()
+    if state == "a loop":
+        config.symlink_to(config)
+    if state == "no config":
+        config.write_text("Bad line\n")
+    store = ConfigFile(config)
+    with pytest.raises(NodeportError) as caught:
+        store.put(entry_for(store), [key()])
+    hint = caught.value.hint
+    command = hint.partition("`")[2].rpartition("`")[0] if hint.endswith("`") else hint
+    assert PASTED in command
+    assert PASTED not in unquoted(command)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))

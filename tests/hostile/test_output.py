@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from kubectl_nodeport.cli.app import run
 from kubectl_nodeport.cli.render import connect as render
 from tests.commands.world import World
 from tests.hostile.cluster import IDENTITY, USABLE, Evil
-from tests.hostile.values import FORGED, PASTED, TEXTS
+from tests.hostile.values import FORGED, PASTED, TEXTS, unquoted
 from tests.kube.server import Server, certificate, serving, tls_for
 
 COMMANDS = (
@@ -80,11 +79,6 @@ class Said:
             # A kubeconfig's installHint is shown as its words; its author may run programs anyway.
             if line.startswith("hint: ") and "the kubeconfig says: " not in line:
                 assert PASTED not in unquoted(line), line
-
-
-def unquoted(line: str) -> str:
-    """What a shell would look into: not what is in single quotes, nor in harmless double ones."""
-    return re.sub(r"""'[^']*'|"[^"$`\\]*\"""", "", line)
 
 
 def printed(words: list[str]) -> Said:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 FORGED = "FORGED"
 """A line that begins with it was made out of a value."""
 
@@ -31,3 +33,8 @@ TEXTS = {
     "a path": "../../../etc/passwd",
     "long": "x" * 100_000,
 }
+
+
+def unquoted(line: str) -> str:
+    """What a shell would look into: not what is in single quotes, nor in harmless double ones."""
+    return re.sub(r"""'[^']*'|"[^"$`\\]*\"""", "", line)

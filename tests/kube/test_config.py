@@ -316,6 +316,10 @@ class TestFlags:
             (Flags(as_user_extra=("k",)), "--as-user-extra k is not a key", "key=value"),
             (Flags(server="https://h:port"), "neither an http or https URL", "config view"),
             (Flags(server="ftp://h"), "neither an http or https URL", "config view"),
+            (Flags(tls_server_name="a\0b"), "tls-server-name that is no host name", "config view"),
+            (Flags(tls_server_name="a b"), "tls-server-name that is no host name", "config view"),
+            (Flags(tls_server_name="\x9b"), "tls-server-name that is no host name", "config view"),
+            (Flags(tls_server_name="x" * 70), "tls-server-name that is no host", "config view"),
         ],
     )
     def test_errors(

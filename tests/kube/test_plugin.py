@@ -125,6 +125,30 @@ def test_missing_program(command: str) -> None:
     assert hinted.hint == "the kubeconfig says: Get it: brew install it"
 
 
+def test_what_it_says_is_passed_on_and_moves_no_cursor(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = (
+        "import sys, time; e = sys.stderr.buffer; e.write(b'go to:\\x1b[2J \\xc3'); e.flush(); "
+        "time.sleep(0.1); e.write(b'\\xa9\\r\\n'); e.flush(); raise SystemExit(1)"
+    )
+    failure(program(tmp_path, script))
+    assert capsys.readouterr().err == "go to:?[2J é?\n"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"args": ["a\0b"]},
+        {"env": [{"name": "a=b", "value": "x"}]},
+        {"env": [{"name": "a", "value": "\0"}]},
+    ],
+)
+def test_what_no_program_can_be_given(tmp_path: Path, settings: dict[str, Any]) -> None:
+    told = failure(program(tmp_path, ""), **settings)
+    assert "gives no login: " in told.message
+
+
 def test_program_that_cannot_be_run(tmp_path: Path) -> None:
     path = tmp_path / "log-in"
     path.write_text("no program")
