@@ -20,6 +20,8 @@ from kubectl_nodeport.ssh.known_hosts import HostKey
 
 # Younger than that, nobody else's connection is likely to have come and to go with ours.
 _FRESH_S = 1.0
+# As many as are told of those that listen instead.
+_MOST_PORTS = 10
 
 
 def choose_port(
@@ -166,7 +168,9 @@ def check_listening(inside: Inside, pod: Pod, container: Container, port: int) -
     where = f"port {port} of pod {pod.name}"
     if inside.listening is not None and port not in inside.listening:
         open_ports = sorted(p for p, loopback in inside.listening.items() if not loopback)
-        others = f" (open: {', '.join(map(str, open_ports))})" if open_ports else ""
+        more = ", …" if len(open_ports) > _MOST_PORTS else ""
+        shown = ", ".join(map(str, open_ports[:_MOST_PORTS]))
+        others = f" (open: {shown}{more})" if open_ports else ""
         raise NodeportError(
             f"nothing listens on {where}{others}",
             hint=f"start an ssh server in container {container.name}, "

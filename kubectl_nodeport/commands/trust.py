@@ -39,16 +39,17 @@ def find_trusted(seen: Survey, exposed: Exposed) -> tuple[Found, HostKeys]:
 def shown_instead(seen: Survey, shown: HostKey) -> HostKeys:
     """The pod's port shows another key than those that were known: it is the one to pin.
 
-    It is vouched for by the API server, as the others were; that is noted.
+    It is vouched for by the API server, as the others were; that is noted, where there were any.
     """
     known = ", ".join(key.fingerprint for key in seen.host_keys.keys)
     where = f"found in container {seen.container.name}"
     if seen.host_keys.voucher is not Voucher.EXEC:
         where = "of the Host entry"
-    seen.edges.notes.append(
-        f"the ssh server of pod {seen.pod.name} has another host key than those {where} ({known}): "
-        "the one that it shows through the API server is pinned"
-    )
+    if known:
+        seen.edges.notes.append(
+            f"the ssh server of pod {seen.pod.name} has another host key than those {where} "
+            f"({known}): the one that it shows through the API server is pinned"
+        )
     return HostKeys((shown,), Voucher.PORT_FORWARD, shown)
 
 
@@ -59,18 +60,20 @@ def accepted(seen: Survey, answer: Answer | None) -> HostKeys:
     :raises NodeportError: that was not said; the fingerprint is told.
     """
     notes, name, why = seen.edges.notes, seen.pod.name, seen.host_keys.why
+    rule = seen.wanted.rule
     key = answer.key if answer else None
     if not seen.request.accept_new_host_key:
         at = f"; what answers at {answer.candidate.address}:{answer.port} shows " if answer else ""
         raise NodeportError(
             f"nobody vouches for the host key of pod {name}: {why}"
             f"{at}{f'{key.type} {key.fingerprint}' if key else ''}",
-            hint="if whoever runs the pod knows this key (ssh-keygen -l -f KEY.pub), connect again "
-            "with --accept-new-host-key",
+            hint="pin it, if whoever runs the pod knows it (ssh-keygen -lf KEY.pub), with: kubectl "
+            f"nodeport connect {seen.user}@{rule.typed} -n {rule.namespace} --accept-new-host-key",
         )
     shown = "the one that answers would be pinned"
     if key is not None:
-        shown = f"{key.type} {key.fingerprint}, seen from here only, is pinned"
+        verb = "would be" if seen.request.dry_run else "is"
+        shown = f"{key.type} {key.fingerprint}, seen from here only, {verb} pinned"
     notes.append(f"nobody vouches for the host key of pod {name}: {shown}; {why}")
     return HostKeys((key,) if key else (), Voucher.NOBODY, why=why)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from kubectl_nodeport.commands.survey import Survey
 from kubectl_nodeport.commands.trust import shown_instead
-from kubectl_nodeport.commands.vouch import HostKeys
+from kubectl_nodeport.commands.vouch import HostKeys, Voucher
 from kubectl_nodeport.errors import NodeportError
 
 
@@ -28,6 +28,8 @@ def prove_tunnel(seen: Survey, failure: NodeportError | None) -> HostKeys:
         raise NodeportError(
             f"{failure.message}; and through the API server: {err.message}", hint=failure.hint
         ) from err
+    if host_keys.voucher is not Voucher.EXEC:  # the way there was closed a moment ago
+        host_keys = replace(host_keys, voucher=Voucher.PORT_FORWARD)
     if shown in host_keys.keys:
         return replace(host_keys, shown=shown)
     return shown_instead(seen, shown)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from kubectl_nodeport.commands.edges import Edges
@@ -16,6 +16,9 @@ from kubectl_nodeport.kube.request import ApiError, UnreachableError
 from kubectl_nodeport.ssh.known_hosts import HostKey
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
+# As runc and crun say it, in the kubelet's words.
+_NO_SHELL = ('"sh": executable file not found', "`sh`: No such file or directory")
+_MOST_WORDS_CHARS = 300
 
 
 class Voucher(enum.Enum):
@@ -117,15 +120,12 @@ def _look(edges: Edges, asked: Asked) -> Look:
 
 
 def _host_keys(edges: Edges, asked: Asked, look: Look) -> HostKeys:
-    found, pod = look.inside.host_keys, asked.pod
+    found, kept = look.inside.host_keys, asked.kept()
     if found:
-        return HostKeys(found, Voucher.EXEC)
-    why = f"no host keys were found in container {asked.container.name}"
-    if look.failure is not None:
-        why = look.failure.message
-    kept = asked.kept()
+        return _doubted(edges, asked, found, kept) if kept else HostKeys(found, Voucher.EXEC)
+    why = _why(look.failure, asked.container.name)
     try:
-        shown = edges.tunnel(pod.namespace, pod.name, asked.port, frozenset(kept))
+        shown = _shown(edges, asked, kept)
     except ApiError as err:
         if _is_of_the_server(err):
             raise
@@ -138,6 +138,38 @@ def _host_keys(edges: Edges, asked: Asked, look: Look) -> HostKeys:
     # The others were vouched for at another time, by the key that stands beside them.
     keys = kept if shown in kept else (shown,)
     return HostKeys(keys, Voucher.PORT_FORWARD, shown, why)
+
+
+def _doubted(
+    edges: Edges, asked: Asked, found: tuple[HostKey, ...], kept: tuple[HostKey, ...]
+) -> HostKeys:
+    """Keys found in files none of which the entry has: of a new pod, or not this server's at all,
+    which an earlier run has found out."""
+    of_files = HostKeys(found, Voucher.EXEC)
+    if set(found) & set(kept):
+        return of_files
+    try:
+        shown = _shown(edges, asked, (*found, *kept))
+    except NodeportError:
+        return of_files
+    if shown in found:
+        return replace(of_files, shown=shown)
+    why = f"the host keys found in container {asked.container.name} are another server's"
+    return HostKeys(kept if shown in kept else (shown,), Voucher.PORT_FORWARD, shown, why)
+
+
+def _shown(edges: Edges, asked: Asked, preferred: tuple[HostKey, ...]) -> HostKey:
+    pod = asked.pod
+    return edges.tunnel(pod.namespace, pod.name, asked.port, frozenset(preferred))
+
+
+def _why(failure: NodeportError | None, container: str) -> str:
+    """Why the container did not tell its host keys, in words that are not too many."""
+    if failure is None:
+        return f"no host keys were found in container {container}"
+    if any(words in failure.message for words in _NO_SHELL):
+        return f"there is no shell in container {container}"
+    return failure.message[:_MOST_WORDS_CHARS]
 
 
 def _is_of_the_server(err: NodeportError) -> bool:

@@ -17,11 +17,11 @@ from kubectl_nodeport.ssh.names import passes, validate_user
 # POSIX sh, nothing but what a small image has, and any of that may be missing.
 #
 # Which ssh server runs, and with which files, its command line tells (sshd's title holds the words
-# of it), if its owner is root or ourselves: anybody else could name keys of his own. No program is
-# started because a command line names it. Of sshd, `sshd -T` tells the host keys that it really
-# uses and its settings, but only to root and where the configuration is whole; else that is read as
-# far as it names host keys. A server that is not seen, as in another container or behind a systemd
-# socket, is taken for one with the usual files.
+# of it; that of a session begins with no path), if its owner is root or ourselves: anybody else
+# could name keys of his own. No program is started because a command line names it. Of sshd,
+# `sshd -T` tells the host keys that it really uses and its settings, but only to root and where the
+# configuration is whole; else that is read as far as it names host keys. A server that is not seen,
+# as in another container or behind a systemd socket, is taken for one with the usual files.
 #
 # Sockets have state 0A in /proc/net/tcp when they listen and 01 when they are connected
 # (include/net/tcp_states.h: TCP_LISTEN, TCP_ESTABLISHED). The age of a key says whether it came
@@ -129,7 +129,6 @@ dropbear_keys() {
   keys
 }
 process() {
-  name=
   while IFS=" $tab" read -r word value _; do
     case $word in
       Name:) case $value in sshd | sshd.* | dropbear*) name=$value ;; *) return ;; esac ;;
@@ -143,19 +142,25 @@ while IFS=: read -r name _ _ _ _ dir _; do
   [ "$name" = "${login:-$self}" ] && echo "home $dir"
 done < /etc/passwd
 cd / && cd /etc/ssh 2>/dev/null
-servers=0
+looked=0 servers=
 for each in /proc/[0-9]*; do
+  name=
   [ -r "$each/status" ] && process "$each" 2>/dev/null
-  [ -n "$name" ] && [ $servers -lt 8 ] && { [ "$uid" = 0 ] || [ "$uid" = "$(id -u)" ]; } || continue
-  servers=$((servers + 1)) IFS=" $nl"
+  [ -n "$name" ] && [ $looked -lt 64 ] && { [ "$uid" = 0 ] || [ "$uid" = "$(id -u)" ]; } || continue
+  looked=$((looked + 1))
+  words=$({ tr '\000' '\n' < "$each/cmdline"; } 2>/dev/null)
+  case $words in "$name: "[!/]*) continue ;; esac
+  case $servers in *"<$words>"*) continue ;; esac
+  servers="$servers<$words>"
+  IFS=" $nl"
   set -f
-  set -- $({ tr '\000' '\n' < "$each/cmdline"; } 2>/dev/null)
+  set -- $words
   set +f
-  [ "$1" != sshd: ] || shift
+  case $1 in *:) shift ;; esac
   [ $# = 0 ] || shift
   case $name in sshd*) sshd_keys "$@" ;; *) dropbear_keys "$@" ;; esac
 done
-[ $servers -gt 0 ] || { sshd_keys; dropbear_keys; }
+[ -n "$servers" ] || { sshd_keys; dropbear_keys; }
 sockets "$peers"
 echo end
 while read -r peers; do sockets "$peers"; echo end; done
@@ -178,6 +183,8 @@ def peers_of(port: int) -> str:
     return f"{port:04X}"
 
 
+# An sshd has one of each type, or a few; a container that tells more has made them up.
+_MOST_KEYS = 32
 _HOME = re.compile(r"/[A-Za-z0-9/_.@+-]{0,255}")
 _LISTEN = re.compile(r"listen ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4})")
 _PEER = re.compile(r"peer ((?:[0-9A-F]{8}|[0-9A-F]{32}):[0-9A-F]{4})")
@@ -235,7 +242,7 @@ def parse(output: bytes) -> Inside:
     return Inside(
         user=user,
         home=home,
-        host_keys=parse_public_keys("\n".join(keys)),
+        host_keys=parse_public_keys("\n".join(keys))[:_MOST_KEYS],
         listening=ports if table else None,
         peers=parse_peers(output),
         made_s=dict(_ages(lines)),

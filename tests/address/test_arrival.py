@@ -91,9 +91,11 @@ def twin(tmp_path: Path, port: int) -> Iterator[Sshd]:
         yield running
 
 
-def resolve(pod: Sshd, port: int, witness: Inside, *addresses: str) -> Resolution:
+def resolve(pod: Sshd | None, port: int, witness: Inside, *addresses: str) -> Resolution:
+    """Of no pod the keys are known, so that any is right."""
     candidates = tuple(Candidate(address, "test") for address in addresses)
-    sought = Sought(candidates, port, frozenset(pod.keys), witness)
+    known = frozenset(pod.keys if pod else ())
+    sought = Sought(candidates, port, known, witness, takes_any=pod is None)
     return probe.resolve(sought, Budget(20), lambda _progress: None)
 
 
@@ -129,6 +131,18 @@ def test_twin_alone_is_no_answer(tmp_path: Path, pod: Sshd, backend: int, port: 
     assert attempt.outcome.verdict is Verdict.OTHER_POD
     assert "no connection to it arrives in the pod" in attempt.outcome.text
     assert attempt.outcome.fingerprint == pod.keys[0].fingerprint
+
+
+def test_any_key_is_right_at_the_pod_alone(
+    tmp_path: Path, pod: Sshd, backend: int, port: int
+) -> None:
+    forwarder = Listener(FORWARDER, port, servers.forward(backend))
+    with servers.sshd(tmp_path / "stranger", port, OTHER), forwarder.running():
+        found = resolve(None, port, Inside(backend), OTHER, FORWARDER)
+    assert found.answer is not None
+    assert (found.answer.key, found.answer.proof) == (pod.keys[0], Proof.CONNECTION)
+    assert found.attempts[0].outcome.verdict is Verdict.OTHER_POD
+    assert "the pod's host key" not in found.attempts[0].outcome.text
 
 
 def test_own_key_is_the_proof_where_nobody_sees(pod: Sshd, backend: int) -> None:

@@ -120,7 +120,8 @@ class Namespace:
     def wait(self, name: str, words: Words) -> None:
         """Wait until a pod is what these words say."""
         path = f"{self.path}/pods/{name}"
-        listens = words.runs in ("sshd", "echo") and words.command is None and words.schedulable
+        is_server = words.runs in ("sshd", "dropbear", "echo")
+        listens = is_server and words.command is None and words.schedulable
         try:
             until(f"pod {self.name}/{name}", lambda: pods.settled(self.api.get(path), words))
             if listens:  # a started container may not listen yet: its log says when
@@ -156,7 +157,7 @@ class Namespace:
 
     def log(self, name: str) -> str:
         """What a pod's container has written so far."""
-        return self.api.text(f"{self.path}/pods/{name}/log")
+        return self.api.text(f"{self.path}/pods/{name}/log?container=main")
 
     def connections(self, name: str) -> list[sshd_log.Connection]:
         """Who has knocked at the sshd of a pod with the word `verbose`, and when."""
@@ -167,7 +168,7 @@ class Namespace:
         return sshd_log.unauthenticated_s(self._dated_log(name))
 
     def _dated_log(self, name: str) -> str:
-        return self.api.text(f"{self.path}/pods/{name}/log?timestamps=true")
+        return self.api.text(f"{self.path}/pods/{name}/log?container=main&timestamps=true")
 
     @property
     def path(self) -> str:

@@ -10,29 +10,53 @@ from tests.cluster.versions import SSHD_IMAGE, TRIXIE_IMAGE
 
 Object = dict[str, Any]
 
-RUNS = {
-    "sshd": """\
+_AUTHORIZE = """\
 for home in /root /home/dev; do
   mkdir -p -m 700 $home/.ssh
   echo "$AUTHORIZED_KEY" >$home/.ssh/authorized_keys
 done
 chown -R dev: /home/dev/.ssh
+"""
+
+RUNS = {
+    "sshd": f"""\
+{_AUTHORIZE}
 if [ "$HOST_KEYS" = own ]; then
   rm /etc/ssh/ssh_host_*
   for kind in ed25519 ecdsa; do
-    ssh-keygen -q -t $kind -N '' -f /etc/ssh/ssh_host_${kind}_key
+    ssh-keygen -q -t $kind -N '' -f /etc/ssh/ssh_host_${{kind}}_key
   done
 fi
 echo "$SSHD_SETTINGS" >/etc/ssh/sshd_config.d/words.conf
+if [ "$HOST_KEYS" = odd ]; then
+  mkdir /srv/keys
+  ssh-keygen -q -t ed25519 -N '' -f /srv/keys/odd
+  rm /srv/keys/odd.pub
+  echo "HostKey /srv/keys/odd" >>/etc/ssh/sshd_config.d/words.conf
+fi
+if [ "$SHELL_IN_IMAGE" = no ]; then
+  sed -i s,/bin/bash,/bin/echo, /etc/passwd
+  rm /bin/sh /bin/dash /bin/bash /bin/rbash
+fi
 mkdir -p /run/sshd
 exec /usr/sbin/sshd -D -e
+""",
+    "dropbear": f"""\
+{_AUTHORIZE}
+key=/etc/dropbear/dropbear_ed25519_host_key
+[ "$HOST_KEYS" != odd ] || key=/srv/keys/odd
+mkdir -p /etc/dropbear /srv/keys
+dropbearkey -t ed25519 -f $key >/dev/null
+until grep -q ' 00000000:0016 .* 0A ' /proc/net/tcp; do sleep 0.1; done && echo listening &
+[ "$HOST_KEYS" != odd ] || set -- -r $key
+exec dropbear -F -E -p 22 "$@"
 """,
     "nothing": "exec sleep infinity",
     "echo": 'echo listening; exec socat "TCP-LISTEN:$PORT,fork,reuseaddr" EXEC:cat',
     "crash": "echo it went wrong >&2; exit 3",
     "done": "exit 0",
 }
-"""What a pod can run: an sshd, a sleep, a listener that is no ssh, a failure, a success."""
+"""What a pod can run: an sshd, a dropbear, a sleep, a listener, a failure, a success."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +65,11 @@ class Words:
 
     runs: str = "sshd"
     """A key of RUNS."""
-    host_keys: Literal["image", "own"] = "image"
-    """The image's keys are the same in all pods; own ones are made when the container starts."""
+    host_keys: Literal["image", "own", "odd"] = "image"
+    """The image's keys are the same in all pods; own ones are made when the container starts, odd
+    ones at a path that an included configuration names."""
+    shell: bool = True
+    """False: no shell is left in its container, and sshd starts `echo` instead."""
     ready: bool = True
     """False: its readiness probe fails for ever."""
     schedulable: bool = True
@@ -61,6 +88,8 @@ class Words:
     command: Sequence[str] | None = None
     """Instead of what `runs` names."""
     restart: Literal["Always", "OnFailure", "Never"] = "Always"
+    tool: bool = False
+    """Whether a second container of the same image is there, `tool`, in which nothing runs."""
 
 
 def manifest(name: str, words: Words, public_key: str) -> Object:
@@ -90,6 +119,7 @@ def _spec(words: Words, public_key: str) -> Object:
     variables = {
         "AUTHORIZED_KEY": public_key,
         "HOST_KEYS": words.host_keys,
+        "SHELL_IN_IMAGE": "yes" if words.shell else "no",
         "PORT": str(words.port),
         "SSHD_SETTINGS": "\n".join(_sshd_settings(words)),
     }
@@ -104,9 +134,15 @@ def _spec(words: Words, public_key: str) -> Object:
         container["ports"] = [{"name": words.port_name, "containerPort": words.port}]
     if not words.ready:
         container["readinessProbe"] = {"exec": {"command": ["false"]}, "periodSeconds": 1}
+    containers = [container]
+    if words.tool:
+        sleep = {"name": "tool", "command": ["sleep", "infinity"]}
+        containers.append(
+            {**{key: container[key] for key in ("image", "imagePullPolicy")}, **sleep}
+        )
     spec: Object = {
         "automountServiceAccountToken": False,  # its volume waits for a ConfigMap, up to seconds
-        "containers": [container],
+        "containers": containers,
         "dnsPolicy": "Default",
         "enableServiceLinks": False,
         "restartPolicy": words.restart,

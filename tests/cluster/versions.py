@@ -43,7 +43,14 @@ MACHINE_PACKAGES = (
 )
 """Debian packages this machine needs; what runs in the node is taken from them."""
 
-IMAGE_PACKAGES = ("openssh-server", "openssh-sftp-server", "procps", "rsync", "socat")
+IMAGE_PACKAGES = (
+    "dropbear-bin",
+    "openssh-server",
+    "openssh-sftp-server",
+    "procps",
+    "rsync",
+    "socat",
+)
 """Debian packages in the pods' image, on top of the essential ones."""
 
 PAUSE_IMAGE = "localhost/pause:1"

@@ -170,7 +170,7 @@ class TestResult:
         world = World()
         first = world.connect()
         world.api.add(make.pod("dev", uid="a-new-uid"))
-        world.exec.output = inside(key(2))
+        world.exec.output, world.tunnel.key = inside(key(2)), key(2)
         second = world.connect()
         assert rule(second).made_now
         assert second.entry_change == "updated"
@@ -242,7 +242,7 @@ class TestNothingIsLeftBehind:
                 f"is not pod dev: its host key is another's than the pod's ({key(1).fingerprint})",
                 "restart it",
             ),
-            (Verdict.OTHER_POD, "has pod dev's host key and is another", "--node-port"),
+            (Verdict.OTHER_POD, "has pod dev's host key and is another server", "--node-port"),
         ],
     )
     def test_probe_finds_nothing(self, verdict: Verdict, message: str, hint: str) -> None:
@@ -434,6 +434,11 @@ class TestInside:
         assert message in told.message
         assert hint in told.hint
         assert world.api.writes() == []
+
+    def test_ports_without_number_are_not_all_told(self) -> None:
+        ports = b"".join(f"listen 00000000:{port:04X}\n".encode() for port in range(100, 60_000))
+        told = failure(World(exec=FakeExec(b"table x\n" + ports + b"end\n")))
+        assert told.message.endswith("(open: 100, 101, 102, 103, 104, 105, 106, 107, 108, 109, …)")
 
 
 class TestAlias:

@@ -24,7 +24,9 @@ from tests.ssh.make import key
 
 NO_EXEC = ForbiddenError("no right to exec", hint="ask for it", status=403)
 NO_FORWARD = ForbiddenError("no right to portforward", hint="ask for it", status=403)
-NO_SHELL = ExecError("exec failed: no sh", hint="look")
+NO_SHELL = ExecError(
+    'exec failed: OCI: unable to start: exec: "sh": executable file not found in $PATH', hint="look"
+)
 WITHOUT_KEYS = inside().replace(b"hostkey", b"xx")
 
 
@@ -49,17 +51,18 @@ class TestPort:
     """The pod's port vouches, through the API server."""
 
     @pytest.mark.parametrize(
-        "exec_",
+        ("exec_", "why"),
         [
-            FakeExec(error=NO_EXEC),
-            FakeExec(error=NO_SHELL),
-            FakeExec(exit_code=126),
-            FakeExec(b"user root\ntable x\n", exit_code=1),
-            FakeExec(error=ApiError("container not found", hint="…", status=500)),
+            (FakeExec(error=NO_EXEC), "no right to exec"),
+            (FakeExec(error=NO_SHELL), "there is no shell in container main"),
+            (FakeExec(exit_code=126), "cannot be looked into: sh ended with 126"),
+            (FakeExec(b"user root\ntable x\n", exit_code=1), "cannot be looked into"),
+            (FakeExec(error=ApiError("no container", hint="…", status=500)), "no container"),
+            (FakeExec(error=ExecError("x" * 5000, hint="…")), "x" * 300),
         ],
-        ids=["forbidden", "no shell", "shell fails", "shell stops", "kubelet refuses"],
+        ids=["forbidden", "no shell", "shell fails", "shell stops", "kubelet refuses", "long"],
     )
-    def test_what_cannot_be_looked_into(self, exec_: FakeExec) -> None:
+    def test_what_cannot_be_looked_into(self, exec_: FakeExec, why: str) -> None:
         world = World(exec=exec_, tunnel=FakeTunnel(key(2)))
         world.resolve.proof = Proof.SHARED_KEY
         done = world.connect(user="root")
@@ -67,7 +70,9 @@ class TestPort:
         assert done.way.host_keys.voucher is Voucher.PORT_FORWARD
         assert not done.entry.is_tunnel
         looked, proof = done.notes
-        assert looked.endswith("the host key is what the pod's port shows through the API server")
+        assert why in looked
+        assert looked.endswith(": the host key is what the pod's port shows through the API server")
+        assert len(looked) < 400
         assert "that it is this pod is not proven" in proof
         assert done.home == ""
         assert is_closed(world)
@@ -147,6 +152,23 @@ class TestServerWithOtherKeys:
         assert "has another host key than those found in container main" in done.notes[0]
         assert done.way.answer is not None
 
+    def test_second_run_knows_it_at_once(self) -> None:
+        world = World(tunnel=FakeTunnel(key(2)))
+        world.resolve.shown = key(2)
+        world.connect()
+        done = world.connect()
+        assert (done.entry_change, len(world.resolve.calls)) == ("unchanged", 1)
+        assert done.notes[0].startswith("the host keys found in container main are another server")
+
+    @pytest.mark.parametrize("tunnel", [FakeTunnel(key(2)), FakeTunnel(error=NO_FORWARD)])
+    def test_new_keys_in_the_files_are_not_another_servers(self, tunnel: FakeTunnel) -> None:
+        world = World(tunnel=tunnel)
+        world.connect()
+        world.exec.output = inside(key(2), key(3))
+        done = world.connect()
+        assert (done.entry_change, done.notes) == ("updated", ())
+        assert world.hosts.known[ALIAS] == (key(2), key(3))
+
     @pytest.mark.parametrize("behind", [key(1), key(3), NO_FORWARD])
     def test_who_answers_is_another(self, behind: Any) -> None:
         error = behind if isinstance(behind, NodeportError) else None
@@ -220,6 +242,21 @@ class TestNobody:
     def test_no_tunnel(self) -> None:
         told = failure(with_neither(), via="tunnel", user="root", accept_new_host_key=True)
         assert told.message == "no right to portforward"
+
+    @pytest.mark.parametrize("before", [True, False])
+    def test_a_way_that_opens_a_moment_later(self, before: bool) -> None:
+        """What an API server under load refuses first; its word counts then."""
+        world = World()
+        if before:
+            world.connect()
+        world.exec.error, world.tunnel.error = NO_EXEC, NO_FORWARD
+        world.resolve.open.clear()
+        world.resolve.seen = lambda: setattr(world.tunnel, "error", None)
+        world.tunnel.key = key(7)
+        done = world.connect(user="root")
+        assert done.way.host_keys.voucher is Voucher.PORT_FORWARD
+        assert (done.entry.is_tunnel, world.hosts.known[ALIAS]) == (True, (key(7),))
+        assert any("another host key" in note for note in done.notes) == before
 
     def test_dry_run(self) -> None:
         world = with_neither()

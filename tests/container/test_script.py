@@ -6,6 +6,7 @@ import pwd
 import shutil
 import socket
 import subprocess
+import urllib.parse
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,17 @@ def test_whole_answer() -> None:
     assert parse(output.encode()) == Inside(
         "jane", "/home/jane", (key(1), key(2)), {22: False, 0x1538: True}
     )
+
+
+def test_what_is_asked_fits_into_a_line_of_http() -> None:
+    """nginx and others before an API server take 8 KB."""
+    query = urllib.parse.urlencode([("command", word) for word in command("someone", 65535)])
+    assert len(query) < 7000
+
+
+def test_more_keys_than_a_server_has() -> None:
+    lines = "".join(f"made 17\nhostkey {key(seed).openssh}\n" for seed in range(200))
+    assert parse(lines.encode()).host_keys == tuple(key(seed) for seed in range(32))
 
 
 def test_who_is_connected() -> None:
