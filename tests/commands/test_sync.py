@@ -156,7 +156,7 @@ class TestUpdated:
         made = following()
         del made.api.objects["pods", "default", "api-1"]
         made.api.add(follow.pod("api-2", "uid-2"))
-        made.exec.output = inside(key(2))
+        made.exec.output, made.tunnel.key = inside(key(2)), key(2)
         ((alias, change, told),) = changes(run(made))
         assert (change, told) == ("updated", "another pod, new host keys")
         assert made.hosts.known[alias] == (key(2),)
@@ -168,7 +168,7 @@ class TestUpdated:
         made = world(follow.web_0("uid-1"))
         made.connect("web-0")
         made.api.add(follow.web_0("uid-2"))
-        made.exec.output = inside(key(2))
+        made.exec.output, made.tunnel.key = inside(key(2)), key(2)
         assert changes(run(made))[0][1:] == ("updated", "another pod, new host keys")
 
     def test_replaced_pod_behind_a_tunnel(self) -> None:
@@ -176,7 +176,7 @@ class TestUpdated:
         connect(ConnectRequest(Target("api", kind="deployment"), via="tunnel"), made.edges)
         del made.api.objects["pods", "default", "api-1"]
         made.api.add(follow.pod("api-2", "uid-2"))
-        made.exec.output = inside(key(2))
+        made.exec.output, made.tunnel.key = inside(key(2)), key(2)
         ((alias, change, _),) = changes(run(made))
         assert (change, made.hosts.known[alias]) == ("updated", (key(2),))
         assert made.hosts.written[alias].is_tunnel
@@ -227,7 +227,7 @@ class TestUpdated:
         made = World(api=FakeApi(make.pod("dev"), NODE), connection=connection)
         made.connect()
         assert run(made).left is None
-        made.exec.output = inside(key(2))
+        made.exec.output, made.tunnel.key = inside(key(2)), key(2)
         assert "nobody vouches for the API server's word" in left(made).message
 
     def test_address_that_is_not_proven(self) -> None:

@@ -43,13 +43,14 @@ def users(desk: Desk) -> list[str]:
     return [key for key in found if key.startswith("kubectl-nodeport/user-")]
 
 
-def test_all_is_as_it_was_before(desk: Desk) -> None:
+@pytest.mark.parametrize("more", [(), ("--include",)])
+def test_all_is_as_it_was_before(desk: Desk, more: tuple[str, ...]) -> None:
     """Cluster and file, byte for byte."""
     desk.ns.pod("dev")
     desk.config.parent.mkdir(mode=0o700, exist_ok=True)
     desk.config.write_bytes(OWN.encode())
     desk.config.chmod(0o640)
-    host = desk.connect("dev")["host"]
+    host = desk.connect("dev", *more)["host"]
     assert desk.ssh(host, "hostname") == "dev"
     dry = desk.nodeport("disconnect", "dev", "--dry-run")
     assert dry.returncode == 0, dry.stderr
