@@ -211,8 +211,12 @@ def _no_answer(
         what = f"port {rule.port} of pod {pod.name} is open, but no ssh server is behind it"
         hint = "start an ssh server in the pod, or say where it listens with --port"
     elif Verdict.OTHER_POD in verdicts:
-        likeness = "" if place.takes_any else f" has pod {pod.name}'s host key and"
-        what = f"what answers at NodePort {port}{likeness} is another server than pod {pod.name}'s"
+        why = (
+            f"is not pod {pod.name}"
+            if place.takes_any
+            else f"has pod {pod.name}'s host key and is another"
+        )
+        what = f"what answers at NodePort {port} {why}"
         hint = "another cluster may have that port on this machine: take another, with --node-port"
     elif Verdict.OTHER_KEY in of_pod:
         fingerprints = ", ".join(key.fingerprint for key in place.host_keys)

@@ -242,7 +242,7 @@ class TestNothingIsLeftBehind:
                 f"is not pod dev: its host key is another's than the pod's ({key(1).fingerprint})",
                 "restart it",
             ),
-            (Verdict.OTHER_POD, "has pod dev's host key and is another server", "--node-port"),
+            (Verdict.OTHER_POD, "has pod dev's host key and is another", "--node-port"),
         ],
     )
     def test_probe_finds_nothing(self, verdict: Verdict, message: str, hint: str) -> None:
