@@ -82,8 +82,11 @@ class Desk:
         finally:
             self.cluster.run_in_node(["iptables", "-t", "mangle", "-D", *rule])
 
-    def assert_nothing_left(self) -> None:
-        """No Service, no label, no annotation, no file of ours."""
+    def assert_nothing_left(self, *, but_backups: bool = False) -> None:
+        """No Service, no label, no annotation, no file of ours.
+
+        :param but_backups: where ~/.ssh/config was written, its copy of the day stays.
+        """
         assert self.services() == []
         for pod in self.cluster.api.get(f"{self.ns.path}/pods")["items"]:
             ours = [k for k in pod["metadata"].get("labels", {}) if "nodeport" in k]
@@ -91,6 +94,8 @@ class Desk:
             assert ours == []
         folder = self.config.parent
         leftover = {path.name for path in (*folder.glob(".config*"), *folder.glob("*/*"))}
+        if but_backups:
+            leftover = {name for name in leftover if not name.endswith(".bak")}
         assert leftover <= {".config.kubectl-nodeport.lock"}, "a lock that is removed is none"
 
 
