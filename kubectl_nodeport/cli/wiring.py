@@ -42,12 +42,15 @@ _QUIET_S = 0.5
 def world(options: Mapping[str, Any]) -> Iterator[Edges]:
     """The edges for one command; at its end the notes are told, if it did what was asked.
 
-    :param options: the verb's options, the connection flags and perhaps ssh_config among them.
+    :param options: the verb's options, the connection flags and perhaps ssh_config and include
+        among them.
     :raises NodeportError: as the command does, its hint naming the cluster that was asked.
     """
     flags = flags_of(options)
     try:
-        made = _edges(flags, options.get("ssh_config"), options["verbosity"])
+        made = _edges(
+            flags, options.get("ssh_config"), options["verbosity"], options.get("include")
+        )
         yield made
     except NodeportError as err:
         err.hint = hints.with_flags(err.hint, flags)
@@ -78,14 +81,16 @@ def tell(line: str) -> None:
     print(short(line), file=sys.stderr)
 
 
-def _edges(flags: Flags, ssh_config: str | None, verbosity: int) -> Edges:
+def _edges(
+    flags: Flags, ssh_config: str | None, verbosity: int, include: bool | None = None
+) -> Edges:
     resolved = connection(flags, os.environ)
     from kubectl_nodeport.kube.client import Api  # late: the kubernetes package takes its time
 
     api = Api(resolved, trace=tell if verbosity >= 6 else lambda _line: None)
     notes: list[str] = []
     path = Path(ssh_config) if ssh_config else user_config_path()
-    made = edges(resolved, api, ConfigFile(path, warn=notes.append), flags)
+    made = edges(resolved, api, ConfigFile(path, warn=notes.append, include=include), flags)
     return dataclasses.replace(
         made,
         notes=notes,
@@ -126,6 +131,16 @@ def _tunnel_program(flags: Flags, ssh_config: str | None) -> tuple[str, ...]:
     refuse_secrets(flags)
     config = ("--ssh-config", ssh_config) if ssh_config else ()
     return (*own_words(), "proxy", *config)
+
+
+def editor_notes(ssh_config: str | None) -> list[str]:
+    """What to tell of editors that read another ssh configuration file than the one written."""
+    from kubectl_nodeport.ssh import editor_settings
+    from kubectl_nodeport.ssh.location import home
+
+    root = editor_settings.settings_root(home(), sys.platform, os.environ)
+    config = Path(ssh_config) if ssh_config else user_config_path()
+    return editor_settings.notes(config, root, home())
 
 
 def config_name(ssh_config: str | None) -> str:

@@ -1,18 +1,17 @@
 """Our marked block in a user's ssh config: text in, text out.
 
-All entries of ours stand in one block between two marker lines. What is outside of it is never
-parsed further than needed to find the block's place, and never changed; sshconf, which rewrites
-what it reads, only ever sees lines of ours.
+All entries of ours stand in one block between two marker lines, or the block holds the one Include
+line of the file in which they stand. What is outside of it is never parsed further than needed to
+find the block's place, and never changed; sshconf, which rewrites what it reads, only ever sees
+lines of ours.
 """
 
 from __future__ import annotations
 
-import difflib
+import functools
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-
-from sshconf import SshConfigFile
 
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.ssh.entry import ORIGIN_MARK, HostEntry, is_as_written, parse_comments
@@ -22,6 +21,7 @@ from kubectl_nodeport.ssh.reader import (
     first_section,
     is_section,
     line_number,
+    literal_hosts,
     split_lines,
 )
 
@@ -30,6 +30,10 @@ END = "# <<< kubectl-nodeport <<<"
 # Looser than the markers themselves: what was meant as one and is not whole is refused.
 _MARKER = re.compile(r"^[ \t]*#[ \t]*(?:>>>|<<<)[ \t]*kubectl-nodeport[^\n]*", re.MULTILINE)
 _BEGIN = re.compile(r"# >>> kubectl-nodeport v1 >>>(?: .*)?")
+# Only between our markers is such a line ours.
+_INCLUDE = re.compile(
+    r'[ \t]*Include[ \t]+"?(?:[^"\n]*/)?kubectl-nodeport/(?:[^"/\n]*\.)?config"?\s*'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,7 @@ class _Parts:
     """A config in its parts; ``before`` ends at a line's end, so that a marker can follow.
 
     :param foreign: lines of others that stood inside the block.
+    :param include: our Include line, without its end.
     :param newline: how the block's lines end.
     :param is_last: whether the file ends with the block's last line and without a line end, the
         form in which a file that had no final line end keeps none.
@@ -65,6 +70,7 @@ class _Parts:
     after: str
     newline: str
     is_last: bool
+    include: str | None = None
 
 
 def entries(text: str) -> tuple[HostEntry, ...]:
@@ -117,8 +123,46 @@ def edit(text: str, wanted: Iterable[HostEntry], gone: Collection[str] = ()) -> 
     return _join(parts, blocks)
 
 
+def has_entries(text: str) -> bool:
+    """Whether entries stand in our block.
+
+    :raises ConfigRefusedError: for broken markers.
+    """
+    return bool(_parse(text).own)
+
+
+def include(text: str) -> str | None:
+    """The Include line in our block, None where there is none.
+
+    :raises ConfigRefusedError: for broken markers.
+    """
+    return _parse(text).include
+
+
+def with_include(text: str, line: str) -> str:
+    """The text with a block at its very top that holds this Include line and nothing else.
+
+    Entries in the block are left out: they stand in the included file.
+
+    :raises ConfigRefusedError: for broken markers.
+    """
+    parts = _parse(text)
+    block = "".join(each + parts.newline for each in (BEGIN, line, END))
+    return block + _join(parts, [])
+
+
+def without(text: str) -> str:
+    """The text as it was without us; lines of others inside the block stay.
+
+    :raises ConfigRefusedError: for broken markers.
+    """
+    return _join(_parse(text), [])
+
+
 def render(entry: HostEntry) -> tuple[str, ...]:
     """The lines of one entry, without line ends."""
+    from sshconf import SshConfigFile  # late: whoever only reads, such as proxy, needs it not
+
     config = SshConfigFile([])
     # Its key "#" makes comment lines, first in the entry so that they move with it.
     config.add(entry.alias, **{"#": list(entry.comments), **dict(entry.options)})
@@ -136,6 +180,7 @@ def first_line(text: str) -> int:
     return line_number(text, len(text) if marker is None else marker.start())
 
 
+@functools.lru_cache(maxsize=4)  # several questions are asked of each text, and it may be long
 def _parse(text: str) -> _Parts:
     check_readable(text)
     markers = list(_MARKER.finditer(text))
@@ -151,9 +196,9 @@ def _parse(text: str) -> _Parts:
     begin, end = markers
     newline = "\r\n" if begin.group().endswith("\r") else "\n"
     inside_start = begin.end() + 1
-    foreign, own = _sort_inside(
-        text[inside_start : end.start()], first_line=line_number(text, inside_start)
-    )
+    include, inside = _take_include(text[inside_start : end.start()])
+    first_line = line_number(text, inside_start) + (include is not None)
+    foreign, own = _sort_inside(inside, first_line=first_line)
     return _Parts(
         before=text[: begin.start()],
         foreign=foreign,
@@ -161,6 +206,7 @@ def _parse(text: str) -> _Parts:
         after=text[end.end() + 1 :],
         newline=newline,
         is_last=end.end() == len(text),
+        include=include,
     )
 
 
@@ -179,6 +225,15 @@ def _without_block(text: str) -> _Parts:
             break
         place = above
     return _Parts(text[:place], "", (), text[place:], newline, is_last=False)
+
+
+def _take_include(inside: str) -> tuple[str | None, str]:
+    """Our Include line, and the rest."""
+    lines = split_lines(inside)
+    for index, line in enumerate(lines):
+        if _INCLUDE.fullmatch(line):
+            return line.strip(), "".join(lines[:index] + lines[index + 1 :])
+    return None, inside
 
 
 def _sort_inside(inside: str, *, first_line: int) -> tuple[str, tuple[_Own, ...]]:
@@ -216,14 +271,13 @@ def _sort_section(section: list[str], *, line: int) -> tuple[list[_Own], list[st
     while not _is_origin(section[size - 1]) and _is_idle(section[size - 1]):
         size -= 1
     lines = tuple(text.rstrip("\r\n") for text in section[:size])
-    hosts = SshConfigFile(lines).hosts()
     entry: HostEntry | NodeportError
     try:
         entry = parse_comments(comments)
         alias = entry.alias
     except NodeportError as error:
         entry = error
-        alias = hosts[0] if hosts else ""
+        alias = next(literal_hosts(lines[0]), "")
     words = tuple(text.strip() for text in lines if not _is_origin(text))
     tail = section[size:]
     own = _Own(alias, line, lines, entry, is_as_written(comments, words))
@@ -263,6 +317,8 @@ def _refuse_edited(own: _Own, *, wanted: HostEntry | None) -> None:
             f"line {own.line}: the entry {own.alias} was written by a newer kubectl-nodeport",
             hint="kubectl krew upgrade nodeport, or delete the entry's lines",
         )
+    import difflib
+
     made = own.entry if isinstance(own.entry, HostEntry) else wanted
     should_be = () if made is None else render(made)
     diff = difflib.unified_diff(should_be, own.lines, "made", "found", lineterm="")

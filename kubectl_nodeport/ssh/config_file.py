@@ -1,76 +1,71 @@
 """The ssh config on disk, with its entries of ours and their known_hosts files.
 
-Every write is: lock, read, new text, temporary file, ssh's own opinion on it, host keys, rename.
+Reading is here; what writes is loaded where it is needed, as every login through a tunnel reads.
 """
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import difflib
-import os
-import tempfile
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from kubectl_nodeport.errors import NodeportError
-from kubectl_nodeport.ssh import block, effect, known_hosts, reader, shadow, whole_file
+from kubectl_nodeport.ssh import layout, whole_file
 from kubectl_nodeport.ssh.edit import Change, Edit
-from kubectl_nodeport.ssh.effect import Trial
 from kubectl_nodeport.ssh.entry import HostEntry
-from kubectl_nodeport.ssh.known_hosts import HostKey
-from kubectl_nodeport.ssh.reader import ConfigRefusedError
-from kubectl_nodeport.ssh.whole_file import ChangedMeanwhileError, ReadOnlyError, Snapshot
-
-_FOLDER = "kubectl-nodeport"
-# An editor that saves just then costs one more try; something that always does is an error.
-_TRIES = 5
-
-
-def user_config_path() -> Path:
-    """``~/.ssh/config`` of the passwd entry, as ssh finds it; $HOME does not count there."""
-    if os.name == "posix":
-        import pwd
-
-        home = pwd.getpwuid(os.getuid()).pw_dir
-    else:
-        home = os.environ["USERPROFILE"]
-    return Path(home, ".ssh", "config")
+from kubectl_nodeport.ssh.known_hosts import HostKey, parse_public_keys
+from kubectl_nodeport.ssh.location import Location
+from kubectl_nodeport.ssh.location import user_config_path as user_config_path
+from kubectl_nodeport.ssh.whole_file import Snapshot
 
 
 class ConfigFile:
     """An ssh config that holds, or shall hold, entries of ours.
 
     :param path: the file; it need not exist, its folder must unless it is the user's ``~/.ssh``.
-    :param warn: told of options of little weight that the user's own lines overrule.
+    :param warn: told of options of little weight that the user's own lines overrule, and of what is
+        left to the user.
+    :param include: whether entries shall stand in a file of our own that this one includes; None
+        for what was chosen before. What stands elsewhere moves with the next write.
     """
 
-    def __init__(self, path: Path, *, warn: Callable[[str], None] = lambda _: None) -> None:
-        self.path = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links
-        self._default = self.path == user_config_path()
+    def __init__(
+        self,
+        path: Path,
+        *,
+        warn: Callable[[str], None] = lambda _: None,
+        include: bool | None = None,
+    ) -> None:
+        self._location = Location.of(path)
+        self.path = self._location.config
         self._warn = warn
+        self._include = include
 
     def entries(self) -> tuple[HostEntry, ...]:
         """Our entries, in the order of the file.
 
         :raises NodeportError: when the file cannot be read or our block is damaged.
         """
-        with self._naming():
-            return block.entries(_text(self.read()))
+        return layout.entries(self._location.files(self._location.read()))
 
     def declares(self, alias: str) -> bool:
         """Whether a Host line of the user's own, outside of our block, has this very name.
 
         :raises NodeportError: as :meth:`entries`.
         """
-        with self._naming():
-            return alias in reader.literal_hosts(block.outside(_text(self.read())))
+        return layout.declares(self._location.files(self._location.read()), alias)
 
     def known_hosts_path(self, alias: str) -> str:
         """Where the alias' host keys live, as its entry must say it."""
-        if self._default:
-            return f"~/.ssh/{_FOLDER}/{alias}.known_hosts"
-        return self._keys_file(alias).as_posix()
+        return self._location.known_hosts_path(alias)
+
+    def keys(self, alias: str) -> tuple[HostKey, ...]:
+        """The host keys that stand in the alias' known_hosts file now; none where there is none.
+
+        :raises NodeportError: when the file cannot be read.
+        """
+        text = whole_file.read(self._location.keys_file(alias)).text
+        start = f"{alias} "
+        lines = (line for line in text.split("\n") if line.startswith(start))
+        return parse_public_keys("\n".join(line.removeprefix(start) for line in lines))
 
     def read(self) -> Snapshot:
         """The file as it is.
@@ -78,15 +73,6 @@ class ConfigFile:
         :raises NodeportError: for every failure but "not found".
         """
         return whole_file.read(self.path)
-
-    def keys(self, alias: str) -> tuple[HostKey, ...]:
-        """The host keys that stand in the alias' known_hosts file now; none where there is none.
-
-        :raises NodeportError: when the file cannot be read.
-        """
-        lines = reader.split_lines(_text(whole_file.read(self._keys_file(alias))))
-        ours = (line.removeprefix(f"{alias} ") for line in lines if line.startswith(f"{alias} "))
-        return known_hosts.parse_public_keys("".join(ours))
 
     def put(self, entry: HostEntry, keys: Iterable[HostKey]) -> Change:
         """Write an entry and its host keys, both or neither; see :meth:`apply`."""
@@ -100,245 +86,15 @@ class ConfigFile:
             go where an entry says; nothing was changed then.
         :raises ValueError: for an entry that was made for another config.
         """
-        keys = self._keys_texts(edit)
-        with self._naming():
-            if self._is_in_place(edit, keys):
-                return {entry.alias: "unchanged" for entry, _ in edit.wanted}
-            try:
-                return self._retried(lambda: self._apply(edit, keys))
-            except ReadOnlyError as error:
-                raise self._by_hand(edit, keys, error) from error
+        from kubectl_nodeport.ssh.writing import Writer
+
+        return Writer(self._location, self._warn, self._include).apply(edit)
 
     def preview(self, edit: Edit) -> str:
         """What :meth:`apply` would change, as a unified diff; empty when nothing.
 
         :raises NodeportError: as :meth:`apply`, but for what only writing can find out.
         """
-        keys = self._keys_texts(edit)
-        with self._naming():
-            before = self.read()
-            text = _diff(self.path, _text(before), self._settle(before, edit).text)
-        for alias in (*keys, *edit.gone):
-            file = self._keys_file(alias)
-            text += _diff(file, _text(whole_file.read(file)), keys.get(alias, ""))
-        return text
+        from kubectl_nodeport.ssh.writing import Writer
 
-    def _keys_texts(self, edit: Edit) -> dict[str, str]:
-        for entry, _ in edit.wanted:
-            if entry.known_hosts_file != self.known_hosts_path(entry.alias):
-                raise ValueError(f"{entry.known_hosts_file} is not where host keys are written")
-        return {entry.alias: known_hosts.render(entry.alias, keys) for entry, keys in edit.wanted}
-
-    def _apply(self, edit: Edit, keys: Mapping[str, str]) -> dict[str, Change]:
-        with self._locked():
-            before = self.read()
-            old = {entry.alias: entry for entry in block.entries(_text(before))}
-            self._refuse_foreign(old, edit)
-            version, better = self._version(before, edit), dict[str, HostEntry]()
-            while True:
-                with whole_file.staged(before, _bytes(version.text)) as staged:
-                    remedied = self._remedied(before, version, staged.path)
-                    if not remedied:
-                        with self._keys_written(keys) as changed:
-                            if version.text != _text(before):
-                                staged.commit()
-                        break
-                better.update(remedied)
-                version = self._version(before, edit, better)
-            for alias in edit.gone:
-                whole_file.remove(self._keys_file(alias))
-        return _changes(edit, old, version, changed)
-
-    def _refuse_foreign(self, old: Mapping[str, HostEntry], edit: Edit) -> None:
-        """Under the lock: another run may have taken the alias since the caller chose it."""
-        for entry, _ in edit.wanted:
-            now = old.get(entry.alias)
-            taken = now is not None and now.origin.identity != entry.origin.identity
-            if taken or (now is None and self.declares(entry.alias)):
-                raise NodeportError(
-                    f"the Host {entry.alias} was written by someone else in this moment",
-                    hint="run it again, with another name: --host",
-                )
-
-    def _is_in_place(self, edit: Edit, keys: Mapping[str, str]) -> bool:
-        """Whether nothing is to be written; no lock is needed to see that."""
-        before = self.read()
-        for alias in (*keys, *edit.gone):
-            if _text(whole_file.read(self._keys_file(alias))) != keys.get(alias, ""):
-                return False
-        version = self._version(before, edit)
-        if version.text != _text(before):
-            return False
-        return not self._remedied(before, version, before.path)
-
-    def _version(
-        self, before: Snapshot, edit: Edit, better: Mapping[str, HostEntry] | None = None
-    ) -> _Version:
-        """The entries with what they are known to inherit taken back; once it is, it stays so.
-
-        :param better: entries by their alias that were found to need more than that.
-        """
-        text = _text(before)
-        old = {entry.alias: entry for entry in block.entries(text)}
-        wanted = tuple(
-            (better or {}).get(entry.alias) or shadow.kept(entry, old.get(entry.alias))
-            for entry, _ in edit.wanted
-        )
-        return _Version(wanted, block.edit(text, wanted, edit.gone))
-
-    def _remedied(
-        self, before: Snapshot, version: _Version, candidate: Path
-    ) -> dict[str, HostEntry]:
-        """Entries that inherit what is not taken back yet, with it taken back, by their alias;
-        the others take effect.
-
-        :param candidate: a file that holds the version's text.
-        :raises NodeportError: when one does not take effect and cannot.
-        """
-        trial = self._trial(before, version.text, candidate)
-        if not version.wanted:
-            effect.require_same(trial)
-        remedied = {}
-        for wanted in version.wanted:
-            found = effect.examine(trial, wanted)
-            better = shadow.remedied(wanted, found)
-            if better is None:
-                effect.require(found, trial, self.path, self._warn)
-            else:
-                remedied[wanted.alias] = better
-            # The other hosts were compared with the first entry already.
-            trial = dataclasses.replace(trial, current=candidate)
-        return remedied
-
-    def _settle(self, before: Snapshot, edit: Edit) -> _Version:
-        """What :meth:`apply` would write, tried out far from the config."""
-        version, better = self._version(before, edit), dict[str, HostEntry]()
-        with tempfile.TemporaryDirectory(prefix="kubectl-nodeport-") as folder:
-            candidate = Path(folder, "config")
-            while True:
-                candidate.write_bytes(_bytes(version.text))
-                remedied = self._remedied(before, version, candidate)
-                if not remedied:
-                    return version
-                better.update(remedied)
-                version = self._version(before, edit, better)
-
-    def _trial(self, before: Snapshot, text: str, candidate: Path) -> Trial:
-        current = None if before.data is None else before.path
-        tunnels = frozenset(old.alias for old in block.entries(_text(before)) if old.is_tunnel)
-        return Trial(current, text, candidate, self._default, tunnels)
-
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        if self._default:
-            whole_file.make_folder(self.path.parent)
-        target = whole_file.follow_links(self.path)
-        if not target.parent.is_dir():
-            raise NodeportError(
-                f"there is no folder {target.parent}", hint=f"mkdir -m 700 {target.parent}"
-            )
-        with whole_file.locked(target):
-            yield
-
-    @contextlib.contextmanager
-    def _keys_written(self, keys: Mapping[str, str]) -> Iterator[list[str]]:
-        """The known_hosts files are in place while the body runs, and afterwards if it succeeds.
-
-        :returns: the aliases whose file was written.
-        """
-        if keys:
-            whole_file.make_folder(self.path.parent / _FOLDER)
-        changed = []
-        with contextlib.ExitStack() as undo:
-            for alias, text in keys.items():
-                before = whole_file.read(self._keys_file(alias))
-                if _text(before) != text:
-                    undo.callback(_put_back, before)
-                    _replace(before, _bytes(text))
-                    changed.append(alias)
-            yield changed
-            undo.pop_all()
-
-    def _keys_file(self, alias: str) -> Path:
-        return self.path.parent / _FOLDER / f"{alias}.known_hosts"
-
-    def _retried(self, write: Callable[[], dict[str, Change]]) -> dict[str, Change]:
-        for _ in range(_TRIES - 1):
-            with contextlib.suppress(ChangedMeanwhileError):
-                return write()
-        return write()
-
-    def _by_hand(self, edit: Edit, keys: Mapping[str, str], error: ReadOnlyError) -> NodeportError:
-        version = self._settle(self.read(), edit)
-        files = [str(self._keys_file(alias)) for alias in keys]
-        add = f"add these lines to {self.path} (before its first Host or Match line) and "
-        blocks = "".join(block.render_block(wanted) for wanted in version.wanted)
-        return NodeportError(
-            error.message,
-            hint=f"{add}to {', '.join(files)} by hand, or use --ssh-config FILE"
-            if files
-            else f"delete the entries of {', '.join(edit.gone)} from {self.path} by hand",
-            detail="\n".join([blocks, *keys.values()]) if files else "",
-        )
-
-    @contextlib.contextmanager
-    def _naming(self) -> Iterator[None]:
-        """Refusals of the text, which say a line, also say the file."""
-        try:
-            yield
-        except ConfigRefusedError as error:
-            message = f"{self.path}, {error.message}"
-            raise NodeportError(message, hint=error.hint, detail=error.detail) from error
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Version:
-    """A text that may be written, and the entries in it that are asked for."""
-
-    wanted: tuple[HostEntry, ...]
-    text: str
-
-
-def _changes(
-    edit: Edit, old: Mapping[str, HostEntry], version: _Version, new_keys: Collection[str]
-) -> dict[str, Change]:
-    changes: dict[str, Change] = {}
-    for entry in version.wanted:
-        alias = entry.alias
-        is_same = old.get(alias) == entry and alias not in new_keys
-        changes[alias] = "created" if alias not in old else "unchanged" if is_same else "updated"
-    changes.update((alias, "removed") for alias in edit.gone if alias in old)
-    return changes
-
-
-def _put_back(before: Snapshot) -> None:
-    if before.data is None:
-        whole_file.remove(before.path)
-    else:
-        _replace(whole_file.read(before.path), before.data)
-
-
-def _replace(before: Snapshot, data: bytes) -> None:
-    with whole_file.staged(before, data) as staged:
-        staged.commit()
-
-
-def _text(snapshot: Snapshot) -> str:
-    return (snapshot.data or b"").decode("utf-8", "surrogateescape")
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
-
-
-def _diff(path: Path, old: str, new: str) -> str:
-    if old == new:
-        return ""
-    lines = difflib.unified_diff(
-        [line.rstrip("\r\n") for line in reader.split_lines(old)],
-        [line.rstrip("\r\n") for line in reader.split_lines(new)],
-        str(path),
-        str(path),
-        lineterm="",
-    )
-    return _bytes("".join(f"{line}\n" for line in lines)).decode("utf-8", "replace")
+        return Writer(self._location, self._warn, self._include).preview(edit)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.ssh import block, reader, shadow, whole_file, winner
 from kubectl_nodeport.ssh.entry import HostEntry
 from kubectl_nodeport.ssh.openssh import Answer, Options, Question, SshRefusedError, answers, trace
+from kubectl_nodeport.ssh.whole_file import as_bytes
 
 # A name that no config declares; `.invalid` is never resolved to anything (RFC 6761).
 _UNDECLARED = "kubectl-nodeport.invalid"
@@ -51,9 +51,8 @@ def examine(trial: Trial, entry: HostEntry) -> tuple[shadow.Shadowed, ...]:
     among = Question(trial.candidate, entry.alias)
     # The system's file counts as well; only a run without -F reads it.
     by_default = [Question(None, entry.alias)] if trial.default else []
-    with tempfile.TemporaryDirectory(prefix="kubectl-nodeport-") as folder:
-        alone = Path(folder, "config")
-        alone.write_text(block.render_block(entry), encoding="utf-8", errors="surrogateescape")
+    with whole_file.scratch() as folder:
+        alone = whole_file.draft(folder, "config", as_bytes(block.render_block(entry)))
         # The current file first: its own errors are then told with its own name and lines.
         questions = [
             *(Question(trial.current, host) for host in hosts),
@@ -105,7 +104,7 @@ def require(
             raise NodeportError(
                 f"the Host entry would not take effect: ssh would use {what}{harm}",
                 hint="use --include, which keeps our entries in a file that ssh reads first, or "
-                "move that line below our block",
+                "move that line below our entries",
             )
         warn(f"the Host entry is overruled: ssh uses {what}{harm}")
 

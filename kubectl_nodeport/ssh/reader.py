@@ -16,7 +16,7 @@ from kubectl_nodeport.errors import NodeportError
 _LEAD = r"^[ \t\r\"=]*"
 _SECTION = re.compile(_LEAD + r"(?:host|match)(?=[ \t\r\n\"=]|\Z)", re.IGNORECASE | re.MULTILINE)
 _HOST = re.compile(
-    _LEAD + r"host(?=[ \t\r\"=])[ \t\r\"]*=?(?P<names>[^\n]*)", re.IGNORECASE | re.MULTILINE
+    _LEAD + r"host(?=[ \t\r\"=])\"?[ \t\r]*=?(?P<names>[^\n]*)", re.IGNORECASE | re.MULTILINE
 )
 _BLANK = " \t\r\n"
 _DELIMITER = re.compile(r'[ \t\r\n"=]')

@@ -10,14 +10,14 @@ import contextlib
 import errno
 import os
 import stat
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from kubectl_nodeport.errors import NodeportError
 
-_LOCK_TIMEOUT_S = 30.0
+# A write takes a third of a second; so many may wait for their turn at once.
+_LOCK_TIMEOUT_S = 120.0
 # As many as Linux follows in one path.
 _MAX_LINKS = 40
 
@@ -37,13 +37,23 @@ class Snapshot:
     :param path: the file itself, all symbolic links followed.
     :param data: its content, None when there is no such file.
     :param mode: permission bits.
-    :param owner: uid and gid.
+    :param owner: uid and gid, None for those of this process.
     """
 
     path: Path
     data: bytes | None
     mode: int = 0o600
     owner: tuple[int, int] | None = None
+
+    @property
+    def text(self) -> str:
+        """The content as text, "" when there is no file; :func:`as_bytes` gives it back."""
+        return (self.data or b"").decode("utf-8", "surrogateescape")
+
+
+def as_bytes(text: str) -> bytes:
+    """The reverse of :attr:`Snapshot.text`, byte for byte."""
+    return text.encode("utf-8", "surrogateescape")
 
 
 def follow_links(path: Path) -> Path:
@@ -113,7 +123,7 @@ def locked(target: Path) -> Iterator[None]:
     The lock file stays: removing it would let two processes hold "the" lock at once.
 
     :param target: with links already followed, so that every way to the file meets one lock.
-    :raises NodeportError: when the lock is held for 30 s, or when there can be none.
+    :raises NodeportError: when the lock is held for 120 s, or when there can be none.
     """
     from filelock import FileLock, Timeout
 
@@ -132,15 +142,18 @@ def locked(target: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        keeper.release()
+        # What cannot be let go ends with the process.
+        with contextlib.suppress(OSError):
+            keeper.release()
 
 
 class StagedFile:
     """New content, safe on disk beside its target, not yet in its place."""
 
-    def __init__(self, path: Path, before: Snapshot) -> None:
+    def __init__(self, path: Path, before: Snapshot, data: bytes) -> None:
         self.path = path
         self._before = before
+        self._data = data
 
     def commit(self) -> None:
         """Put the new content in the old one's place, in one step.
@@ -160,6 +173,27 @@ class StagedFile:
             raise _unwritable(target, error) from error
         _sync_folder(target.parent)
 
+    def is_in_place(self) -> bool:
+        """Whether the target has the new content, however :meth:`commit` ended.
+
+        :raises NodeportError: when it cannot be read.
+        """
+        return read(self._before.path).data == self._data
+
+    def take_back(self) -> None:
+        """Give the target its old content again, unless it is not the new one that it has.
+
+        :raises NodeportError: when it cannot be written.
+        """
+        now = read(self._before.path)
+        if now.data != self._data:
+            return
+        if self._before.data is None:
+            remove(now.path)
+        else:
+            with staged(now, self._before.data) as old:
+                old.commit()
+
 
 @contextlib.contextmanager
 def staged(before: Snapshot, data: bytes) -> Iterator[StagedFile]:
@@ -171,6 +205,8 @@ def staged(before: Snapshot, data: bytes) -> Iterator[StagedFile]:
     :raises ReadOnlyError: when the file has no write permission, or its folder takes no new file.
     :raises NodeportError: for every other failure to write, such as a full disk.
     """
+    import tempfile  # late, here and below: whoever only reads needs it not
+
     target = before.path
     prefix = f".{target.name}.kubectl-nodeport-"
     temporary: str | None = None
@@ -191,9 +227,39 @@ def staged(before: Snapshot, data: bytes) -> Iterator[StagedFile]:
         _discard(temporary)
         raise
     try:
-        yield StagedFile(Path(temporary), before)
+        yield StagedFile(Path(temporary), before, data)
     finally:
         _discard(temporary)
+
+
+@contextlib.contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder to try things out in, far from the user's files.
+
+    :raises NodeportError: when it cannot be made.
+    """
+    import tempfile
+
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="kubectl-nodeport-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise _unwritable(Path(tempfile.gettempdir(), "kubectl-nodeport"), error) from error
+    with folder as name:
+        yield Path(name)
+
+
+def draft(folder: Path, name: str, data: bytes) -> Path:
+    """A file with this content in a folder of :func:`scratch`.
+
+    :raises NodeportError: when it cannot be written.
+    """
+    path = folder / name
+    try:
+        path.touch(mode=0o600)
+        path.write_bytes(data)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    return path
 
 
 def remove(path: Path) -> None:
@@ -227,12 +293,11 @@ def _refuse_read_only(before: Snapshot) -> None:
 
 
 def _keep_mode_and_owner(handle: int, before: Snapshot) -> None:
-    if before.data is None or os.name != "posix":
+    if before.owner is None or os.name != "posix":
         return
-    if before.owner is not None:
-        status = os.fstat(handle)
-        if before.owner != (status.st_uid, status.st_gid):
-            os.fchown(handle, *before.owner)
+    status = os.fstat(handle)
+    if before.owner != (status.st_uid, status.st_gid):
+        os.fchown(handle, *before.owner)
     os.fchmod(handle, before.mode)
 
 

@@ -232,8 +232,8 @@ def test_unwritable_ssh_config(desk: Desk, what: str) -> None:
     assert f"Host dev.{desk.ns}.docker-desktop" in lines
     keys = path.parent / "kubectl-nodeport" / f"dev.{desk.ns}.docker-desktop.known_hosts"
     assert hint == (
-        f"hint: add these lines to {path} (before its first Host or Match line) and to {keys} "
-        "by hand, or use --ssh-config FILE"
+        f"hint: add the line `Include kubectl-nodeport/config` at the top of {path} by hand and "
+        f"run this again, or add the lines above before its first Host or Match line and to {keys}"
     )
     assert desk.config.read_text() == "Host work\n  HostName 192.0.2.7\n"
 

@@ -66,5 +66,6 @@ def without_block(text: str) -> str:
 
 
 def beside(path: Path) -> set[str]:
-    """What stands in the folder, the lock file (which stays on purpose) left out."""
-    return {found.name for found in path.parent.iterdir() if not found.name.endswith(".lock")}
+    """What stands in the folder; the lock file and backups, which stay on purpose, left out."""
+    names = {found.name for found in path.parent.iterdir()}
+    return {name for name in names if not name.endswith((".lock", ".bak"))}

@@ -4,7 +4,6 @@ import os
 import pwd
 import re
 import stat
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,8 +15,6 @@ from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.ssh import openssh
 from kubectl_nodeport.ssh.config_file import ConfigFile, user_config_path
 from kubectl_nodeport.ssh.edit import Edit
-from tests.ssh import put_one
-from tests.ssh.corpus import ACCEPTED
 from tests.ssh.make import ALIAS, beside, entry_for, key, without_block
 
 LINES = [
@@ -34,15 +31,6 @@ LINES = [
     "",
     "#",
 ]
-OURS = {
-    "hostname": ["127.0.0.1"],
-    "port": ["31380"],
-    "user": ["root"],
-    "hostkeyalias": [ALIAS],
-    "stricthostkeychecking": ["true"],
-    "checkhostip": ["no"],
-    "serveraliveinterval": ["30"],
-}
 
 
 @pytest.fixture
@@ -71,25 +59,6 @@ def ask_ours(config: Path) -> Mapping[str, list[str]]:
 def users_bytes(config: Path) -> bytes:
     text = config.read_bytes().decode("utf-8", "surrogateescape")
     return without_block(text).encode("utf-8", "surrogateescape")
-
-
-@pytest.mark.parametrize("text", ACCEPTED.values(), ids=ACCEPTED)
-def test_our_host_takes_effect_and_every_other_stays(config: Path, text: str) -> None:
-    data = fill(config, text)
-    hosts = ["a", "b", "ab", "a.devpod", "coder.x", "included", "undeclared", "127.0.0.1"]
-    before = ask(config, hosts)
-    store = ConfigFile(config)
-    assert store.put(entry_for(store), [key()]) == "created"
-    now = ask_ours(config)
-    assert {keyword: now[keyword] for keyword in OURS} == OURS
-    known_hosts = [str(config.parent / "kubectl-nodeport" / f"{ALIAS}.known_hosts")]
-    assert now["userknownhostsfile"] == now["globalknownhostsfile"] == known_hosts
-    assert not {"proxycommand", "proxyjump", "controlpath"} & now.keys()
-    assert ask(config, hosts) == before
-    written = config.read_bytes()
-    assert store.put(entry_for(store), [key()]) == "unchanged"
-    assert config.read_bytes() == written
-    assert users_bytes(config) == data
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
@@ -343,18 +312,3 @@ def test_a_sample_of_the_users_hosts_is_compared(config: Path) -> None:
     assert len(asked) == 9
     assert len({host for host in asked if re.fullmatch(r"h\d+", host)}) == 3
     assert asked.count("kubectl-nodeport.invalid") == 2
-
-
-def test_two_processes_at_once_both_land(config: Path) -> None:
-    fill(config, "Host a\n  User x\n")
-    names = [f"dev{number}.default.x" for number in range(6)]
-    running = [
-        subprocess.Popen(
-            put_one.command(config, name), cwd=put_one.ROOT, stdout=subprocess.PIPE, text=True
-        )
-        for name in names
-    ]
-    answers = [process.communicate(timeout=60)[0] for process in running]
-    assert answers == ["created\n"] * len(names)
-    assert {entry.alias for entry in ConfigFile(config).entries()} == set(names)
-    assert config.read_text().endswith("Host a\n  User x\n")

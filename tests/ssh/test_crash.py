@@ -1,31 +1,183 @@
-"""What ends a write in the middle: signals at every system call, full disks, other users' files."""
+"""What ends a write in the middle: signals and errors at system calls, full disks, other users'
+files."""
 
 from __future__ import annotations
 
 import os
-import re
+import resource
 import shutil
+import signal
 import stat
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from kubectl_nodeport.ssh import block
 from kubectl_nodeport.ssh.config_file import ConfigFile
-from kubectl_nodeport.ssh.known_hosts import render
+from kubectl_nodeport.ssh.edit import Edit
+from kubectl_nodeport.ssh.openssh import Question, effective
 from tests.ssh import put_one
-from tests.ssh.make import ALIAS, beside, entry_for, key
+from tests.ssh.forked import CHANGES, NOBODY, calls_of, forked, needs_root, needs_strace
+from tests.ssh.make import ALIAS, entry_for, key, origin
 
-USERS = "Host a\n  User x\n" + "# a long file\n" * 300
-# What changes files. Reads and the start of Python are left out: nothing has happened by then.
-CALLS = "write,fsync,rename,unlink,fchmod,fchown,mkdir,flock"
-NOBODY = 65534
+USERS = "Host *\n  User x\n" + "# a long file\n" * 300
 
-needs_root = pytest.mark.skipif(os.getuid() != 0, reason="needs root to become someone else")
-needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is missing")
+Content = Mapping[str, bytes]
+
+
+def put(config: Path, *names: str, include: bool | None = None, gone: str = "") -> object:
+    """Write entries, those whose name begins with a capital on port 2 and with another key."""
+    store = ConfigFile(config, include=include)
+    wanted = []
+    for name in names:
+        plain = entry_for(store, name.lower(), origin=origin(target=f"pod/{name.lower()}"))
+        port, seed = (2, 2) if name[0].isupper() else (31380, 1)
+        wanted.append((entry_for(store, plain.alias, origin=plain.origin, port=port), (key(seed),)))
+    return store.apply(Edit(tuple(wanted), (gone,) if gone else ()))
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What is done, and what was done before."""
+
+    act: Callable[[Path], object]
+    before: Callable[[Path], object] = lambda _config: None
+
+
+SCENARIOS = {
+    "add": Scenario(lambda config: put(config, "one")),
+    "change": Scenario(
+        lambda config: put(config, "One", gone="two"),
+        lambda config: put(config, "one", "two", "three"),
+    ),
+    "remove the last": Scenario(
+        lambda config: put(config, gone="one"), lambda config: put(config, "one")
+    ),
+    "add to a file of our own": Scenario(lambda config: put(config, "one", include=True)),
+    "change in a file of our own": Scenario(
+        lambda config: put(config, "One", gone="two"),
+        lambda config: put(config, "one", "two", "three", include=True),
+    ),
+    "remove the last from a file of our own": Scenario(
+        lambda config: put(config, gone="one"), lambda config: put(config, "one", include=True)
+    ),
+    "move to a file of our own": Scenario(
+        lambda config: put(config, "One", gone="two", include=True),
+        lambda config: put(config, "one", "two", "three"),
+    ),
+    "move back": Scenario(
+        lambda config: put(config, "One", gone="two", include=False),
+        lambda config: put(config, "one", "two", "three", include=True),
+    ),
+}
+
+
+def content(folder: Path) -> Content:
+    """What every file holds that is no lock and no backup."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.suffix not in (".lock", ".bak")
+    }
+
+
+class Stage:
+    """A folder in which the same is done again and again."""
+
+    def __init__(self, folder: Path, scenario: Scenario) -> None:
+        self.act = scenario.act
+        self.config = folder / "home" / "config"
+        self.config.parent.mkdir()
+        self.config.write_text(USERS)
+        self.config.chmod(0o600)
+        scenario.before(self.config)
+        for path in self.config.parent.glob(".*.bak"):
+            path.unlink()
+        self._saved = folder / "saved"
+        shutil.copytree(self.config.parent, self._saved)
+        self.before, self.aliases_before = content(self.config.parent), self.aliases()
+        self.act(self.config)
+        self.after, self.aliases_after = content(self.config.parent), self.aliases()
+        self.reset()
+
+    def reset(self) -> None:
+        shutil.rmtree(self.config.parent)
+        shutil.copytree(self._saved, self.config.parent)
+
+    def aliases(self) -> set[str]:
+        return {entry.alias for entry in ConfigFile(self.config).entries()}
+
+    def check(self) -> None:
+        """Old or new, no entry lost for a moment; and the next run works and leaves nothing."""
+        folder = self.config.parent
+        for name in self.before.keys() | self.after.keys():
+            found = (folder / name).read_bytes() if (folder / name).exists() else None
+            assert found in (self.before.get(name), self.after.get(name)), name
+        assert block.without(self.config.read_text()) == USERS
+        assert stat.S_IMODE(self.config.stat().st_mode) == 0o600
+        for backup in folder.glob(".config.kubectl-nodeport-*.bak"):
+            assert backup.read_bytes() == self.before["config"]
+        lasting = sorted(self.aliases_before & self.aliases_after)
+        assert set(lasting) <= self.aliases() <= self.aliases_before | self.aliases_after
+        for answer in effective([Question(self.config, alias) for alias in lasting]):
+            assert answer["hostkeyalias"] == answer["host"]
+            assert Path(answer["userknownhostsfile"][0]).exists()
+        self.act(self.config)
+        assert content(folder) == self.after
+
+
+@pytest.fixture
+def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
+    with tempfile.TemporaryDirectory(prefix="nodeport-") as folder:
+        yield Stage(Path(folder), SCENARIOS[request.param])
+
+
+def strike(stage: Stage, tmp_path: Path, fault: str, names: str) -> float:
+    """The fault at each of these calls; the part of them at which it ended the run."""
+    act = partial(stage.act, stage.config)
+    log = tmp_path / "strace"
+    calls = calls_of(act, log, names)
+    assert {name for name, _ in calls} >= {"write", "openat", "mkdir"} & set(names.split(","))
+    ended = 0
+    for name, number in calls:
+        stage.reset()
+        inject = f"inject={name}:{fault}:when={number}"
+        done = forked(act, scratch=tmp_path, strace=("-o", str(log), "-e", inject))
+        assert done.code != 2, done.text
+        ended += done.code != 0
+        stage.check()
+    return ended / len(calls)
+
+
+@needs_strace
+@pytest.mark.parametrize("stage", SCENARIOS, indirect=True)
+def test_a_run_that_is_killed_at_any_change_loses_nothing(stage: Stage, tmp_path: Path) -> None:
+    # A call that waits for nothing may come once more or less.
+    assert strike(stage, tmp_path, "signal=KILL", CHANGES) > 0.9
+
+
+# Some errors (syncing a folder, removing a temporary file that is gone) are none; but most must
+# have struck for this to mean anything.
+@needs_strace
+@pytest.mark.parametrize(
+    ("fault", "names"),
+    [
+        ("signal=INT", CHANGES),
+        ("error=EIO", f"{CHANGES},openat"),
+        ("error=ENOSPC", "write,fsync,mkdir,rename"),
+        ("error=EACCES", "openat,mkdir,rename,unlink"),
+    ],
+)
+@pytest.mark.parametrize("stage", ["move to a file of our own"], indirect=True)
+def test_a_fault_at_any_call_loses_nothing(
+    stage: Stage, tmp_path: Path, fault: str, names: str
+) -> None:
+    assert strike(stage, tmp_path, fault, names) > 0.5
 
 
 @pytest.fixture
@@ -45,76 +197,29 @@ def open_folder() -> Iterator[Path]:
         yield folder
 
 
-def check_whole(config: Path) -> None:
-    """Old or new, never less; and the next run works and leaves nothing lying about."""
-    store = ConfigFile(config)
-    new = block.put(USERS, entry_for(store))
-    assert config.read_text() in (USERS, new)
-    known = Path(store.known_hosts_path(ALIAS))
-    if known.exists():
-        assert known.read_text() == render(ALIAS, [key()])
-    store.put(entry_for(store), [key()])
-    assert config.read_text() == new
-    assert known.read_text() == render(ALIAS, [key()])
-    assert stat.S_IMODE(config.stat().st_mode) == 0o600
-    assert beside(config) == {"config", "kubectl-nodeport"}
-    assert beside(known) == {known.name}
-    take_back(config)
-
-
-def take_back(config: Path) -> None:
-    """As it was before the entry came, but for the folder."""
-    config.write_text(USERS)
-    Path(ConfigFile(config).known_hosts_path(ALIAS)).unlink()
-
-
-def file_calls(config: Path, log: Path) -> list[tuple[str, int]]:
-    """Every call of a whole run that changes a file, each with its number among its like."""
-    done = put_one.run(config, ALIAS, through=["strace", "-o", str(log), "-e", f"trace={CALLS}"])
-    if "ptrace" in done.stderr and "not permitted" in done.stderr:
-        pytest.skip("this machine forbids strace")
-    assert done.stdout == "created\n", done.stderr
-    take_back(config)
-    names = re.findall(r"^(\w+)\(", log.read_text(), re.MULTILINE)
-    return [(name, names[: index + 1].count(name)) for index, name in enumerate(names)]
-
-
-@needs_strace
-@pytest.mark.parametrize("fault", ["signal=KILL", "signal=INT", "error=EIO"])
-def test_a_fault_at_any_file_call_loses_nothing(config: Path, tmp_path: Path, fault: str) -> None:
-    log = tmp_path.parent / f"{tmp_path.name}.strace"
-    calls = file_calls(config, log)
-    assert {"write", "fsync", "rename", "flock"} <= {name for name, _ in calls}
-    ended = 0
-    # What a killed run leaves in the system's temporary folder shall go with the test's.
-    elsewhere = tmp_path.parent / f"{tmp_path.name}.tmp"
-    elsewhere.mkdir()
-    for name, number in calls:
-        inject = f"inject={name}:{fault}:when={number}"
-        through = ["env", f"TMPDIR={elsewhere}", "strace", "-o", str(log), "-e", inject]
-        done = put_one.run(config, ALIAS, through=through)
-        ended += done.returncode != 0
-        check_whole(config)
-    # Some calls are of the first run only, and some errors (syncing a folder, removing a temporary
-    # file that is gone) are none; but most must have struck for this to mean anything.
-    assert ended > len(calls) / 2
-
-
+@pytest.mark.parametrize("include", [False, True])
 @pytest.mark.parametrize("limit", [0, 100, 4096])
-def test_a_file_that_cannot_grow_keeps_its_content(config: Path, limit: int) -> None:
-    done = put_one.run(config, ALIAS, "--file-size", str(limit))
-    assert done.returncode == 1
-    assert "File too large" in done.stdout + done.stderr
-    assert config.read_text() == USERS
-    check_whole(config)
+def test_a_file_that_cannot_grow_keeps_its_content(config: Path, limit: int, include: bool) -> None:
+    def starved() -> object:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        return put(config, "one", include=include)
+
+    before = content(config.parent)
+    done = forked(starved)
+    assert done.code == 1
+    assert "File too large" in done.text
+    assert content(config.parent) == before
+    put(config, "one", include=include)
 
 
 @needs_root
-def test_a_full_disk_keeps_the_content(tmp_path: Path) -> None:
+@pytest.mark.parametrize("include", ["false", "true"])
+def test_a_full_disk_keeps_the_content(tmp_path: Path, include: str) -> None:
     """A small tmpfs of our own, in a mount namespace that ends with the script."""
     script = f"""
         set -e
-        mount -t tmpfs -o size=24k none {tmp_path}
+        mount -t tmpfs -o size=40k none {tmp_path}
         i=0; while [ $i -lt 400 ]; do echo "# sixteen bytes"; i=$((i+1)); done > {tmp_path}/config
         echo "Host a" >> {tmp_path}/config
         dd if=/dev/zero of={tmp_path}/filler bs=4k count=9 2>/dev/null || true
@@ -128,8 +233,9 @@ def test_a_full_disk_keeps_the_content(tmp_path: Path) -> None:
     probe = subprocess.run(["unshare", "-m", "true"], check=False, timeout=20)
     if probe.returncode != 0:
         pytest.skip("this machine gives no mount namespace")
+    words = put_one.command(tmp_path / "config", ALIAS, "--include", include)
     done = subprocess.run(
-        ["unshare", "-m", "sh", "-c", script, "sh", *put_one.command(tmp_path / "config", ALIAS)],
+        ["unshare", "-m", "sh", "-c", script, "sh", *words],
         check=False,
         cwd=put_one.ROOT,
         capture_output=True,
@@ -139,7 +245,8 @@ def test_a_full_disk_keeps_the_content(tmp_path: Path) -> None:
     lines = done.stdout.splitlines()
     assert "No space left on device" in lines[0], done
     assert lines[1:3] == ["kept", "created"]
-    assert set(lines[3:]) == {".config.kubectl-nodeport.lock", "config", "kubectl-nodeport"}
+    left = {name for name in lines[3:] if not name.endswith(".bak")}
+    assert left == {".config.kubectl-nodeport.lock", "config", "kubectl-nodeport"}
 
 
 @needs_root
@@ -162,18 +269,21 @@ def test_files_of_others_are_left_alone(
     config.chmod(mode)
     open_folder.chmod(folder_mode)
     before = config.stat()
-    done = put_one.run(config, ALIAS, "--uid", str(NOBODY))
-    assert message in done.stdout
-    assert done.returncode == 1
+    done = forked(lambda: put(config, "one"), uid=NOBODY)
+    assert done.code == 1
+    assert message in done.text
     assert config.read_text() == USERS
     assert (config.stat().st_ino, config.stat().st_mode) == (before.st_ino, before.st_mode)
-    assert beside(config) <= {"config", "kubectl-nodeport"}
+    assert content(open_folder).keys() == {"config"}
 
 
 @needs_root
-def test_an_ordinary_user_can(open_folder: Path) -> None:
+@pytest.mark.parametrize("include", [False, True])
+def test_an_ordinary_user_can(open_folder: Path, include: bool) -> None:
     os.chown(open_folder, NOBODY, NOBODY)
     config = open_folder / "config"
-    assert put_one.run(config, ALIAS, "--uid", str(NOBODY)).stdout == "created\n"
-    assert put_one.run(config, ALIAS, "--uid", str(NOBODY)).stdout == "unchanged\n"
-    assert (config.stat().st_uid, stat.S_IMODE(config.stat().st_mode)) == (NOBODY, 0o600)
+    for change in ("created", "unchanged"):
+        done = forked(lambda: put(config, "one", include=include), uid=NOBODY)
+        assert done.text == str({"one": change})
+    for path in (config, *(open_folder / "kubectl-nodeport").iterdir()):
+        assert (path.stat().st_uid, stat.S_IMODE(path.stat().st_mode)) == (NOBODY, 0o600)

@@ -12,7 +12,6 @@ from kubectl_nodeport.ssh.config_file import ConfigFile
 from kubectl_nodeport.ssh.edit import Edit
 from kubectl_nodeport.ssh.entry import HostEntry
 from kubectl_nodeport.ssh.known_hosts import HostKey
-from tests.ssh.corpus import ACCEPTED
 from tests.ssh.make import entry_for, key, origin
 
 NAMES = ("one", "two", "three")
@@ -31,18 +30,6 @@ def wanted(
         (entry_for(store, name, origin=origin(target=f"pod/{name}"), **changes), (key(),))
         for name in names
     )
-
-
-@pytest.mark.parametrize("text", ACCEPTED.values(), ids=ACCEPTED)
-def test_the_last_removal_gives_the_bytes_back(store: ConfigFile, text: str) -> None:
-    data = text.replace("{here}", str(store.path.parent)).encode("utf-8", "surrogateescape")
-    store.path.write_bytes(data)
-    store.apply(Edit(wanted(store, "one", "two")))
-    assert store.apply(Edit(gone=("one",))) == {"one": "removed"}
-    assert [entry.alias for entry in store.entries()] == ["two"]
-    assert store.path.read_bytes() != data
-    assert store.apply(Edit(gone=("two",))) == {"two": "removed"}
-    assert store.path.read_bytes() == data
 
 
 def test_one_write_creates_updates_keeps_and_removes(store: ConfigFile) -> None:

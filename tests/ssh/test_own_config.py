@@ -24,7 +24,7 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
-def run(home: Path, *then: str) -> list[str]:
+def run(home: Path, *then: str, flags: tuple[str, ...] = (), env_home: str = "") -> list[str]:
     script = f"""
         set -e
         mount --bind {home.parent}/passwd /etc/passwd
@@ -32,14 +32,15 @@ def run(home: Path, *then: str) -> list[str]:
         "$@" || exit
         {"; ".join(then)}
     """
+    words = command(home / ".ssh" / "config", ALIAS, *flags)
     done = subprocess.run(
-        ["unshare", "-m", "sh", "-c", script, "sh", *command(home / ".ssh" / "config", ALIAS)],
+        ["unshare", "-m", "sh", "-c", script, "sh", *words],
         check=False,
         cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=60,
-        env={**os.environ, "HOME": "/nowhere"},
+        env={**os.environ, "HOME": env_home or "/nowhere"},
     )
     if "unshare" in done.stderr:
         pytest.skip(f"this machine gives no mount namespace: {done.stderr.strip()}")
@@ -94,3 +95,29 @@ def test_a_config_that_others_may_write_is_told(home: Path) -> None:
     (line,) = run(home)
     assert "Bad owner or permissions" in line
     assert (home / ".ssh" / "config").read_text() == "Host a\n"
+
+
+def test_our_own_file_is_included_by_its_short_name(home: Path) -> None:
+    """Which is what VS Code's host picker follows best."""
+    (home / ".ssh").mkdir(mode=0o700)
+    (home / ".ssh" / "config").write_text("User me\n")
+    lines = run(home, f"ssh -T -G {ALIAS}", flags=("--include", "true"), env_home=str(home))
+    assert lines[0] == "created"
+    assert "user root" in lines
+    text = (home / ".ssh" / "config").read_text()
+    assert text.splitlines()[1:] == [
+        "Include kubectl-nodeport/config",
+        "# <<< kubectl-nodeport <<<",
+        "User me",
+    ]
+    assert run(home, env_home=str(home)) == ["unchanged"]
+
+
+def test_a_home_that_is_not_the_users_gets_the_long_name(home: Path) -> None:
+    """ssh looks for a relative name below $HOME."""
+    lines = run(home, f"ssh -T -G {ALIAS}", flags=("--include", "true"))
+    assert lines[0] == "created"
+    assert "port 31380" in lines
+    line = (home / ".ssh" / "config").read_text().splitlines()[1]
+    assert line == f'Include "{home}/.ssh/kubectl-nodeport/config"'
+    assert run(home, env_home=str(home)) == ["unchanged"]

@@ -157,7 +157,9 @@ def test_what_is_inherited_is_taken_back(
 def test_an_entry_works_or_the_line_that_keeps_it_from_that_is_named(
     tmp_path_factory: pytest.TempPathFactory, text: list[str], a: list[str], b: list[str]
 ) -> None:
-    config = generated.write_all(tmp_path_factory.mktemp("any"), text, a, b)
+    # A config that has a Host of this very name is refused as such.
+    lines = [line.replace(f"Host {generated.ALIAS}", "Host dev*") for line in text]
+    config = generated.write_all(tmp_path_factory.mktemp("any"), lines, a, b)
     data = config.read_bytes()
     refusal = ""
     try:

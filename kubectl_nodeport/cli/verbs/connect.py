@@ -31,6 +31,9 @@ from kubectl_nodeport.cli.connection import connection_flags
     # Open nothing: go through the API server
     kubectl nodeport connect dev --via tunnel
 
+    # Keep all entries in a file of their own; one Include line in ~/.ssh/config leads to it
+    kubectl nodeport connect dev --include
+
     # Say what would be done, and do nothing
     kubectl nodeport connect dev --dry-run
     """,
@@ -93,6 +96,13 @@ from kubectl_nodeport.cli.connection import connection_flags
     type=flags.FilePath(exists=False),
     help="The ssh configuration file to write; ~/.ssh/config if empty.",
 )
+@click.option(
+    "--include",
+    is_flag=True,
+    default=None,
+    help="Keep the Host entries in a file of their own, which the ssh configuration file includes "
+    "in its first lines; =false moves them back. Stays as it was if empty.",
+)
 @common.timeout(None)
 @common.dry_run
 @output.option()
@@ -108,6 +118,7 @@ def connect(target: str, **options: Any) -> None:  # fmt: skip
     with wiring.world(options) as edges:
         wanted = named or picker.ask_target(edges, options["ssh_user"])
         wiring.warm_up(edges)
+        edges.notes.extend(wiring.editor_notes(options["ssh_config"]))
         request = ConnectRequest(
             target=wanted,
             rule_name=options["name"],

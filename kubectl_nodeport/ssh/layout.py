@@ -1,0 +1,178 @@
+"""In which of two files our entries stand: in our block of the user's config, or in a file of our
+own that the config includes. Pure.
+
+At most one of them is meant. Both hold entries when a run was ended between its two writes; what
+ssh uses counts then, and the next write puts the rest beside it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from kubectl_nodeport.errors import NodeportError
+from kubectl_nodeport.ssh import block, reader
+from kubectl_nodeport.ssh.entry import HostEntry
+from kubectl_nodeport.ssh.reader import ConfigRefusedError
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The two files as texts.
+
+    :param config: the path of the user's config, for errors.
+    :param own_path: the path of the file of our own.
+    :param own: None when there is no such file.
+    """
+
+    config: str
+    text: str
+    own_path: str
+    own: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the entries shall stand.
+
+    :param include: whether in the file of our own.
+    :param line: the Include line that our block shall hold then; None when a line of the user's
+        own does it.
+    """
+
+    include: bool
+    line: str | None = None
+
+
+def entries(files: Files) -> tuple[HostEntry, ...]:
+    """Our entries; of two for one alias, the one that ssh takes.
+
+    :raises NodeportError: for broken markers or an entry that was edited by hand.
+    """
+    with _naming(files.config):
+        in_block = block.entries(files.text)
+        is_included = block.include(files.text) is not None
+    with _naming(files.own_path):
+        in_own = block.entries(files.own or "")
+    first, second = (in_own, in_block) if is_included else (in_block, in_own)
+    aliases = {entry.alias for entry in first}
+    return first + tuple(entry for entry in second if entry.alias not in aliases)
+
+
+def declares(files: Files, alias: str) -> bool:
+    """Whether a Host line of the user's own has this very name.
+
+    :raises NodeportError: for broken markers.
+    """
+    with _naming(files.config):
+        texts = [block.outside(files.text)]
+    with _naming(files.own_path):
+        texts.append(block.outside(files.own or ""))
+    return any(alias in reader.literal_hosts(text) for text in texts)
+
+
+def chosen(files: Files) -> bool | None:
+    """Whether a file of our own was chosen earlier; None when nothing tells.
+
+    :raises NodeportError: for broken markers.
+    """
+    with _naming(files.config):
+        if block.include(files.text) is not None:
+            return True
+        if block.has_entries(files.text):
+            return False
+    return None if files.own is None else True
+
+
+def include_line(files: Files, lines: Sequence[str]) -> str:
+    """The Include line that our block shall hold: the one that it holds, else the first of these.
+
+    :raises NodeportError: when it holds another one.
+    """
+    with _naming(files.config):
+        found = block.include(files.text)
+    if found is None or found in lines:
+        return found or lines[0]
+    raise NodeportError(
+        f"our block in {files.config} has {found!a}, and not {lines[0]!a}",
+        hint="give the config by the path that it was made with, or mend that line",
+    )
+
+
+def changed(
+    files: Files, wanted: Collection[HostEntry], gone: Collection[str], place: Place
+) -> Files:
+    """The files with some entries written, some removed, and all of them in their place.
+
+    :raises NodeportError: for broken markers, an entry that was edited by hand and is to be written
+        anew, or lines of the user's own in a file that would not be included any more.
+    """
+    return (_in_own if place.include else _in_block)(files, wanted, gone, place.line)
+
+
+def _in_block(
+    files: Files, wanted: Collection[HostEntry], gone: Collection[str], _line: str | None
+) -> Files:
+    if files.own is not None:
+        wanted = _with_moved(files, block.entries(files.text), wanted, gone)
+        with _naming(files.own_path):
+            _refuse_lines(block.outside(files.own))
+    with _naming(files.config):
+        text = files.text if block.include(files.text) is None else block.without(files.text)
+        text = block.edit(text, wanted, gone)
+    return Files(files.config, text, files.own_path, None)
+
+
+def _in_own(
+    files: Files, wanted: Collection[HostEntry], gone: Collection[str], line: str | None
+) -> Files:
+    with _naming(files.config):
+        has_block = block.has_entries(files.text)
+    if has_block:
+        wanted = _with_moved(files, block.entries(files.own or ""), wanted, gone)
+    with _naming(files.own_path):
+        own = block.edit(files.own or "", wanted, gone)
+    with _naming(files.config):
+        if line is None or not own.strip():
+            text = block.without(files.text)
+        else:
+            text = block.with_include(files.text, line)
+    # An empty one is kept: it tells that a file of our own was chosen.
+    is_absent = not own and files.own is None
+    return Files(files.config, text, files.own_path, None if is_absent else own)
+
+
+def _with_moved(
+    files: Files,
+    here: Collection[HostEntry],
+    wanted: Collection[HostEntry],
+    gone: Collection[str],
+) -> tuple[HostEntry, ...]:
+    """What is wanted, and the entries of the other file as they take effect now, in their order."""
+    known = {entry.alias: entry for entry in here}
+    new = {entry.alias: entry for entry in wanted}
+    moved = tuple(
+        new.pop(entry.alias, entry)
+        for entry in entries(files)
+        if entry.alias in new or (entry.alias not in gone and known.get(entry.alias) != entry)
+    )
+    return moved + tuple(new.values())
+
+
+def _refuse_lines(outside: str) -> None:
+    if outside.strip():
+        raise ConfigRefusedError(
+            "line 1: lines that are not ours would not be included any more",
+            hint="move them into your ssh config first",
+        )
+
+
+@contextlib.contextmanager
+def _naming(path: str) -> Iterator[None]:
+    """Refusals of a text, which say a line, also say the file."""
+    try:
+        yield
+    except ConfigRefusedError as error:
+        message = f"{path}, {error.message}"
+        raise NodeportError(message, hint=error.hint, detail=error.detail) from error

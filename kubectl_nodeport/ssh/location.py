@@ -1,0 +1,106 @@
+"""Where an ssh config lies, and where what belongs to it lies."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from kubectl_nodeport.ssh import whole_file
+from kubectl_nodeport.ssh.layout import Files
+from kubectl_nodeport.ssh.whole_file import Snapshot
+
+_FOLDER = "kubectl-nodeport"
+_TRIES = 5
+
+
+def user_config_path() -> Path:
+    """``~/.ssh/config`` of the passwd entry, as ssh finds it; $HOME does not count there."""
+    return home() / ".ssh" / "config"
+
+
+def home() -> Path:
+    """The home folder of the passwd entry."""
+    if os.name == "posix":
+        import pwd
+
+        return Path(pwd.getpwuid(os.getuid()).pw_dir)
+    return Path(os.environ["USERPROFILE"])
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """The places around one config.
+
+    :param config: the config's absolute path, links not followed.
+    :param is_default: whether ssh reads it without ``-F``.
+    """
+
+    config: Path
+    is_default: bool
+
+    @classmethod
+    def of(cls, path: Path) -> Location:
+        """The location of this file."""
+        absolute = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links
+        return cls(absolute, absolute == user_config_path())
+
+    @property
+    def folder(self) -> Path:
+        """The folder of all that is ours; only its owner looks into it."""
+        return self.config.parent / _FOLDER
+
+    @property
+    def own(self) -> Path:
+        """The file of our own, if the config includes one."""
+        name = self.config.name
+        return self.folder / ("config" if name == "config" else f"{name}.config")
+
+    @property
+    def own_words(self) -> tuple[str, ...]:
+        """How an Include may name that file, the best first.
+
+        ssh looks for a relative name below $HOME, not below the home folder of the passwd entry.
+        """
+        absolute = self.own.as_posix()
+        if not self.is_default:
+            return (absolute,)
+        relative = f"{_FOLDER}/{self.own.name}"
+        is_found = Path(os.environ.get("HOME", home())) == home()
+        return (relative, absolute) if is_found else (absolute, relative)
+
+    def keys_file(self, alias: str) -> Path:
+        """The known_hosts file of the alias."""
+        return self.folder / f"{alias}.known_hosts"
+
+    def known_hosts_path(self, alias: str) -> str:
+        """The same as the alias' entry must say it."""
+        if self.is_default:
+            return f"~/.ssh/{_FOLDER}/{alias}.known_hosts"
+        return self.keys_file(alias).as_posix()
+
+    def read(self) -> State:
+        """The config and the file of our own as they are; no lock is needed.
+
+        :raises NodeportError: for every failure but "not found".
+        """
+        for _ in range(_TRIES):
+            state = State(whole_file.read(self.config), whole_file.read(self.own))
+            # Entries that are moving now stand in at least one of them at every moment, but the
+            # second may be gone by the time that it is read.
+            if state.own.data is not None or whole_file.read(self.config) == state.config:
+                break
+        return state
+
+    def files(self, state: State) -> Files:
+        """The same as texts."""
+        own = None if state.own.data is None else state.own.text
+        return Files(str(self.config), state.config.text, str(self.own), own)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What was read of the two files."""
+
+    config: Snapshot
+    own: Snapshot
