@@ -73,6 +73,17 @@ def test_what_wins_over_us_is_named_and_nothing_written(
     assert beside(config) == before
 
 
+@pytest.mark.parametrize("text", [case[0] for case in SHADOWING.values()], ids=SHADOWING)
+def test_with_include_nothing_wins_over_us(config: Path, text: str) -> None:
+    fill(config, text)
+    store = ConfigFile(config, include=True)
+    assert store.put(entry_for(store), [key()]) == "created"
+    now = ask(config)
+    assert (now["user"], now["port"], now["hostname"]) == (["root"], ["31380"], ["127.0.0.1"])
+    assert now["stricthostkeychecking"] == ["true"]
+    assert not now.keys() & {"controlpath", "proxycommand", "proxyjump", "remotecommand"}
+
+
 @pytest.mark.parametrize(
     ("text", "changes", "told"),
     [
