@@ -323,9 +323,9 @@ def _refuse_edited(own: _Own, *, wanted: HostEntry | None) -> None:
             f"line {own.line}: the entry {own.alias} was written by a newer kubectl-nodeport",
             hint="kubectl krew upgrade nodeport, or delete the entry's lines",
         )
-    made = own.entry if isinstance(own.entry, HostEntry) else wanted
     import difflib
 
+    made = own.entry if isinstance(own.entry, HostEntry) else wanted
     should_be = () if made is None else render(made)
     diff = difflib.unified_diff(should_be, own.lines, "made", "found", lineterm="")
     reason = f" ({own.entry.message})" if isinstance(own.entry, NodeportError) else ""

@@ -104,7 +104,7 @@ def require(
             raise NodeportError(
                 f"the Host entry would not take effect: ssh would use {what}{harm}",
                 hint="use --include, which keeps our entries in a file that ssh reads first, or "
-                "move that line below our block",
+                "move that line below our entries",
             )
         warn(f"the Host entry is overruled: ssh uses {what}{harm}")
 

@@ -142,8 +142,8 @@ class Writer:
                 better.update(remedied)
 
     def _remedied(self, version: Version, candidate: Path) -> dict[str, HostEntry]:
-        """Entries that inherit what is not taken back yet, with it taken back, by their alias; the
-        others take effect.
+        """Entries that inherit what is not taken back yet, with it taken back, by their alias;
+        the others take effect.
 
         :param candidate: a file that holds the version's text.
         :raises NodeportError: when one does not take effect and cannot.

@@ -73,6 +73,17 @@ def test_what_wins_over_us_is_named_and_nothing_written(
     assert beside(config) == before
 
 
+@pytest.mark.parametrize("text", [case[0] for case in SHADOWING.values()], ids=SHADOWING)
+def test_with_include_nothing_wins_over_us(config: Path, text: str) -> None:
+    fill(config, text)
+    store = ConfigFile(config, include=True)
+    assert store.put(entry_for(store), [key()]) == "created"
+    now = ask(config)
+    assert (now["user"], now["port"], now["hostname"]) == (["root"], ["31380"], ["127.0.0.1"])
+    assert now["stricthostkeychecking"] == ["true"]
+    assert not now.keys() & {"controlpath", "proxycommand", "proxyjump", "remotecommand"}
+
+
 @pytest.mark.parametrize(
     ("text", "changes", "told"),
     [
@@ -157,7 +168,9 @@ def test_what_is_inherited_is_taken_back(
 def test_an_entry_works_or_the_line_that_keeps_it_from_that_is_named(
     tmp_path_factory: pytest.TempPathFactory, text: list[str], a: list[str], b: list[str]
 ) -> None:
-    config = generated.write_all(tmp_path_factory.mktemp("any"), text, a, b)
+    # A config that has a Host of this very name is refused as such.
+    lines = [line.replace(f"Host {generated.ALIAS}", "Host dev*") for line in text]
+    config = generated.write_all(tmp_path_factory.mktemp("any"), lines, a, b)
     data = config.read_bytes()
     refusal = ""
     try:
