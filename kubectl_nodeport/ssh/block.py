@@ -55,7 +55,9 @@ class _Own:
 class _Parts:
     """A config in its parts; ``before`` ends at a line's end, so that a marker can follow.
 
-    :param foreign: lines of others that stood inside the block.
+    :param foreign: lines of others that stood inside the block, above its first entry.
+    :param foreign_below: the same from below an entry. They stay below: what was overruled by an
+        entry shall not come to overrule it.
     :param include: our Include line, without its end.
     :param newline: how the block's lines end.
     :param is_last: whether the file ends with the block's last line and without a line end, the
@@ -69,6 +71,7 @@ class _Parts:
     newline: str
     is_last: bool
     include: str | None = None
+    foreign_below: str = ""
 
 
 def entries(text: str) -> tuple[HostEntry, ...]:
@@ -90,7 +93,7 @@ def outside(text: str) -> str:
     :raises ConfigRefusedError: for broken markers.
     """
     parts = _parse(text)
-    return parts.before + parts.foreign + parts.after
+    return parts.before + parts.foreign + parts.foreign_below + parts.after
 
 
 def put(text: str, entry: HostEntry) -> str:
@@ -196,7 +199,7 @@ def _parse(text: str) -> _Parts:
     inside_start = begin.end() + 1
     include, inside = _take_include(text[inside_start : end.start()])
     first_line = line_number(text, inside_start) + (include is not None)
-    foreign, own = _sort_inside(inside, first_line=first_line)
+    foreign, own, foreign_below = _sort_inside(inside, first_line=first_line)
     return _Parts(
         before=text[: begin.start()],
         foreign=foreign,
@@ -205,6 +208,7 @@ def _parse(text: str) -> _Parts:
         newline=newline,
         is_last=end.end() == len(text),
         include=include,
+        foreign_below=foreign_below,
     )
 
 
@@ -234,17 +238,18 @@ def _take_include(inside: str) -> tuple[str | None, str]:
     return None, inside
 
 
-def _sort_inside(inside: str, *, first_line: int) -> tuple[str, tuple[_Own, ...]]:
-    """Lines of others, and our entries."""
+def _sort_inside(inside: str, *, first_line: int) -> tuple[str, tuple[_Own, ...], str]:
+    """Lines of others, our entries, and the lines of others that follow one of them."""
     foreign: list[str] = []
+    foreign_below: list[str] = []
     own: list[_Own] = []
     section: list[str] = []
     number = first_line
     for line in [*split_lines(inside), None]:
         if line is None or is_section(line):
             mine, others = _sort_section(section, line=number)
-            foreign.extend(others)
             own.extend(mine)
+            (foreign_below if own else foreign).extend(others)
             number += len(section)
             section = []
         if line is not None:
@@ -257,7 +262,7 @@ def _sort_inside(inside: str, *, first_line: int) -> tuple[str, tuple[_Own, ...]
                 hint="delete one of the two entries",
             )
         seen.add(item.alias)
-    return "".join(foreign), tuple(own)
+    return "".join(foreign), tuple(own), "".join(foreign_below)
 
 
 def _sort_section(section: list[str], *, line: int) -> tuple[list[_Own], list[str]]:
@@ -289,16 +294,17 @@ def _is_idle(line: str) -> bool:
 
 
 def _join(parts: _Parts, blocks: list[tuple[str, ...]]) -> str:
+    foreign, below = parts.foreign, parts.foreign_below
     if not blocks:
         # A line end that only our block needed goes with it.
-        is_ours = parts.is_last and not parts.foreign
+        is_ours = parts.is_last and not (foreign or below)
         before = parts.before.removesuffix(parts.newline) if is_ours else parts.before
-        return before + parts.foreign + parts.after
+        return before + foreign + below + parts.after
     lines = [BEGIN, *(line for block in blocks for line in block), END]
     block = "".join(line + parts.newline for line in lines)
-    if parts.is_last:
+    if parts.is_last and not below:
         block = block.removesuffix(parts.newline)
-    return parts.before + parts.foreign + block + parts.after
+    return parts.before + foreign + block + below + parts.after
 
 
 def _refuse_edited(own: _Own, *, wanted: HostEntry | None) -> None:

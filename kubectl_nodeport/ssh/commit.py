@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kubectl_nodeport.errors import NodeportError
@@ -16,7 +17,7 @@ from kubectl_nodeport.ssh import backup, whole_file
 from kubectl_nodeport.ssh.entry import HostEntry
 from kubectl_nodeport.ssh.layout import Files, Place
 from kubectl_nodeport.ssh.location import Location, State
-from kubectl_nodeport.ssh.whole_file import ReadOnlyError, StagedFile, as_bytes
+from kubectl_nodeport.ssh.whole_file import ReadOnlyError, Snapshot, StagedFile, as_bytes
 
 Warn = Callable[[str], None]
 
@@ -66,7 +67,7 @@ def commit(
         config, own = _stage_texts(staging, location, version, warn)
         if config is not None:
             backup.keep(before.config, datetime.date.today())
-        known = _stage_keys(staging, location, keys)
+        known = _stage_keys(staging, location, before, keys)
         if config is None:
             last, first = own, [*known.values()]
         else:
@@ -101,8 +102,9 @@ def _stage_texts(
     before, files, line = version.before, version.files, version.place.line
     config = own = None
     if version.changes_own and files.own is not None:
-        whole_file.make_folder(location.folder)
-        own = staging.enter_context(whole_file.staged(before.own, as_bytes(files.own)))
+        whole_file.make_folder(location.folder, before.config.owner)
+        new = whole_file.staged(_owned(before.own, before), as_bytes(files.own))
+        own = staging.enter_context(new)
     if version.changes_config:
         try:
             config = staging.enter_context(whole_file.staged(before.config, as_bytes(files.text)))
@@ -118,17 +120,26 @@ def _stage_texts(
 
 
 def _stage_keys(
-    staging: contextlib.ExitStack, location: Location, keys: Mapping[str, str]
+    staging: contextlib.ExitStack, location: Location, before: State, keys: Mapping[str, str]
 ) -> dict[str, StagedFile]:
     """The known_hosts files that change, by their aliases."""
     if keys:
-        whole_file.make_folder(location.folder)
+        whole_file.make_folder(location.folder, before.config.owner)
     changed = {}
     for alias, text in keys.items():
-        before = whole_file.read(location.keys_file(alias))
-        if before.text != text:
-            changed[alias] = staging.enter_context(whole_file.staged(before, as_bytes(text)))
+        file = whole_file.read(location.keys_file(alias))
+        if file.text != text:
+            new = whole_file.staged(_owned(file, before), as_bytes(text))
+            changed[alias] = staging.enter_context(new)
     return changed
+
+
+def _owned(file: Snapshot, before: State) -> Snapshot:
+    """A new file of root's belongs to the config's owner: ssh refuses one of anybody else."""
+    is_root = os.name == "posix" and os.geteuid() == 0
+    if file.data is not None or not is_root:
+        return file
+    return replace(file, owner=before.config.owner)
 
 
 @contextlib.contextmanager

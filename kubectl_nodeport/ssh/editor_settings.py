@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def notes(config: Path, root: Path, home: Path) -> list[str]:
     return [
         f"{' and '.join(editors)} read{'s' if len(editors) == 1 else ''} {path}, as the setting "
         f"{_SETTING} says, and not {config}: to be in the host picker there, connect with "
-        f"--ssh-config '{path}'"
+        f"--ssh-config {shlex.quote(str(path))}"
         for path, editors in found.items()
     ]
 

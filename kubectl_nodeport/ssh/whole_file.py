@@ -120,6 +120,8 @@ def locked(target: Path) -> Iterator[None]:
     keeper = FileLock(lock, timeout=_LOCK_TIMEOUT_S, mode=0o600)
     try:
         keeper.acquire(poll_interval=0.01)
+        if target.exists():
+            _give(lock, (target.stat().st_uid, target.stat().st_gid))
     except Timeout as error:
         raise NodeportError(
             f"another kubectl-nodeport has held {lock} for {_LOCK_TIMEOUT_S:g} s",
@@ -231,7 +233,7 @@ def scratch() -> Iterator[Path]:
     try:
         folder = tempfile.TemporaryDirectory(prefix="kubectl-nodeport-", ignore_cleanup_errors=True)
     except OSError as error:
-        raise _unwritable(Path(tempfile.gettempdir(), "kubectl-nodeport"), error) from error
+        raise _untried(Path(tempfile.gettempdir()), error) from error
     with folder as name:
         yield Path(name)
 
@@ -246,7 +248,7 @@ def draft(folder: Path, name: str, data: bytes) -> Path:
         path.touch(mode=0o600)
         path.write_bytes(data)
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise _untried(folder.parent, error) from error
     return path
 
 
@@ -261,15 +263,23 @@ def remove(path: Path) -> None:
         raise _unwritable(path, error) from error
 
 
-def make_folder(folder: Path) -> None:
+def make_folder(folder: Path, owner: tuple[int, int] | None = None) -> None:
     """Make a folder that only its owner sees, unless there is one.
 
+    :param owner: uid and gid, None for those of this process.
     :raises NodeportError: when it cannot be made.
     """
     try:
-        folder.mkdir(mode=0o700, exist_ok=True)
+        folder.mkdir(mode=0o700)
+        if owner is not None:
+            _give(folder, owner)
+    except FileExistsError as error:
+        if not folder.is_dir():
+            raise _unwritable(folder, error) from error
     except OSError as error:
         raise _unwritable(folder, error) from error
+    else:
+        _sync_folder(folder.parent)
 
 
 def _refuse_read_only(before: Snapshot) -> None:
@@ -279,6 +289,13 @@ def _refuse_read_only(before: Snapshot) -> None:
             f"{before.path} is read-only",
             hint=f"chmod u+w {typed(before.path)}, or --ssh-config FILE",
         )
+
+
+def _give(path: Path, owner: tuple[int, int]) -> None:
+    """Root that works on a user's files makes none that the user cannot use later."""
+    status = path.stat()
+    if os.name == "posix" and os.geteuid() == 0 and owner != (status.st_uid, status.st_gid):
+        os.chown(path, *owner)
 
 
 def _keep_mode_and_owner(handle: int, before: Snapshot) -> None:
@@ -323,3 +340,10 @@ def _unwritable(path: Path, error: OSError) -> NodeportError:
             message, hint=f"look at `ls -ld {typed(path.parent)}`, or --ssh-config FILE"
         )
     return NodeportError(message, hint=f"look at `df {typed(path.parent)}`, or --ssh-config FILE")
+
+
+def _untried(folder: Path, error: OSError) -> NodeportError:
+    return NodeportError(
+        f"the new text cannot be tried out in {folder}: {error.strerror}",
+        hint=f"look at `df {typed(folder)}`, or set TMPDIR to another folder",
+    )

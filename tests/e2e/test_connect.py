@@ -110,6 +110,25 @@ def test_one_pod_twice_at_once(desk: Desk) -> None:
     assert len(desk.services()) == 1
 
 
+def test_entries_in_a_file_of_their_own(desk: Desk) -> None:
+    """What would win over a block does not win over an Include at the top; tunnels find it too."""
+    desk.ns.pod("dev")
+    desk.config.write_text("User nobody-else\n")
+    assert "nobody-else" in desk.refused("dev")
+    first = desk.connect("dev", "--include")
+    assert desk.ssh(first["host"], "hostname") == "dev"
+    assert desk.connect("dev")["sshConfig"]["change"] == "unchanged"
+    desk.connect("dev", "--via", "tunnel")
+    assert desk.ssh(first["host"], "hostname") == "dev"
+    lines = desk.config.read_text().splitlines()
+    assert lines[1:] == [
+        "Include kubectl-nodeport/config",
+        "# <<< kubectl-nodeport <<<",
+        "User nobody-else",
+    ]
+    assert first["host"] in desk.nodeport("get", "hosts", "-o", "name").stdout
+
+
 @pytest.mark.parametrize("keys", ["own", "image"])
 def test_replaced_pod(desk: Desk, keys: str) -> None:
     """A pod of the same name with other keys is refused by ssh until connect has vouched for it."""

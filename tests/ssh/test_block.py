@@ -70,6 +70,20 @@ def test_two_entries_come_in_any_order(text: str, come: list[HostEntry]) -> None
     assert {one.port for one in block.entries(changed)} == {1, OTHER.port}
 
 
+LINE = 'Include "/home/me/kubectl-nodeport/config"'
+
+
+@given(TEXTS)
+def test_the_way_back_gives_every_byte_back(text: str) -> None:
+    assume(is_plain(text))
+    both = block.edit(text, (entry(), OTHER))
+    assert block.edit(both, (), (ALIAS, OTHER.alias)) == block.without(both) == text
+    included = block.with_include(text, LINE)
+    assert (block.include(included), block.without(included)) == (LINE, text)
+    assert block.with_include(both, LINE) == block.with_include(included, LINE) == included
+    assert block.edit(block.without(included), (entry(), OTHER)) == both
+
+
 @given(TEXTS)
 def test_bytes_come_back_from_text(text: str) -> None:
     data = text.encode("utf-8", "surrogateescape")
@@ -145,12 +159,22 @@ def test_lines_of_others_are_moved_out_as_they_are(place: int) -> None:
     assert place == 25 or lines[3 + place].startswith("Host")
     text = "".join(lines)
     changed = block.put(text, entry(port=5))
-    assert (
-        changed == "Include x\n\n" + DEVPOD + block.put(both, entry(port=5))[len("Include x\n\n") :]
-    )
+    above, below = ("Include x\n\n" + DEVPOD, "") if place == 1 else ("Include x\n\n", DEVPOD)
+    rest = block.put(both, entry(port=5)).removeprefix("Include x\n\n").removesuffix("Host a\n")
+    assert changed == above + rest + below + "Host a\n"
     assert without_block(changed) == "Include x\n\n" + DEVPOD + "Host a\n"
     assert block.outside(text) == "Include x\n\n" + DEVPOD + "Host a\n"
+    assert block.without(text) == block.outside(text)
     assert [one.alias for one in block.entries(text)] == [ALIAS, OTHER.alias]
+
+
+def test_what_stood_below_an_entry_does_not_come_above_it() -> None:
+    both = block.put(block.put("Compression yes", entry()), OTHER)
+    text = both.replace("Host web", "# all\nHost *\n  User me\nHost web")
+    changed = block.put(text, entry(port=5))
+    assert changed.endswith(f"{block.END}\n# all\nHost *\n  User me\n")
+    assert block.without(changed) == "Compression yes\n# all\nHost *\n  User me\n"
+    assert block.put(changed, entry(port=5)) == changed
 
 
 def test_global_lines_inside_stay_global() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ from kubectl_nodeport.ssh.config_file import ConfigFile
 from kubectl_nodeport.ssh.edit import Edit
 from kubectl_nodeport.ssh.entry import HostEntry
 from kubectl_nodeport.ssh.known_hosts import HostKey
+from tests.ssh.forked import NOBODY, needs_root
 from tests.ssh.make import entry_for, key, origin
 
 NAMES = ("one", "two", "three")
@@ -119,3 +123,39 @@ def test_an_alias_is_named_once(store: ConfigFile) -> None:
 def test_a_text_without_a_block_is_left_as_it_is() -> None:
     for text in ("", "Compression yes", "Compression yes\r\n", "Host a\n"):
         assert block.edit(text, (), ("one",)) == text
+
+
+def test_reading_loads_nothing_that_writing_needs(store: ConfigFile) -> None:
+    """Every login through a tunnel reads the entries."""
+    store.apply(Edit(wanted(store, "one")))
+    code = """
+import sys
+from pathlib import Path
+from kubectl_nodeport.ssh.config_file import ConfigFile
+print(ConfigFile(Path(sys.argv[1])).entries()[0].alias)
+late = {"sshconf", "difflib", "tempfile", "subprocess", "filelock", "shutil", "datetime"}
+print(sorted(late & sys.modules.keys()))
+"""
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code, str(store.path)],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={"PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    assert done.stdout == "one\n[]\n"
+
+
+@needs_root
+@pytest.mark.parametrize("include", [False, True])
+def test_root_leaves_a_user_nothing_that_the_user_cannot_use(tmp_path: Path, include: bool) -> None:
+    config = tmp_path / "config"
+    config.write_text("Host a\n")
+    for path in (tmp_path, config):
+        os.chown(path, NOBODY, 65533)
+    store = ConfigFile(config, include=include)
+    store.apply(Edit(wanted(store, "one")))
+    owners = {(path.stat().st_uid, path.stat().st_gid) for path in tmp_path.rglob("*")}
+    assert owners == {(NOBODY, 65533)}
+    assert len(list(tmp_path.rglob("*"))) == (6 if include else 5)
