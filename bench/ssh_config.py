@@ -12,9 +12,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from bench.table import Row, show
 from kubectl_nodeport.ssh.config_file import ConfigFile
@@ -25,22 +26,31 @@ _FEW, _MANY, _TWICE = 10, 10_000, 20_000
 _COUNTER = '#!/bin/sh\necho >>"{folder}/runs"\nexec {ssh} "$@"\n'
 
 
+class Cost(NamedTuple):
+    """What something takes, in seconds; CPU time is that of its children too."""
+
+    s: float
+    cpu_s: float
+
+    def __str__(self) -> str:
+        return f"{self.s:.3f} s ({self.cpu_s:.2f} s of CPU)"
+
+
 def rows() -> list[Row]:
     """The write at 10, 10,000 and 20,000 hosts, and how often it runs ssh."""
     with tempfile.TemporaryDirectory() as folder:
-        writes, reads = {}, {}
+        found = {}
         for hosts in (_FEW, _MANY, _TWICE):
-            writes[hosts], reads[hosts] = _in_turns(_config(Path(folder, str(hosts)), hosts))
-            print(
-                f"{hosts} hosts: a write {writes[hosts]:.3f} s, one ssh -G {reads[hosts]:.3f} s",
-                file=sys.stderr,
-            )
+            write, read = found[hosts] = _in_turns(_config(Path(folder, str(hosts)), hosts))
+            print(f"{hosts} hosts: a write {write}, one ssh -G {read}", file=sys.stderr)
         runs = _ssh_runs(_config(Path(folder, "counted"), _FEW))
-    grown = (writes[_TWICE] - writes[_FEW]) / (writes[_MANY] - writes[_FEW])
+    few, many, twice = (write.cpu_s for write, _ in found.values())
+    grown = (twice - few) / (many - few)
+    write, read = found[_MANY]
     return [
-        Row("write to 10,000 hosts", writes[_MANY] / reads[_MANY], 12, "x one ssh -G there", RUNS),
+        Row("write to 10,000 hosts", write.s / read.s, 12, "x one ssh -G there", RUNS),
         Row("runs of ssh in it", runs, 12, "runs"),
-        Row("twice the hosts, what 10 cost left out", grown, 2.3, "x time", RUNS),
+        Row("twice the hosts, what 10 cost left out", grown, 2.3, "x CPU time", RUNS),
     ]
 
 
@@ -65,8 +75,8 @@ def _write(store: ConfigFile, number: int) -> None:
         raise RuntimeError("nothing was written")
 
 
-def _in_turns(store: ConfigFile) -> tuple[float, float]:
-    """The medians, in seconds, of a write and of one ``ssh -G``."""
+def _in_turns(store: ConfigFile) -> tuple[Cost, Cost]:
+    """The medians of a write and of one ``ssh -G``."""
     ask = ["ssh", "-F", str(store.path), "-G", "--", "host-5"]
 
     def read() -> None:
@@ -77,13 +87,17 @@ def _in_turns(store: ConfigFile) -> tuple[float, float]:
     for number in range(RUNS):
         writes.append(_taken(partial(_write, store, 2 + number)))
         reads.append(_taken(read))
-    return statistics.median(writes), statistics.median(reads)
+    return _median(writes), _median(reads)
 
 
-def _taken(work: Callable[[], None]) -> float:
-    began = time.monotonic()
+def _taken(work: Callable[[], None]) -> Cost:
+    began, before = time.monotonic(), os.times()
     work()
-    return time.monotonic() - began
+    return Cost(time.monotonic() - began, sum(os.times()[:4]) - sum(before[:4]))
+
+
+def _median(costs: Sequence[Cost]) -> Cost:
+    return Cost(*(statistics.median(side) for side in zip(*costs, strict=True)))
 
 
 def _ssh_runs(store: ConfigFile) -> int:

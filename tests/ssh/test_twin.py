@@ -17,6 +17,7 @@ from kubectl_nodeport.ssh.edit import Edit
 from kubectl_nodeport.ssh.entry import HostEntry
 from kubectl_nodeport.ssh.twin import Distribution, home_of
 from kubectl_nodeport.ssh.twinned import TwinnedConfigFile, WindowsConfig
+from tests.ssh.forked import NOBODY, forked, needs_root
 from tests.ssh.make import ALIAS, entry_for, key, without_block
 
 HERE = Distribution("Ubuntu-24.04", "me", lambda: None)
@@ -135,6 +136,25 @@ def test_what_fails_there_is_a_warning_and_undoes_nothing(
     (warning,) = machine.warnings
     assert warning.startswith("Windows' ssh is not told: ")
     assert why in warning
+
+
+@needs_root
+def test_a_windows_home_that_may_not_be_written(machine: Machine) -> None:
+    """As somebody else, whose own file it is not either."""
+    here = machine.here.path.parent
+    for folder in (here, *list(here.parents)[:3]):
+        folder.chmod(0o755)
+    os.chown(here, NOBODY, NOBODY)
+
+    def act() -> str:
+        change = machine.here.put(entry_for(machine.here), [key()])
+        return f"{change}; {machine.warnings[0]}"
+
+    done = forked(act, uid=NOBODY, scratch=here)
+    assert done.code == 0, done
+    assert done.text.startswith("created; Windows' ssh is not told: ")
+    assert "Permission denied" in done.text
+    assert list(machine.home.iterdir()) == []
 
 
 def test_what_fails_here_changes_nothing_there(machine: Machine) -> None:
