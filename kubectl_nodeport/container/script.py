@@ -24,8 +24,9 @@ from kubectl_nodeport.ssh.names import passes, validate_user
 # as in another container or behind a systemd socket, is taken for one with the usual files.
 #
 # Sockets have state 0A in /proc/net/tcp when they listen and 01 when they are connected
-# (include/net/tcp_states.h: TCP_LISTEN, TCP_ESTABLISHED). The age of a key says whether it came
-# with the image; that of one on a mounted volume, a Secret's say, tells nothing.
+# (include/net/tcp_states.h: TCP_LISTEN, TCP_ESTABLISHED). The table comes through a pipe: in a file
+# bash goes back after each line, for which the kernel makes the table anew. The age of a key says
+# whether it came with the image; that of one on a mounted volume, a Secret's say, tells nothing.
 _SCRIPT = r"""
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 export LC_ALL=C
@@ -33,12 +34,18 @@ login=$1 peers=$2 tab='<tab>' cr='<cr>' nl='
 '
 sockets() {
   for table in /proc/net/tcp /proc/net/tcp6; do
-    [ -r "$table" ] && echo "table $table" && while IFS=' ' read -r _ local peer state _; do
-      case $state in
-        0A) echo "listen $local" ;;
-        01) [ "${local##*:}" = "$1" ] && echo "peer $peer" ;;
-      esac
-    done < "$table"
+    [ -r "$table" ] || continue
+    echo "table $table"
+    { cat "$table" 2>/dev/null || slowly "$table"; } | rows "$1"
+  done
+}
+slowly() { while IFS= read -r row; do echo "$row"; done < "$1"; }
+rows() {
+  while IFS=' ' read -r _ local peer state _; do
+    case $state in
+      0A) echo "listen $local" ;;
+      01) [ "${local##*:}" = "$1" ] && echo "peer $peer" ;;
+    esac
   done
 }
 made() {

@@ -3,10 +3,12 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import resource
 import shutil
 import socket
 import subprocess
 import urllib.parse
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -240,6 +242,35 @@ def test_home_is_that_of_whoever_logs_in() -> None:
             timeout=30,
         )
         assert parse(done.stdout).home == home
+
+
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    """So many sockets as a busy pod has."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8000), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.usefixtures("many_files")
+@pytest.mark.parametrize("shell", SHELLS)
+def test_script_comes_to_its_end_among_thousands_of_sockets(shell: tuple[str, ...]) -> None:
+    """Read line by line from the file itself, the table of so many takes bash half a minute."""
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        for _ in range(1500):
+            stack.enter_context(socket.create_connection(server.getsockname()))
+            stack.enter_context(server.accept()[0])
+        port = server.getsockname()[1]
+        done = subprocess.run(
+            [*shell, "-c", SCRIPT, "sh", "", peers_of(port)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=True,
+            timeout=20,
+        )
+        assert len(parse_peers(done.stdout)) == 1500
 
 
 @pytest.mark.parametrize("shell", SHELLS)
