@@ -15,6 +15,7 @@ import signal
 import subprocess
 import tempfile
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,7 +84,11 @@ class Running:
         self._result, told = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
-            _do(action, go, told, uid, scratch)
+            # Whatever strikes it, the child must not go on as a second test run.
+            try:
+                _do(action, go, told, uid, scratch)
+            finally:
+                os._exit(3)
         os.close(go)
         os.close(told)
 
@@ -98,13 +103,25 @@ class Running:
         return Outcome(code if code >= 0 else 128 - code, text)
 
 
-def calls_of(action: Callable[[], object], log: Path, calls: str) -> list[tuple[str, int]]:
-    """Every one of these calls in a whole run, with its number among its like."""
-    done = forked(action, strace=("-o", str(log), "-e", f"trace={calls}"))
+def calls_of(
+    action: Callable[[], object], log: Path, calls: str, within: Path | None = None
+) -> list[tuple[str, int]]:
+    """Every one of these calls in a whole run, with its number among its like.
+
+    :param within: only those on what lies in this folder.
+    """
+    watch = ("-y", "-o", str(log), "-e", f"trace={calls}")
+    done = forked(action, scratch=log.parent, strace=watch)
     assert done.code == 0, done
-    names = re.findall(r"^(\w+)\(", log.read_text(), re.MULTILINE)
+    seen: Counter[str] = Counter()
+    found = []
     # The last one tells the outcome to the test.
-    return [(name, names[: index + 1].count(name)) for index, name in enumerate(names[:-1])]
+    for line in log.read_text().splitlines()[:-1]:
+        if match := re.match(r"(\w+)\(", line):
+            seen[match[1]] += 1
+            if within is None or f"{within}/" in line:
+                found.append((match[1], seen[match[1]]))
+    return found
 
 
 def _do(
@@ -113,8 +130,8 @@ def _do(
     code, text = 2, ""
     try:
         ctypes.CDLL(None).prctl(_PR_SET_PTRACER, _ANYONE, 0, 0, 0)
-        tempfile.tempdir = None if scratch is None else str(scratch)
-        tempfile.gettempdir()
+        # Finding one would write there, now and then within what is watched.
+        tempfile.tempdir = tempfile.gettempdir() if scratch is None else str(scratch)
         if uid is not None:
             os.setgroups([])
             os.setgid(uid)
