@@ -77,7 +77,15 @@ def test_any_order_of_lines_keeps_its_meaning(
     data = fill(config, text)
     hosts = ["a", "b", "ab", "127.0.0.1", "undeclared"]
     before = ask(config, hosts)
-    store = ConfigFile(config)
+    # Nothing wins over a file of our own; and the way back gives every byte back.
+    included = ConfigFile(config, include=True)
+    included.put(entry_for(included), [key()])
+    assert ask_ours(config)["user"] == ["root"]
+    assert ask(config, hosts) == before
+    assert users_bytes(config) == data
+    included.apply(Edit(gone=(ALIAS,)))
+    assert config.read_bytes() == data
+    store = ConfigFile(config, include=False)
     # Only what stands above the first section may win over us.
     above = re.split(r'(?im)^[\s"]*(?:host|match)\b', text)[0]
     if re.search(r"(?m)^\s*(?:User|Port)\b", above):
