@@ -69,7 +69,8 @@ def declares(files: Files, alias: str) -> bool:
         texts = [block.outside(files.text)]
     with _naming(files.own_path):
         texts.append(block.outside(files.own or ""))
-    return any(alias in reader.literal_hosts(text) for text in texts)
+    # Most texts do not hold it at all, which is seen at once.
+    return any(alias in text and alias in reader.literal_hosts(text) for text in texts)
 
 
 def chosen(files: Files) -> bool | None:

@@ -19,6 +19,8 @@ _HOST = re.compile(
     _LEAD + r"host(?=[ \t\r\"=])\"?[ \t\r]*=?(?P<names>[^\n]*)", re.IGNORECASE | re.MULTILINE
 )
 _BLANK = " \t\r\n"
+_NAME = re.compile(r'"([^"]*)"|([^\s"]+)')
+_PATTERN = re.compile(r"[*?!]")
 _DELIMITER = re.compile(r'[ \t\r\n"=]')
 _LOWER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
 # Other spellings of an option, of 7.6 to 10.5 (readconf.c, keywords).
@@ -94,11 +96,11 @@ def is_section(line: str) -> bool:
 def literal_hosts(text: str) -> Iterator[str]:
     """The names on Host lines that are no patterns, in the order of the text."""
     for match in _HOST.finditer(text):
-        for name in re.findall(r'"([^"]*)"|([^\s"]+)', match["names"]):
+        for name in _NAME.findall(match["names"]):
             word: str = name[0] or name[1]
             if word.startswith("#"):
                 break
-            if word and not re.search(r"[*?!]", word):
+            if word and not _PATTERN.search(word):
                 yield word
 
 
