@@ -54,7 +54,8 @@ def _leads_elsewhere(holder: HostEntry, connection: Connection) -> AnotherTarget
     return AnotherTargetError(
         f"the Host entry {holder.alias} leads to {origin.target} in the namespace "
         f'"{origin.namespace}" of the context "{origin.context}"{then}',
-        hint="choose another name with --host; the entry stays as it is",
+        hint="choose another name with --host, or take that host away first: "
+        f"kubectl nodeport disconnect {holder.alias}",
     )
 
 
