@@ -89,6 +89,8 @@ class _Builder:
             for field in dataclasses.fields(Flags)
             if field.name != "namespace" and (value := getattr(self._given, field.name))
         }
+        if given.get("context") == origin.context:
+            del given["context"]  # it chose the entry, and need not be a context's name
         timeout = {"request_timeout_s": _REQUEST_TIMEOUT_S}
         return dataclasses.replace(flags_of(origin), **{**timeout, **given})
 

@@ -65,6 +65,7 @@ def origin_of(rule: Rule, edges: Edges, exposed: Exposed | None, pod_uid: str) -
     return Origin(
         cluster=connection.identity,
         context=connection.context,
+        has_context=connection.has_context,
         kubeconfig=connection.kubeconfig_paths,
         namespace=rule.namespace,
         target=rule.target,

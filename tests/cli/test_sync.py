@@ -90,6 +90,17 @@ def test_hint_leads_to_the_hosts_own_context(clusters: Clusters, capsys: Capture
     assert clusters.asked == []
 
 
+@pytest.mark.parametrize("words", [[], ["--context", "far"]])
+def test_host_that_was_made_without_a_context(
+    clusters: Clusters, words: list[str], capsys: Captured
+) -> None:
+    clusters.without_contexts("far")
+    clusters.pods_gone.add("far")
+    assert clusters.type("sync", *words) == 0
+    assert capsys.readouterr().out.startswith("host/dev.default.far removed: no pod")
+    assert {name for name, _ in clusters.asked} == {"far"}
+
+
 def test_nothing(capsys: Captured, tmp_path: Path) -> None:
     path = tmp_path / "none"
     assert run(["sync", "--ssh-config", str(path)]) == 0

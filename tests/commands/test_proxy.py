@@ -131,4 +131,4 @@ def test_the_kubeconfigs_and_the_plugins_folder() -> None:
     paths = {"PATH": f"/bin{os.pathsep}/opt/bin", "KUBECONFIG": f"/a{os.pathsep}/b"}
     assert changed == {**paths, "X": "y"}
     assert environment_of(made, {})["PATH"] == "/opt/bin"
-    assert flags_of(replace(made, kubeconfig=())).context is None
+    assert flags_of(replace(made, has_context=False)).context is None
