@@ -105,6 +105,11 @@ class Origin:
         _check(not folder or is_folder, "folder of the credential plugin", folder)
 
     @property
+    def typed(self) -> str:
+        """The target as one types it: ``dev``, ``deployment/api``."""
+        return self.target.removeprefix("pod/")
+
+    @property
     def identity(self) -> str:
         """Equal for two entries that mean the same rule of the same target in the same cluster."""
         return identity_of(self.cluster, self.namespace, self.target, self.rule)

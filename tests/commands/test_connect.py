@@ -496,6 +496,8 @@ class TestAlias:
         world.api = FakeApi(make.pod("dev", uid="elsewhere"), NODE)
         told = failure(world, host=host)
         assert "which was another cluster then" in told.message
+        alias = host or ALIAS
+        assert told.hint.endswith(f"kubectl nodeport disconnect {alias} --keep-rule")
         assert world.api.writes() == []
         assert world.hosts.written == before
 
@@ -692,7 +694,8 @@ class TestTunnel:
 class TestAddresses:
     def test_only_the_one_that_is_asked_for(self) -> None:
         world = World()
-        failure(world, address="192.168.5.83")
+        told = failure(world, address="192.168.5.83")
+        assert told.hint == "leave --address out: kubectl nodeport connect dev -n default"
         assert world.resolve.calls[0][0] == ("192.168.5.83",)
         assert world.connect(address="192.168.5.82").entry.hostname == "192.168.5.82"
 

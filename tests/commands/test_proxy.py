@@ -68,7 +68,7 @@ def test_a_rule_that_has_changed_is_an_error(service: str) -> None:
     world.api.objects["services", "default", "np-dev-ssh"] = changed
     with pytest.raises(NodeportError, match="any more") as caught:
         led(entry(origin=replace(HERE, service=service)), world)
-    assert "kubectl nodeport connect pod/dev" in caught.value.hint
+    assert "kubectl nodeport connect dev -n default" in caught.value.hint
 
 
 def test_another_cluster_is_not_asked() -> None:
