@@ -77,11 +77,8 @@ class _Builder:
         return wiring.edges(there, api, self._hosts, flags)
 
     def _client(self, flags: Flags, environ: Mapping[str, str]) -> tuple[Connection, Api]:
-        from kubectl_nodeport.kube.client import Api  # late: the kubernetes package takes its time
-
         resolved = connection(flags, environ)
-        trace = wiring.tell if self._verbosity >= 6 else lambda _line: None
-        return resolved, Api(resolved, trace=trace)
+        return resolved, wiring.client(resolved, self._verbosity)
 
     def _flags(self, origin: Origin) -> Flags:
         given = {
@@ -89,6 +86,8 @@ class _Builder:
             for field in dataclasses.fields(Flags)
             if field.name != "namespace" and (value := getattr(self._given, field.name))
         }
+        if given.get("context") == origin.context:
+            del given["context"]  # it chose the entry, and need not be a context's name
         timeout = {"request_timeout_s": _REQUEST_TIMEOUT_S}
         return dataclasses.replace(flags_of(origin), **{**timeout, **given})
 

@@ -57,14 +57,14 @@ def world(options: Mapping[str, Any]) -> Iterator[Edges]:
     except NodeportError as err:
         err.hint = hints.with_flags(err.hint, flags)
         raise
-    tell_notes(made)
+    tell_notes(made.notes)
 
 
-def tell_notes(edges: Edges) -> None:
+def tell_notes(notes: list[str]) -> None:
     """Print the notes so far, each once, and forget them."""
-    for note in dict.fromkeys(edges.notes):
+    for note in dict.fromkeys(notes):
         tell(f"note: {note}")
-    edges.notes.clear()
+    notes.clear()
 
 
 def target(text: str | None, options: Mapping[str, Any]) -> Target | None:
@@ -87,9 +87,7 @@ def _edges(
     flags: Flags, ssh_config: str | None, verbosity: int, include: bool | None = None
 ) -> Edges:
     resolved = connection(flags, os.environ)
-    from kubectl_nodeport.kube.client import Api  # late: the kubernetes package takes its time
-
-    api = Api(resolved, trace=tell if verbosity >= 6 else lambda _line: None)
+    api = client(resolved, verbosity)
     notes: list[str] = []
     kept = hosts(ssh_config, include, notes, in_wsl=local_facts().wsl)
     made = edges(resolved, api, kept, flags, status=Status())
@@ -124,11 +122,16 @@ def here(options: Mapping[str, Any], hosts: ConfigFile) -> Edges:
 
     :raises NodeportError: there is no such context.
     """
-    from kubectl_nodeport.kube.client import Api  # late: the kubernetes package takes its time
-
     flags = flags_of(options)
     resolved = connection(flags, os.environ)
-    return edges(resolved, Api(resolved), hosts, flags)
+    return edges(resolved, client(resolved, options["verbosity"]), hosts, flags)
+
+
+def client(resolved: Connection, verbosity: int) -> Api:
+    """The API server's client, which tells its requests from verbosity 6 on."""
+    from kubectl_nodeport.kube.client import Api  # late: the kubernetes package takes its time
+
+    return Api(resolved, trace=tell if verbosity >= 6 else lambda _line: None)
 
 
 def edges(

@@ -51,10 +51,12 @@ def _leads_elsewhere(holder: HostEntry, connection: Connection) -> AnotherTarget
     origin = holder.origin
     is_moved = origin.context == connection.context and origin.cluster != connection.identity
     then = ", which was another cluster then" if is_moved else ""
+    keep_rule = " --keep-rule" if is_moved else ""  # its cluster is asked in vain
     return AnotherTargetError(
         f"the Host entry {holder.alias} leads to {origin.target} in the namespace "
         f'"{origin.namespace}" of the context "{origin.context}"{then}',
-        hint="choose another name with --host; the entry stays as it is",
+        hint="choose another name with --host, or take that host away first: "
+        f"kubectl nodeport disconnect {holder.alias}{keep_rule}",
     )
 
 
@@ -64,6 +66,7 @@ def origin_of(rule: Rule, edges: Edges, exposed: Exposed | None, pod_uid: str) -
     return Origin(
         cluster=connection.identity,
         context=connection.context,
+        has_context=connection.has_context,
         kubeconfig=connection.kubeconfig_paths,
         namespace=rule.namespace,
         target=rule.target,

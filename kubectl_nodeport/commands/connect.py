@@ -12,13 +12,13 @@ from kubectl_nodeport.commands.noted import note_use, with_use
 from kubectl_nodeport.commands.reach import UnreachedError, most_promising, place_of
 from kubectl_nodeport.commands.rules import CreationRefusedError, rule_for
 from kubectl_nodeport.commands.survey import ConnectRequest as ConnectRequest
-from kubectl_nodeport.commands.survey import Survey, goes_through_api, surveyed
+from kubectl_nodeport.commands.survey import Survey, container_asked, goes_through_api, surveyed
 from kubectl_nodeport.commands.trust import accepted, find_trusted
 from kubectl_nodeport.commands.tunnelled import note_fall_back, note_left_open, prove_tunnel
 from kubectl_nodeport.commands.vouch import HostKeys, Voucher
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.pod import Container, Pod
-from kubectl_nodeport.rule.rule import Exposed
+from kubectl_nodeport.rule.rule import Exposed, new_id
 from kubectl_nodeport.ssh.edit import Edit
 from kubectl_nodeport.ssh.entry import HostEntry
 from kubectl_nodeport.ssh.known_hosts import HostKey
@@ -158,14 +158,16 @@ def _entry(seen: Survey, exposed: Exposed | None, hostname: str) -> HostEntry:
     before, request, edges = seen.before, seen.request, seen.edges
     rule = seen.wanted.rule
     origin = origin_of(rule, edges, exposed, seen.pod.uid)
-    origin = replace(origin, container=request.container or "")
+    origin = replace(origin, container=container_asked(request, before))
     if before is not None and exposed is None and _still_stands(seen, before):
         was = before.origin  # whoever removes the entry has to know of its rule
         origin = replace(origin, service=was.service, creation=was.creation, noted=was.noted)
     if before is not None and before.origin.creation == origin.creation:
         origin = replace(origin, made_rule=before.origin.made_rule)
     if exposed is not None:
-        origin = with_use(edges, exposed, origin)
+        # Drawn in a dry run, it would make each run's diff another.
+        note = "" if request.dry_run else new_id()
+        origin = with_use(edges, exposed, origin, note)
     return HostEntry(
         alias=seen.alias,
         hostname=hostname,

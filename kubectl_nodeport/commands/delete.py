@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -57,6 +58,8 @@ def delete(request: DeleteRequest, edges: Edges) -> Deleted:
     else:
         chosen = meant(target, request.names, edges, all_rules=request.all)
     if request.dry_run:
+        for rule in chosen:
+            edges.notes.extend(_lost_hosts(edges, rule, dry_run=True))
         return Deleted(tuple(rule.row for rule in chosen), dry_run=True)
     return _remove(edges, chosen)
 
@@ -82,7 +85,7 @@ def _check(request: DeleteRequest) -> None:
 def _close(name: str, edges: Edges, *, dry_run: bool) -> Deleted:
     closed = close_service(name, edges, dry_run=dry_run)
     if not dry_run and closed.kind == "ClusterIP":
-        edges.notes.extend(_lost_hosts(edges, name, ""))
+        edges.notes.extend(_own_hosts(edges, name, ""))
     return Deleted(closed=closed, dry_run=dry_run)
 
 
@@ -101,13 +104,27 @@ def _remove(edges: Edges, chosen: Sequence[Rule]) -> Deleted:
             failures.append((rule.row, err))
         else:
             gone.append(rule.row)
-            if rule.document is not None:
-                creation = service.rule_id(rule.document)
-                edges.notes.extend(_lost_hosts(edges, rule.row.service, creation))
+            edges.notes.extend(_lost_hosts(edges, rule))
     return Deleted(tuple(gone), left=_left(failures) if failures else None)
 
 
-def _lost_hosts(edges: Edges, name: str, creation: str) -> Iterator[str]:
+def _lost_hosts(edges: Edges, rule: Rule, *, dry_run: bool = False) -> Iterator[str]:
+    """Notes of the hosts that led to the rule: those here, and how many others have theirs."""
+    if rule.document is None:
+        return
+    name, creation = rule.row.service, service.rule_id(rule.document)
+    yield from _own_hosts(edges, name, creation, dry_run=dry_run)
+    own: frozenset[str] = frozenset()
+    with contextlib.suppress(NodeportError):  # of which was told above
+        own = frozenset(entry.origin.noted for entry in edges.hosts.entries())
+    others = len(service.users(rule.document) - own)
+    if others:
+        whose = "a host" if others == 1 else f"{others} hosts"
+        leads = "would lead nowhere" if dry_run else "may lead nowhere now"
+        yield f"{whose} of somebody else, noted on service {name}, {leads}"
+
+
+def _own_hosts(edges: Edges, name: str, creation: str, *, dry_run: bool = False) -> Iterator[str]:
     """A note for each Host entry that led to the Service, which opens no port any more."""
     wanted = (edges.connection.identity, edges.connection.namespace, name, creation)
     try:
@@ -115,14 +132,12 @@ def _lost_hosts(edges: Edges, name: str, creation: str) -> Iterator[str]:
     except NodeportError as err:
         yield f"whether a host led there is not known: {err.message}"
         return
+    leads = "would lead nowhere" if dry_run else "leads nowhere now"
     for entry in entries:
         at = entry.origin
         is_there = (at.cluster, at.namespace, at.service, at.creation) == wanted
         if is_there and not entry.is_tunnel:
-            yield (
-                f"the host {entry.alias} leads nowhere now; "
-                "kubectl nodeport connect makes its rule again"
-            )
+            yield f"the host {entry.alias} {leads}; kubectl nodeport connect makes its rule again"
 
 
 def _left(failures: Sequence[tuple[Listed, NodeportError]]) -> NodeportError:

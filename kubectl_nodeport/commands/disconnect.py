@@ -15,6 +15,7 @@ from kubectl_nodeport.commands.meant import of_service
 from kubectl_nodeport.commands.named import Here, Named, chosen
 from kubectl_nodeport.commands.noted import forget_use, on_one_rule
 from kubectl_nodeport.commands.remove import remove_rule
+from kubectl_nodeport.commands.same_cluster import AnotherClusterError
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.request import ConflictError, NotFoundError, Request
 from kubectl_nodeport.rule import service
@@ -227,8 +228,7 @@ def _read(edges: Edges, origin: Origin) -> dict[str, Any] | None:
 
 def _command(origin: Origin) -> str:
     """What deletes the rule, whoever uses it."""
-    typed = origin.target.removeprefix("pod/")
-    return f"kubectl nodeport delete {typed} --name {origin.rule} -n {origin.namespace}"
+    return f"kubectl nodeport delete {origin.typed} --name {origin.rule} -n {origin.namespace}"
 
 
 def _deletes(homes: Homes, origin: Origin) -> str:
@@ -245,5 +245,11 @@ def _left(homes: Homes, rules: Sequence[Parted]) -> NodeportError | None:
         f"{failure.message}"
         for origin, failure in failed
     ]
-    commands = [homes.hint(origin, _command(origin)) for origin, _ in failed]
-    return NodeportError("; ".join(said), hint="; ".join(commands))
+    hints = [
+        # What has the rule's name in another cluster is another rule.
+        "a cluster that is gone took its rules along: kubectl nodeport get hosts lists the rest"
+        if isinstance(failure, AnotherClusterError)
+        else homes.hint(origin, _command(origin))
+        for origin, failure in failed
+    ]
+    return NodeportError("; ".join(said), hint="; ".join(dict.fromkeys(hints)))

@@ -58,8 +58,7 @@ def flags_of(origin: Origin) -> Flags:
             given[name] = (*given.get(name, ()), text)
         else:
             given[name] = True if name == "insecure_skip_tls_verify" else text
-    # Without a kubeconfig the context's name is only what the cluster was called by.
-    context = origin.context if origin.kubeconfig else None
+    context = origin.context if origin.has_context else None
     return Flags(context=context, namespace=origin.namespace, **given)
 
 

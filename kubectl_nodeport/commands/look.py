@@ -24,19 +24,16 @@ _FRESH_S = 1.0
 _MOST_PORTS = 10
 
 
-def choose_port(
-    found: Found, port: int | str | None, container: str | None
-) -> tuple[Container, int]:
-    """The container and its ssh port: as asked for, else as the Service or the pod tells.
+def choose_port(found: Found, port: int | str | None) -> int:
+    """The pod's ssh port: as asked for, else as the Service or the pod tells.
 
     :param port: a number, or the name of a container port.
-    :raises NodeportError: no such port or container.
+    :raises NodeportError: no such port.
     """
     pod = found.pod
     if port is None and found.service is not None:
         port = service.ssh_target(found.service)
-    number = pod.ssh_port() if port is None else port_number(pod, port, "TCP")
-    return _container(pod, container) or pod.container(number), number
+    return pod.ssh_port() if port is None else port_number(pod, port, "TCP")
 
 
 def port_number(pod: Pod, port: int | str, protocol: str) -> int:
@@ -57,14 +54,19 @@ def port_number(pod: Pod, port: int | str, protocol: str) -> int:
     )
 
 
-def _container(pod: Pod, name: str | None) -> Container | None:
-    if name is None:
-        return None
+def choose_container(pod: Pod, name: str, port: int) -> Container:
+    """The container of this name; where it is empty, the one that the port belongs to.
+
+    :raises NodeportError: no such container.
+    """
+    if not name:
+        return pod.container(port)
     named = [c for c in pod.containers if c.name == name]
     if not named:
         names = ", ".join(c.name for c in pod.containers)
         raise NodeportError(
-            f"pod {pod.name} has no container {name}", hint=f"its containers: {names}"
+            f"pod {pod.name} has no container {name}",
+            hint=f"name one with -c; its containers: {names}",
         )
     return named[0]
 
@@ -161,7 +163,7 @@ def blind(port: int, failure: NodeportError) -> Look:
 
 
 def check_listening(inside: Inside, pod: Pod, container: Container, port: int) -> None:
-    """Refuse a port behind which no ssh server can be reached, as far as the container tells.
+    """Refuse a port on which nothing listens, as far as the container tells.
 
     :raises NodeportError: saying what listens instead.
     """
@@ -176,10 +178,19 @@ def check_listening(inside: Inside, pod: Pod, container: Container, port: int) -
             hint=f"start an ssh server in container {container.name}, "
             "or say where it listens with --port",
         )
+
+
+def check_beyond_loopback(inside: Inside, pod: Pod, port: int) -> None:
+    """Refuse a port that no NodePort reaches, as far as the container tells.
+
+    :raises NodeportError: what listens there does so on the pod's own loopback address.
+    """
     if inside.listening is not None and inside.listening[port]:
         raise NodeportError(
-            f"what listens on {where} takes connections from inside the pod alone (127.0.0.1)",
-            hint="let the ssh server listen on all addresses: ListenAddress in sshd_config",
+            f"what listens on port {port} of pod {pod.name} takes connections from inside the pod "
+            "alone (127.0.0.1)",
+            hint="let the ssh server listen on all addresses (ListenAddress in sshd_config), or "
+            "give --via tunnel, which reaches it there through the API server",
         )
 
 

@@ -79,7 +79,8 @@ def _check(named: Named) -> None:
     if not any(given):
         raise NodeportError(
             "which host is to be disconnected?",
-            hint="name it: kubectl nodeport get hosts lists them; --all takes all of them",
+            hint="name it: kubectl nodeport disconnect HOST, one that kubectl nodeport get hosts "
+            "lists; or take all: kubectl nodeport disconnect --all",
         )
 
 
@@ -100,7 +101,7 @@ def _of_word(word: str, entries: Sequence[HostEntry], here: Here) -> list[HostEn
             hint=no_host(word, entries).hint,
         ) from err
     if not found:
-        names = [name for entry in near for name in (entry.origin.target, _typed(entry.origin))]
+        names = [name for entry in near for name in (entry.origin.target, entry.origin.typed)]
         place = f'in the namespace "{edges.connection.namespace}"'
         known = [*(entry.alias for entry in entries), *names]
         raise _none(word, f"there is no host {word}, nor one of {target} {place}", known)
@@ -132,10 +133,6 @@ def _of_pods(entries: Sequence[HostEntry], found: Sequence[Pod]) -> list[HostEnt
     return [
         entry for entry in entries if entry.origin.target in names or entry.origin.pod_uid in uids
     ]
-
-
-def _typed(origin: Origin) -> str:
-    return origin.target.removeprefix("pod/")
 
 
 def _none(word: str, message: str, known: Sequence[str]) -> NodeportError:

@@ -20,7 +20,7 @@ from kubectl_nodeport.kube.request import (
     Request,
 )
 from kubectl_nodeport.rule import service
-from kubectl_nodeport.rule.rule import Exposed, new_id
+from kubectl_nodeport.rule.rule import Exposed
 from kubectl_nodeport.ssh.origin import Origin
 
 _REPLACED = (NotFoundError, ConflictError, InvalidError)
@@ -31,10 +31,12 @@ def on_one_rule(a: Origin, b: Origin) -> bool:
     return bool(a.creation) and _rule_of(a) == _rule_of(b)
 
 
-def with_use(edges: Edges, exposed: Exposed, origin: Origin) -> Origin:
+def with_use(edges: Edges, exposed: Exposed, origin: Origin, note: str) -> Origin:
     """The origin of an entry for a rule that stands, with the id under which it notes itself.
 
     Entries of one file are one user: where one of them made the rule or is noted, that is enough.
+
+    :param note: the id for one that is new here.
     """
     if not (exposed.ours and exposed.stands) or origin.made_rule:
         return origin
@@ -42,7 +44,7 @@ def with_use(edges: Edges, exposed: Exposed, origin: Origin) -> Origin:
     if any(one.made_rule for one in beside):
         return origin
     known = [one.noted for one in beside if one.noted]
-    return replace(origin, noted=known[0] if known else new_id())
+    return replace(origin, noted=known[0] if known else note)
 
 
 def note_use(edges: Edges, exposed: Exposed, origin: Origin) -> None:

@@ -97,7 +97,7 @@ def _port_behind(entry: HostEntry, api: Api, pod: Pod | None) -> int:
             return _named_port(origin, api, pod, str(target))
     raise NodeportError(
         f"the rule behind {entry.alias} has no NodePort {entry.port} any more",
-        hint=f"kubectl nodeport connect {origin.target} -n {origin.namespace} repairs the entry",
+        hint=f"kubectl nodeport connect {origin.typed} -n {origin.namespace} repairs the entry",
     )
 
 

@@ -232,6 +232,8 @@ def _no_answer(
         what = f"{unheard}; another program holds port {port} of this machine"
     else:
         what = unheard
+    if hint is None and place.pinned is not None:
+        hint = f"leave --address out: kubectl nodeport connect {rule.typed} -n {rule.namespace}"
     hint = hint or remedy_for(facts, port, (rule.namespace, exposed.service), attempts)
     return UnreachedError(f"{what}; {tried(attempts)}", hint=hint, attempts=attempts)
 

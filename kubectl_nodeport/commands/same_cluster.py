@@ -7,16 +7,20 @@ from kubectl_nodeport.kube.config import Connection
 from kubectl_nodeport.ssh.entry import HostEntry
 
 
+class AnotherClusterError(NodeportError):
+    """The context of an entry leads to another cluster than the entry's own."""
+
+
 def check_cluster(entry: HostEntry, connection: Connection) -> None:
     """Refuse another cluster, before anything is asked of it.
 
-    :raises NodeportError: the context leads to another cluster by now.
+    :raises AnotherClusterError: the context leads to another cluster by now.
     """
     origin = entry.origin
     if connection.identity != origin.cluster:
-        raise NodeportError(
+        raise AnotherClusterError(
             f'the context "{connection.context}" leads to another cluster '
             f"({connection.server_shown}) than when {entry.alias} was connected",
-            hint=f"connect again if that is meant: kubectl nodeport connect {origin.target} "
-            f"-n {origin.namespace}",
+            hint="if its own cluster is gone, take the host away, and connect again: "
+            f"kubectl nodeport disconnect {entry.alias} --keep-rule",
         )

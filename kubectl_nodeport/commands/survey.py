@@ -12,7 +12,7 @@ from kubectl_nodeport.address.facts import NodeFacts
 from kubectl_nodeport.commands.alias import choose_alias
 from kubectl_nodeport.commands.edges import Edges
 from kubectl_nodeport.commands.find import find
-from kubectl_nodeport.commands.look import Look, choose_port, read_node
+from kubectl_nodeport.commands.look import Look, choose_container, choose_port, read_node
 from kubectl_nodeport.commands.rules import planned
 from kubectl_nodeport.commands.standing import (
     RuleDraft,
@@ -131,16 +131,17 @@ def surveyed(request: ConnectRequest, edges: Edges) -> Iterator[Survey]:
     pod = found.pod
     if found.note:
         edges.notes.append(found.note)
-    container, port = choose_port(found, request.port, request.container)
-    check_running(pod, container)
+    port = choose_port(found, request.port)
     draft = RuleDraft(request.rule_name, port, node_port=request.node_port)
     wanted = wanted_rule(edges, found, draft)
     alias, before = choose_alias(wanted.rule, edges, request.host)
+    container = choose_container(pod, container_asked(request, before), port)
+    check_running(pod, container)
+    no_rule = goes_through_api(request, before)
     user = request.target.user or (before.user if before else None)
     kept = (lambda: edges.hosts.keys(alias)) if before else tuple
-    asked = Asked(pod, container, port, user, kept)
+    asked = Asked(pod, container, port, user, kept, no_rule)
     with _seen(background.start(lambda: look_and_vouch(edges, asked))) as vouched_of:
-        no_rule = goes_through_api(request, before)
         rule = _Rule() if no_rule else _look_for_rule(request, edges, wanted)
         vouched = vouched_of()
         edges.notes.extend(filter(None, (unverified(edges.connection), told(vouched.host_keys))))
@@ -186,6 +187,11 @@ def _look_for_rule(request: ConnectRequest, edges: Edges, wanted: Wanted) -> _Ru
         return _Rule(refused=err)
     edges.notes.extend(standing.notes)
     return _Rule(standing, node=None if standing.exposed else read_node(edges, wanted.pod))
+
+
+def container_asked(request: ConnectRequest, before: HostEntry | None) -> str:
+    """The container that was named with -c, now or when the entry was made; "" for none."""
+    return request.container or (before.origin.container if before else "")
 
 
 def goes_through_api(request: ConnectRequest, before: HostEntry | None) -> bool:

@@ -106,5 +106,7 @@ def _changed(seen: Survey, others: tuple[str, ...]) -> NodeportError:
         f"what answers shows the host key {', '.join(others)}, the Host entry {seen.alias} has "
         f"{known}, and nobody vouches for another: {seen.host_keys.why}",
         hint="a pod that was replaced may have a new key: ask for the right, and check with: "
-        f"kubectl auth can-i get pods --subresource=portforward -n {seen.pod.namespace}",
+        f"kubectl auth can-i get pods --subresource=portforward -n {seen.pod.namespace}; or, if "
+        "whoever runs the pod knows the new key, forget the old one, to connect again with "
+        f"--accept-new-host-key: kubectl nodeport disconnect {seen.alias}",
     )

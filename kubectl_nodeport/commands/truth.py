@@ -90,7 +90,7 @@ def truth_of(
 def needs_connect(entry: HostEntry, what: str) -> NodeportError:
     """An entry that sync cannot mend, since it changes nothing in a cluster."""
     origin = entry.origin
-    words = [origin.target.removeprefix("pod/"), "-n", origin.namespace]
+    words = [origin.typed, "-n", origin.namespace]
     if origin.rule != "ssh":
         words += ["--name", origin.rule]
     if entry.alias != alias_for(origin.target, origin.namespace, origin.context):

@@ -8,7 +8,13 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from kubectl_nodeport.commands.edges import Edges
-from kubectl_nodeport.commands.look import Look, blind, check_listening, look_inside
+from kubectl_nodeport.commands.look import (
+    Look,
+    blind,
+    check_beyond_loopback,
+    check_listening,
+    look_inside,
+)
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.config import Connection
 from kubectl_nodeport.kube.pod import Container, Pod
@@ -54,6 +60,8 @@ class Asked:
 
     :ivar user: whom to log in as, where that is known.
     :ivar kept: tells the host keys that the Host entry has.
+    :ivar through_api: whether no NodePort is to lead there; the kubelet, which then dials inside
+        the pod, reaches its loopback address too.
     """
 
     pod: Pod
@@ -61,6 +69,7 @@ class Asked:
     port: int
     user: str | None
     kept: Callable[[], tuple[HostKey, ...]]
+    through_api: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +92,8 @@ def look_and_vouch(edges: Edges, asked: Asked) -> Vouched:
     look = _look(edges, asked)
     try:
         check_listening(look.inside, asked.pod, asked.container, asked.port)
+        if not asked.through_api:
+            check_beyond_loopback(look.inside, asked.pod, asked.port)
         return Vouched(look, _host_keys(edges, asked, look))
     except BaseException:
         look.close()

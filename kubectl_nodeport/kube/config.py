@@ -67,6 +67,7 @@ class Connection:
     of the repr, and never printed.
 
     :param context: the context's name; where there is none, the cluster's, else the server's host.
+    :param has_context: whether it is a context's name, which resolves to the same again.
     :param request_timeout_s: how long one request may take; None for no limit.
     """
 
@@ -78,6 +79,7 @@ class Connection:
     namespace: str
     kubeconfig_paths: tuple[str, ...]
     request_timeout_s: float | None = REQUEST_TIMEOUT_S
+    has_context: bool = True
 
     def __repr__(self) -> str:
         return f"Connection({self.context!r}, {self.server_shown!r})"
@@ -165,6 +167,7 @@ def connection(
         namespace=_namespace(flags.namespace or context.get("namespace") or of_pod or "default"),
         kubeconfig_paths=tuple(str(path) for path in found.paths),
         request_timeout_s=_timeout(flags.request_timeout_s),
+        has_context=bool(name),
     )
 
 

@@ -47,7 +47,8 @@ class Origin:
     """What an entry's connect was about.
 
     :param cluster: identity of the cluster (its CA's hash, else the server's URL).
-    :param context: name of the kubeconfig's context.
+    :param context: name of the kubeconfig's context; where there was none, what the cluster was
+        called by instead.
     :param kubeconfig: absolute paths of the kubeconfig files, in merge order.
     :param namespace: the pod's namespace.
     :param target: kind and name as connect was asked for them, ``pod/dev`` or ``deploy/web``.
@@ -60,6 +61,7 @@ class Origin:
     :param container: the container with the ssh server, where connect was told which.
     :param flags: connection flags that were given besides context, kubeconfig and namespace, by the
         names of FLAGS; a flag that may be repeated stands once for each value.
+    :param has_context: whether the context is one of the kubeconfig's.
     :param plugin_folder: absolute folder of the kubeconfig's credential plugin, empty for none: an
         editor that is started from a desktop has a short PATH.
     :raises BadOriginError: for a value that could not be what it says.
@@ -79,6 +81,7 @@ class Origin:
     plugin_folder: str = ""
     noted: str = ""
     container: str = ""
+    has_context: bool = True
 
     def __post_init__(self) -> None:
         for name, text in (("cluster", self.cluster), ("context", self.context)):
@@ -100,6 +103,11 @@ class Origin:
         folder = self.plugin_folder
         is_folder = PurePath(folder).is_absolute() and _is_plain(folder)
         _check(not folder or is_folder, "folder of the credential plugin", folder)
+
+    @property
+    def typed(self) -> str:
+        """The target as one types it: ``dev``, ``deployment/api``."""
+        return self.target.removeprefix("pod/")
 
     @property
     def identity(self) -> str:
@@ -131,6 +139,8 @@ def origin_to_json(origin: Origin) -> dict[str, object]:
     for name in _SELDOM:
         if text := getattr(origin, name):
             plain[name] = text
+    if not origin.has_context:
+        plain["has_context"] = False
     return plain
 
 
@@ -139,16 +149,18 @@ def origin_from_json(plain: Mapping[str, object]) -> Origin:
 
     :raises BadOriginError: for a missing, unknown or ill-typed value.
     """
-    made_rule = plain.get("made_rule")
-    if not isinstance(made_rule, bool):
-        raise BadOriginError(f"made_rule is {made_rule!a}")
+    made_rule, has_context = plain.get("made_rule"), plain.get("has_context", True)
+    for name, said in (("made_rule", made_rule), ("has_context", has_context)):
+        if not isinstance(said, bool):
+            raise BadOriginError(f"{name} is {said!a}")
     names = ("cluster", "context", "namespace", "target", "pod_uid", "rule", "service", "creation")
     texts = {name: text_of(plain, name) for name in names}
-    refuse_unknown(plain, {*names, "kubeconfig", "made_rule", "flags", *_SELDOM})
+    refuse_unknown(plain, {*names, "kubeconfig", "made_rule", "has_context", "flags", *_SELDOM})
     return Origin(
         **texts,
         kubeconfig=texts_of(plain, "kubeconfig"),
-        made_rule=made_rule,
+        made_rule=bool(made_rule),
+        has_context=bool(has_context),
         flags=_flags_of(plain.get("flags", [])),
         **{name: text_of(plain, name) for name in _SELDOM if name in plain},
     )

@@ -339,3 +339,19 @@ def test_a_line_reads_the_same_wherever_it_is_cut(left: list[str], right: list[s
         second, whole = pflag.read(right, options), pflag.read([*left, *right], options)
         assert whole.words == first.words + second.words
         assert whole.given == first.given + second.given
+
+
+@pytest.mark.parametrize(
+    ("words", "include"),
+    [
+        ([], None),
+        (["--include"], True),
+        (["--include=true"], True),
+        (["--include=false"], False),
+        (["--include", "--include=0"], False),
+    ],
+)
+def test_include_that_is_not_given_is_not_false(words: list[str], include: bool | None) -> None:
+    """It stays as it was; click's own flags of true and false lose a false on the way."""
+    name, *rest = pflag.normalise(["connect", "dev", *words], program)
+    assert program.commands[name].make_context(name, rest).params["include"] is include

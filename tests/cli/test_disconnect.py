@@ -77,7 +77,7 @@ def test_document(clusters: Clusters, capsys: Captured) -> None:
 
 
 def test_cluster_that_is_gone(clusters: Clusters, capsys: Captured) -> None:
-    """The host goes; one error names the rule, and the command for its own context."""
+    """The host goes; one error names the rule, which no command can reach."""
     text = clusters.kubeconfig.read_text().replace(f":{clusters.ports['far']}", ":1")
     # The address is what tells this cluster from others: without it the entry would be another's.
     clusters.kubeconfig.write_text(text)
@@ -90,7 +90,10 @@ def test_cluster_that_is_gone(clusters: Clusters, capsys: Captured) -> None:
         "error: service np-dev-ssh in namespace default may still be open: the context "
         '"far" leads to another cluster'
     )
-    assert hint == ("hint: kubectl nodeport delete --context far dev --name ssh -n default")
+    assert hint == (
+        "hint: a cluster that is gone took its rules along: "
+        "kubectl nodeport get hosts lists the rest"
+    ), "delete would take what has the rule's name in the other cluster"
     assert clusters.asked == []
 
 

@@ -30,6 +30,11 @@ from kubectl_nodeport.kube.config import Flags
             "delete it first: kubectl nodeport delete --context b dev --name ssh -n lab",
         ),
         (
+            "take it away first: kubectl nodeport disconnect box, or connect again",
+            Flags(context="b"),
+            "take it away first: kubectl nodeport disconnect box, or connect again",
+        ),
+        (
             "kubectl nodeport looks through no more",
             Flags(context="b"),
             "kubectl nodeport looks through no more",

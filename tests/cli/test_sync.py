@@ -78,16 +78,27 @@ def test_one_host_and_a_typo(clusters: Clusters, capsys: Captured) -> None:
     assert "hint: did you mean: dev.default.near" in capsys.readouterr().err
 
 
-def test_hint_leads_to_the_hosts_own_context(clusters: Clusters, capsys: Captured) -> None:
+def test_context_that_leads_to_another_cluster(clusters: Clusters, capsys: Captured) -> None:
     clusters.kubeconfig.write_text(
         clusters.kubeconfig.read_text().replace(f":{clusters.ports['far']}", ":1")
     )
     assert clusters.type("sync", "--context", "far") == 1
     assert capsys.readouterr().err.splitlines()[1] == (
-        "hint: connect again if that is meant: kubectl nodeport connect --context far pod/dev "
-        "-n default"
+        "hint: if its own cluster is gone, take the host away, and connect again: "
+        "kubectl nodeport disconnect dev.default.far --keep-rule"
     )
     assert clusters.asked == []
+
+
+@pytest.mark.parametrize("words", [[], ["--context", "far"]])
+def test_host_that_was_made_without_a_context(
+    clusters: Clusters, words: list[str], capsys: Captured
+) -> None:
+    clusters.without_contexts("far")
+    clusters.pods_gone.add("far")
+    assert clusters.type("sync", *words) == 0
+    assert capsys.readouterr().out.startswith("host/dev.default.far removed: no pod")
+    assert {name for name, _ in clusters.asked} == {"far"}
 
 
 def test_nothing(capsys: Captured, tmp_path: Path) -> None:

@@ -8,9 +8,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from kubectl_nodeport.cli.app import run
+from kubectl_nodeport.commands.kept_flags import kept_flags
 from kubectl_nodeport.kube.config import Flags, connection
 from kubectl_nodeport.kube.request import Json
 from kubectl_nodeport.ssh.config_file import ConfigFile
+from kubectl_nodeport.ssh.edit import Edit
 from tests.kube.server import Answer, Raw, Received, serving
 from tests.ssh.make import entry_for, key, origin
 
@@ -57,6 +59,24 @@ class Clusters:
         )
         entry = entry_for(self.file, f"dev.default.{context}", origin=made)
         self.file.put(entry, [key(1)])
+
+    def without_contexts(self, cluster: str) -> None:
+        """A kubeconfig of clusters alone, and the one host that --cluster made there."""
+        document = json.loads(self.kubeconfig.read_text())
+        document |= {"contexts": [], "current-context": ""}
+        self.kubeconfig.write_text(json.dumps(document))
+        resolved = connection(Flags(str(self.kubeconfig), cluster=cluster), {})
+        assert (resolved.context, resolved.has_context) == (cluster, False)
+        made = origin(
+            cluster=resolved.identity,
+            context=cluster,
+            has_context=False,
+            kubeconfig=(str(self.kubeconfig),),
+            flags=kept_flags(Flags(cluster=cluster)),
+        )
+        entry = entry_for(self.file, f"dev.default.{cluster}", origin=made)
+        others = tuple(one.alias for one in self.file.entries() if one.alias != entry.alias)
+        self.file.apply(Edit(((entry, (key(1),)),), others))
 
     def _answering(self, name: str) -> Callable[[Received], Answer | Raw]:
         def answer(received: Received) -> Answer | Raw:

@@ -12,6 +12,7 @@ from tests.cluster import plugin, prepare
 from tests.cluster.build import build, trixie_image
 from tests.cluster.cluster import Cluster
 from tests.cluster.laptop import Laptop
+from tests.cluster.namespace import Namespace
 from tests.cluster.process import ClusterError
 from tests.cluster.profiles import PROFILES
 from tests.cluster.state import names
@@ -46,12 +47,14 @@ def _parser() -> argparse.ArgumentParser:
     shared.add_argument("--profile", choices=sorted(PROFILES), help="how the laptop reaches it")
     parser = argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (prepare_machine, up, down, status, shell, kubectl):
+    for command in (prepare_machine, up, down, status, pod, shell, kubectl):
         name = command.__name__.partition("_")[0]
         added = commands.add_parser(name, parents=[shared], help=command.__doc__)
         added.set_defaults(command=command)
         if command is prepare_machine:
             added.add_argument("--if-possible", action="store_true", help="else do nothing, with 0")
+        if command is pod:
+            added.add_argument("pod_name", metavar="NAME", help="what to call it")
         if command is up:
             added.add_argument(
                 "--ip-families",
@@ -109,6 +112,14 @@ def status(_: argparse.Namespace) -> int:
     for name in names():
         cluster = Cluster.attach(name)
         print(f"{name}: profile {cluster.profile.name}, logs in {cluster.folder / 'log'}")
+    return 0
+
+
+def pod(arguments: argparse.Namespace) -> int:
+    """start a pod with an sshd that takes the laptop's key"""
+    cluster = Cluster.attach(arguments.name)
+    Namespace(cluster.api, "default", cluster.laptop.public_key()).pod(arguments.pod_name)
+    print(f"pod {arguments.pod_name} is ready")
     return 0
 
 

@@ -403,7 +403,7 @@ class TestPod:
         world = World()
         told = failure(world, container="gone")
         assert told.message == "pod dev has no container gone"
-        assert told.hint == "its containers: main"
+        assert told.hint == "name one with -c; its containers: main"
 
     @pytest.mark.parametrize("name", ["../evil\n", "", "a/b"])
     def test_answer_for_a_pod_of_another_name_is_not_believed(self, name: str) -> None:
@@ -484,6 +484,7 @@ class TestAlias:
             'the Host entry box leads to pod/web in the namespace "default" '
             'of the context "docker-desktop"'
         )
+        assert told.hint.endswith("take that host away first: kubectl nodeport disconnect box")
         assert world.hosts.written == before
 
     @pytest.mark.parametrize("host", [None, "box"])
@@ -495,6 +496,8 @@ class TestAlias:
         world.api = FakeApi(make.pod("dev", uid="elsewhere"), NODE)
         told = failure(world, host=host)
         assert "which was another cluster then" in told.message
+        alias = host or ALIAS
+        assert told.hint.endswith(f"kubectl nodeport disconnect {alias} --keep-rule")
         assert world.api.writes() == []
         assert world.hosts.written == before
 
@@ -542,6 +545,13 @@ class TestTunnel:
         assert entry.program == ("/opt/kubectl-nodeport", "proxy")
         assert (entry.origin.service, entry.origin.creation) == ("", "")
         assert done.notes == ()
+
+    def test_server_on_the_pods_loopback_is_reached(self) -> None:
+        world = World(exec=FakeExec(inside(loopback=True)))
+        assert "--via tunnel" in failure(world).hint
+        assert world.connect(via="tunnel").entry.is_tunnel
+        assert world.connect().entry_change == "unchanged"
+        assert "from inside the pod alone" in failure(world, via="nodeport").message
 
     def test_takes_the_place_of_what_does_not_answer(self) -> None:
         world = World()
@@ -684,7 +694,8 @@ class TestTunnel:
 class TestAddresses:
     def test_only_the_one_that_is_asked_for(self) -> None:
         world = World()
-        failure(world, address="192.168.5.83")
+        told = failure(world, address="192.168.5.83")
+        assert told.hint == "leave --address out: kubectl nodeport connect dev -n default"
         assert world.resolve.calls[0][0] == ("192.168.5.83",)
         assert world.connect(address="192.168.5.82").entry.hostname == "192.168.5.82"
 

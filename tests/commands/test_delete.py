@@ -465,6 +465,29 @@ class TestHosts:
             "kubectl nodeport connect makes its rule again"
         ]
 
+    def test_dry_run_tells_what_would_lead_nowhere(self) -> None:
+        made = world(rules=())
+        done = made.connect("dev")
+        run(made, "dev", "ssh", dry_run=True)
+        assert made.notes == [
+            f"the host {done.entry.alias} would lead nowhere; "
+            "kubectl nodeport connect makes its rule again"
+        ]
+
+    @pytest.mark.parametrize(
+        ("others", "told"), [(1, "a host"), (2, "2 hosts"), (0, None)], ids=str
+    )
+    def test_hosts_of_others_are_told(self, others: int, told: str | None) -> None:
+        made = world(rules=())
+        made.connect("dev")
+        for _ in range(others):
+            World(api=made.api).connect("dev")
+        service = "of somebody else, noted on service nodeport-dev-ssh,"
+        run(made, "dev", "ssh", dry_run=True)
+        assert made.notes[1:] == ([f"{told} {service} would lead nowhere"] if told else [])
+        run(made, "dev", "ssh")
+        assert made.notes[1:] == ([f"{told} {service} may lead nowhere now"] if told else [])
+
     def test_hosts_of_other_rules(self) -> None:
         made = world(rules=("smtp",))
         made.connect("dev")

@@ -11,11 +11,18 @@ from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.request import Request
 from kubectl_nodeport.kube.target import Target
 from kubectl_nodeport.rule import service
-from tests.commands.fake_api import unreachable
+from tests.commands.fake_api import FakeApi, unreachable
 from tests.commands.test_connect import ALIAS
 from tests.commands.test_rules import NAME, foreign
-from tests.commands.world import World
+from tests.commands.world import NODE, World
+from tests.kube import make
 
+STATUS = {"ready": True, "restartCount": 0, "state": {"running": {"startedAt": None}}}
+TWO_CONTAINERS = make.pod(
+    "dev",
+    containers=[{"name": name, "image": "debian", "ports": []} for name in ("main", "tools")],
+    containerStatuses=[{"name": name, **STATUS} for name in ("main", "tools")],
+)
 WRITES = "patch services/nodeport-dev-ssh"
 
 
@@ -95,8 +102,13 @@ def test_dry_run_notes_nothing() -> None:
     assert world.connect(dry_run=True).entry.origin.noted == "", "the rule does not stand yet"
     world.connect()
     objects = copy.deepcopy(world.api.objects)
-    another(world).connect(dry_run=True)
+    jane = another(world)
+    told = jane.connect(dry_run=True)
     assert world.api.objects == objects
+    assert told.entry.origin.noted == "", "an id drawn for a dry run would differ in the next"
+    noted = jane.connect().entry.origin.noted
+    assert noted
+    assert jane.connect(dry_run=True).entry.origin.noted == noted
 
 
 def test_rule_made_anew_by_another() -> None:
@@ -182,3 +194,25 @@ def test_container_that_was_told_is_kept() -> None:
     world = World()
     assert world.connect().entry.origin.container == ""
     assert world.connect(container="main").entry.origin.container == "main"
+    again = world.connect()
+    assert (again.entry.origin.container, again.entry_change) == ("main", "unchanged")
+
+
+def test_kept_container_is_looked_into() -> None:
+    world = World(api=FakeApi(TWO_CONTAINERS, NODE))
+    assert [world.connect().container.name] == ["main"]
+    world.connect(container="tools")
+    for via in ("auto", "tunnel", "nodeport"):
+        assert world.connect(via=via).container.name == "tools"
+        assert {container for _, _, container in world.exec.calls} == {"tools"}
+    assert world.connect(container="main").entry.origin.container == "main"
+
+
+def test_kept_container_that_is_gone() -> None:
+    world = World(api=FakeApi(TWO_CONTAINERS, NODE))
+    world.connect(container="tools")
+    world.api.add(make.pod("dev"))
+    with pytest.raises(NodeportError, match="pod dev has no container tools") as caught:
+        world.connect()
+    assert caught.value.hint == "name one with -c; its containers: main"
+    assert world.connect(container="main").container.name == "main"

@@ -68,7 +68,7 @@ def test_a_rule_that_has_changed_is_an_error(service: str) -> None:
     world.api.objects["services", "default", "np-dev-ssh"] = changed
     with pytest.raises(NodeportError, match="any more") as caught:
         led(entry(origin=replace(HERE, service=service)), world)
-    assert "kubectl nodeport connect pod/dev" in caught.value.hint
+    assert "kubectl nodeport connect dev -n default" in caught.value.hint
 
 
 def test_another_cluster_is_not_asked() -> None:
@@ -131,4 +131,4 @@ def test_the_kubeconfigs_and_the_plugins_folder() -> None:
     paths = {"PATH": f"/bin{os.pathsep}/opt/bin", "KUBECONFIG": f"/a{os.pathsep}/b"}
     assert changed == {**paths, "X": "y"}
     assert environment_of(made, {})["PATH"] == "/opt/bin"
-    assert flags_of(replace(made, kubeconfig=())).context is None
+    assert flags_of(replace(made, has_context=False)).context is None

@@ -230,6 +230,7 @@ class TestNobody:
             assert f"shows the host key {key(7).fingerprint}" in told.message
             assert f"has {key(1).fingerprint}, {key(3).fingerprint}, and nobody" in told.message
             assert "--subresource=portforward" in told.hint
+            assert told.hint.endswith(f"kubectl nodeport disconnect {ALIAS}")
         assert (world.hosts, world.api.objects) == (before, rules)
 
     def test_nothing_answers(self) -> None:

@@ -127,6 +127,9 @@ def test_entries_in_a_file_of_their_own(desk: Desk) -> None:
         "User nobody-else",
     ]
     assert first["host"] in desk.nodeport("get", "hosts", "-o", "name").stdout
+    desk.config.write_text("\n".join([*lines[:3], "Host mine", ""]))
+    desk.connect("dev", "--include=false")
+    assert f"Host {first['host']}" in desk.config.read_text().splitlines()
 
 
 @pytest.mark.parametrize("keys", ["own", "image"])

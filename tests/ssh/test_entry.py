@@ -130,12 +130,12 @@ def test_a_bad_value_makes_no_origin(field: str, value: object) -> None:
         origin(**{field: value})
 
 
-@pytest.mark.parametrize("one", [origin(), ODD, FAR])
+@pytest.mark.parametrize("one", [origin(), ODD, FAR, origin(has_context=False)])
 def test_origin_round_trip(one: Origin) -> None:
     assert origin_from_json(json.loads(json.dumps(origin_to_json(one)))) == one
 
 
-@pytest.mark.parametrize("one", [origin(), ODD, FAR])
+@pytest.mark.parametrize("one", [origin(), ODD, FAR, origin(has_context=False)])
 def test_comments_round_trip(one: Origin) -> None:
     made = entry(origin=one, identity_file="/a b/c", cancel_proxy=True)
     assert parse_comments(made.comments) == made
@@ -178,6 +178,7 @@ def _comment(**changes: object) -> tuple[str, ...]:
         _comment(origin={}),
         _comment(origin={**origin_to_json(origin()), "more": 1}),
         _comment(origin={**origin_to_json(origin()), "made_rule": 1}),
+        _comment(origin={**origin_to_json(origin()), "has_context": 0}),
         _comment(origin={**origin_to_json(origin()), "kubeconfig": "/a"}),
         _comment(origin={**origin_to_json(origin()), "kubeconfig": [1]}),
         _comment(more=1),

@@ -58,5 +58,5 @@ def address(target: str | None, **options: Any) -> None:
             hint="asking changes nothing: run it again when the result can be printed",
         )
         if failure := lost(found):
-            wiring.tell_notes(edges)
+            wiring.tell_notes(edges.notes)
             raise failure

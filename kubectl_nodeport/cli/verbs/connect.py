@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from kubectl_nodeport.cli import common, flags, help, offers, output
+from kubectl_nodeport.cli import argv, common, flags, help, offers, output
 from kubectl_nodeport.cli.connection import connection_flags
 
 
@@ -98,8 +98,9 @@ from kubectl_nodeport.cli.connection import connection_flags
 )
 @click.option(
     "--include",
-    is_flag=True,
-    default=None,
+    cls=argv.OptionalValue,
+    no_value="true",
+    type=bool,
     help="Keep the Host entries in a file of their own, which the ssh configuration file includes "
     "in its first lines; =false moves them back. Stays as it was if empty.",
 )

@@ -77,5 +77,5 @@ def delete(target: str | None, **options: Any) -> None:
             hint="kubectl nodeport get shows what is left",
         )
         if done.left is not None:
-            wiring.tell_notes(edges)  # of those that are gone
+            wiring.tell_notes(edges.notes)  # of those that are gone
             raise done.left

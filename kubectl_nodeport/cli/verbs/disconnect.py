@@ -83,7 +83,6 @@ def disconnect(words: tuple[str, ...], **options: Any) -> None:
         names=lambda: render.names(done),
         hint="kubectl nodeport get hosts shows what is left",
     )
-    for note in dict.fromkeys([*notes, *done.notes]):
-        wiring.tell(f"note: {note}")
+    wiring.tell_notes([*notes, *done.notes])
     if done.left is not None:
         raise done.left

@@ -73,7 +73,6 @@ def sync(hosts: tuple[str, ...], **options: Any) -> None:
         hint="kubectl nodeport get hosts shows how they are now",
     )
     said = [f"{one.entry.alias}: {note}" for one in done.hosts for note in one.notes]
-    for note in dict.fromkeys([*notes, *said]):
-        wiring.tell(f"note: {note}")
+    wiring.tell_notes([*notes, *said])
     if done.left is not None:
         raise done.left
