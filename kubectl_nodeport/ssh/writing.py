@@ -78,8 +78,8 @@ class Writer:
         text = _diff(self._location.config, before.config.text, files.text)
         text += _diff(self._location.own, before.own.text, files.own or "")
         for alias in (*keys, *edit.gone):
-            file = self._location.keys_file(alias)
-            text += _diff(file, whole_file.read(file).text, keys.get(alias, ""))
+            file = self._location.read_keys(alias)
+            text += _diff(self._location.keys_file(alias), file.text, keys.get(alias, ""))
         return text
 
     def _apply(self, edit: Edit, keys: Mapping[str, str]) -> dict[str, Change]:
@@ -121,7 +121,7 @@ class Writer:
     def _is_in_place(self, edit: Edit, keys: Mapping[str, str]) -> bool:
         """Whether nothing is to be written; no lock is needed to see that."""
         for alias in (*keys, *edit.gone):
-            if whole_file.read(self._location.keys_file(alias)).text != keys.get(alias, ""):
+            if self._location.read_keys(alias).text != keys.get(alias, ""):
                 return False
         before = self._location.read()
         version = self._version(before, edit, place_of(self._location, before, self._chosen))
