@@ -22,6 +22,7 @@ from kubectl_nodeport.ssh.reader import (
     is_section,
     line_number,
     literal_hosts,
+    options,
     split_lines,
 )
 
@@ -181,6 +182,19 @@ def first_line(text: str) -> int:
     """Number of the line that our block begins in, of the last line where there is none."""
     marker = _MARKER.search(text)
     return line_number(text, len(text) if marker is None else marker.start())
+
+
+def stray_line(text: str) -> int | None:
+    """Number of the first option below our block that counts for our last entry: no Host or Match
+    line of its own is above it. Without the entry it would count for others.
+
+    :raises ConfigRefusedError: for broken markers.
+    """
+    parts = _parse(text)
+    first = next(options(parts.after), None)
+    if not parts.own or parts.foreign_below or first is None or first.keyword in ("host", "match"):
+        return None
+    return text.count("\n") - parts.after.count("\n") + first.line
 
 
 @functools.lru_cache(maxsize=4)  # several questions are asked of each text, and it may be long

@@ -127,7 +127,7 @@ def _stage_keys(
         whole_file.make_folder(location.folder, before.config.owner)
     changed = {}
     for alias, text in keys.items():
-        file = whole_file.read(location.keys_file(alias))
+        file = location.read_keys(alias)
         if file.text != text:
             new = whole_file.staged(_owned(file, before), as_bytes(text))
             changed[alias] = staging.enter_context(new)

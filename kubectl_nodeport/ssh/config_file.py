@@ -62,7 +62,7 @@ class ConfigFile:
 
         :raises NodeportError: when the file cannot be read.
         """
-        text = whole_file.read(self._location.keys_file(alias)).text
+        text = self._location.read_keys(alias).text
         start = f"{alias} "
         lines = (line for line in text.split("\n") if line.startswith(start))
         return parse_public_keys("\n".join(line.removeprefix(start) for line in lines))

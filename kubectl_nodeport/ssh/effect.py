@@ -17,6 +17,8 @@ from kubectl_nodeport.ssh.whole_file import as_bytes
 # A name that no config declares; `.invalid` is never resolved to anything (RFC 6761).
 _UNDECLARED = "kubectl-nodeport.invalid"
 _SAMPLE = 3
+# What getaddrinfo takes for a name (NI_MAXHOST); one argument of a program has its limit, too.
+_MAX_NAME_CHARS = 1024
 # Of configs that are read to name a line; 10,000 hosts are half a MiB.
 _MAX_BYTES = 64 * 1024 * 1024
 
@@ -169,7 +171,7 @@ def _bystanders(trial: Trial) -> list[str]:
     names = [
         name
         for name in dict.fromkeys(reader.literal_hosts(block.outside(trial.text)))
-        if name.isprintable() and not name.startswith("-")
+        if name.isprintable() and not name.startswith("-") and len(name) <= _MAX_NAME_CHARS
     ]
     step = max(len(names) // _SAMPLE, 1)
     return [_UNDECLARED, *itertools.islice(reversed(names), 0, _SAMPLE * step, step)]

@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from kubectl_nodeport.errors import NodeportError
+from kubectl_nodeport.printable import typed
 from kubectl_nodeport.ssh import whole_file
 from kubectl_nodeport.ssh.layout import Files
 from kubectl_nodeport.ssh.whole_file import Snapshot
@@ -82,8 +84,9 @@ class Location:
     def read(self) -> State:
         """The config and the file of our own as they are; no lock is needed.
 
-        :raises NodeportError: for every failure but "not found".
+        :raises NodeportError: for every failure but "not found", or when the two are one.
         """
+        _refuse_one_file(self.own, self.config)
         for _ in range(_TRIES):
             state = State(whole_file.read(self.config), whole_file.read(self.own))
             # Entries that are moving now stand in at least one of them at every moment, but the
@@ -91,6 +94,16 @@ class Location:
             if state.own.data is not None or whole_file.read(self.config) == state.config:
                 break
         return state
+
+    def read_keys(self, alias: str) -> Snapshot:
+        """The alias' known_hosts file as it is.
+
+        :raises NodeportError: as :meth:`read`.
+        """
+        file = self.keys_file(alias)
+        for other in (self.config, self.own):
+            _refuse_one_file(file, other)
+        return whole_file.read(file)
 
     def files(self, state: State) -> Files:
         """The same as texts."""
@@ -104,3 +117,12 @@ class State:
 
     config: Snapshot
     own: Snapshot
+
+
+def _refuse_one_file(ours: Path, other: Path) -> None:
+    """What a link makes one would be written over the other's text, or include itself."""
+    if os.path.realpath(ours) == os.path.realpath(other):
+        raise NodeportError(
+            f"{ours} and {other} are one file, by a symbolic link",
+            hint=f"look at the links with `ls -l {typed(ours)} {typed(other)}`",
+        )

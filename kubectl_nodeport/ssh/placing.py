@@ -26,7 +26,8 @@ def place_of(location: Location, before: State, asked: bool | None) -> Place:
         config.
     """
     files = location.files(before)
-    wanted = layout.chosen(files) if asked is None else asked
+    chosen = layout.chosen(files)  # asked of every text: it names the file that it refuses
+    wanted = chosen if asked is None else asked
     if wanted is False:
         return Place(include=False)
     if block.include(files.text) is None and _is_included_by_hand(location, before):

@@ -84,12 +84,7 @@ class TwinnedConfigFile(ConfigFile):
         twins = self._twins(edit, there)
         if twins.wanted:
             whole_file.make_folder(there.path.parent)
-        try:
-            return there.apply(twins) if twins.wanted or twins.gone else {}
-        except NotImplementedError as error:  # filelock's word for a drive without locks
-            raise NodeportError(
-                f"{there.path} cannot be locked", hint="mount the drive with its defaults"
-            ) from error
+        return there.apply(twins) if twins.wanted or twins.gone else {}
 
     def _there(self) -> WindowsConfig:
         home = self._distribution.windows_home()

@@ -141,6 +141,11 @@ def locked(target: Path) -> Iterator[None]:
             f"another kubectl-nodeport has held {lock} for {_LOCK_TIMEOUT_S:g} s",
             hint=f"see who holds it with `fuser {typed(lock)}`",
         ) from error
+    except NotImplementedError as error:  # filelock before 3.30: no locks on that drive
+        raise NodeportError(
+            f"{lock} cannot be locked: its file system has no locks",
+            hint="mount it with locks, or name a file elsewhere with --ssh-config",
+        ) from error
     except OSError as error:
         raise _unwritable(lock, error) from error
     try:

@@ -78,8 +78,8 @@ class Writer:
         text = _diff(self._location.config, before.config.text, files.text)
         text += _diff(self._location.own, before.own.text, files.own or "")
         for alias in (*keys, *edit.gone):
-            file = self._location.keys_file(alias)
-            text += _diff(file, whole_file.read(file).text, keys.get(alias, ""))
+            file = self._location.read_keys(alias)
+            text += _diff(self._location.keys_file(alias), file.text, keys.get(alias, ""))
         return text
 
     def _apply(self, edit: Edit, keys: Mapping[str, str]) -> dict[str, Change]:
@@ -121,7 +121,7 @@ class Writer:
     def _is_in_place(self, edit: Edit, keys: Mapping[str, str]) -> bool:
         """Whether nothing is to be written; no lock is needed to see that."""
         for alias in (*keys, *edit.gone):
-            if whole_file.read(self._location.keys_file(alias)).text != keys.get(alias, ""):
+            if self._location.read_keys(alias).text != keys.get(alias, ""):
                 return False
         before = self._location.read()
         version = self._version(before, edit, place_of(self._location, before, self._chosen))
@@ -133,6 +133,7 @@ class Writer:
         """What is to be written, tried out with copies far from the config."""
         place = place_of(self._location, before, self._chosen)
         better: dict[str, HostEntry] = {}
+        _refuse_stray(self._version(before, edit, place))
         with whole_file.scratch() as folder:
             while True:
                 version = self._version(before, edit, place, better)
@@ -226,6 +227,20 @@ def _refuse_foreign(files: Files, old: Mapping[str, HostEntry], edit: Edit) -> N
                 f"the Host {entry.alias} was written by someone else in this moment",
                 hint="run it again, with another name: --host",
             )
+
+
+def _refuse_stray(version: Version) -> None:
+    """Lines that count for our last entry would come to count for the section above our block, or
+    for every host; which one that is no sample of hosts shows for certain.
+    """
+    old = version.before.config
+    line = block.stray_line(old.text)
+    if line is not None and not block.has_entries(version.files.text):
+        raise NodeportError(
+            f"{old.path}, line {line}, below our block, counts for our last entry; without the "
+            "block it would change what ssh does for other hosts",
+            hint="move it, and what follows up to the next Host or Match line, above our block",
+        )
 
 
 def _copy(folder: Path, version: Version) -> Path:

@@ -117,6 +117,7 @@ ACCEPTED: dict[str, str] = {
     "many names on a line": "Host "
     + " ".join(f"h{number}" for number in range(150))
     + "\n  User x\n",
+    "a name longer than an argument may be": f"Host {'x' * 200_000} b\n  User x\n",
     "many sections": "".join(
         f"Host h{n}\n  HostName 192.0.2.{n}\n  User u{n}\n" for n in range(200)
     ),

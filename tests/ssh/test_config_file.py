@@ -213,10 +213,12 @@ def test_a_config_that_ssh_refuses_is_told_with_its_own_line(config: Path) -> No
     assert config.read_bytes() == data
 
 
-def test_damage_is_told_with_file_and_line(config: Path) -> None:
+@pytest.mark.parametrize("include", [None, False, True])
+def test_damage_is_told_with_file_and_line(config: Path, include: bool | None) -> None:
     fill(config, "Host a\n# <<< kubectl-nodeport <<<\n")
-    store = ConfigFile(config)
-    for act in (store.entries, lambda: store.put(entry_for(store), [key()])):
+    store = ConfigFile(config, include=include)
+    edit = Edit(((entry_for(store), (key(),)),))
+    for act in (store.entries, lambda: store.apply(edit), lambda: store.preview(edit)):
         with pytest.raises(NodeportError, match=rf"^{config}, line 2: a marker"):
             act()
 

@@ -159,3 +159,31 @@ def test_root_leaves_a_user_nothing_that_the_user_cannot_use(tmp_path: Path, inc
     owners = {(path.stat().st_uid, path.stat().st_gid) for path in tmp_path.rglob("*")}
     assert owners == {(NOBODY, 65533)}
     assert len(list(tmp_path.rglob("*"))) == (6 if include else 5)
+
+
+@pytest.mark.parametrize("include", [None, True])
+@pytest.mark.parametrize("before", ["", "Compression yes\n", "Host a\n  User x\n"])
+def test_a_line_that_fell_to_our_last_entry_comes_to_count_for_nobody_else(
+    store: ConfigFile, before: str, include: bool | None
+) -> None:
+    store.path.write_text(f"{before}Match all\n" if "Host" in before else before)
+    store.apply(Edit(wanted(store, "one", "two")))
+    text = store.path.read_text()
+    if "Host" in before:  # as an editor's cut and paste would leave it, within a section
+        made = text[text.index(block.BEGIN) : text.index(block.END) + len(block.END) + 1]
+        text = text.replace(made, "").replace("Match all\n", made)
+    text += "ForwardAgent yes\n"
+    store.path.write_text(text)
+    assert store.apply(Edit(wanted(store, "one", port=7), ("two",)))["two"] == "removed"
+    text = store.path.read_text()
+    line = len(text.splitlines())
+    edits = [Edit(gone=("one",))] if include is None else [Edit(wanted(store, "one", port=8))]
+    for edit in edits:
+        with pytest.raises(NodeportError, match=rf"config, line {line}, below our block") as caught:
+            ConfigFile(store.path, include=include).apply(edit)
+        assert "above our block" in caught.value.hint
+    assert store.path.read_text() == text
+    # What the hint says.
+    store.path.write_text("ForwardAgent yes\n" + text.removesuffix("ForwardAgent yes\n"))
+    ConfigFile(store.path, include=include).apply(Edit(gone=("one",)))
+    assert store.path.read_text() == f"ForwardAgent yes\n{before}"
