@@ -135,13 +135,20 @@ def _in_own(
     with _naming(files.own_path):
         own = block.edit(files.own or "", wanted, gone)
     with _naming(files.config):
-        if line is None or not own.strip():
+        if line is None or not own.strip() or not is_needed(files.text, own):
             text = block.without(files.text)
         else:
             text = block.with_include(files.text, line)
     # An empty one is kept: it tells that a file of our own was chosen.
     is_absent = not own and files.own is None
     return Files(files.config, text, files.own_path, None if is_absent else own)
+
+
+def is_needed(text: str, own: str) -> bool:
+    """Whether a config with this text includes such a file of our own, or shall begin to: not for
+    lines of the user's own alone.
+    """
+    return block.has_entries(own) or block.include(text) is not None
 
 
 def _with_moved(

@@ -246,8 +246,9 @@ def _refuse_stray(version: Version) -> None:
 def _copy(folder: Path, version: Version) -> Path:
     """The version as files in a folder for trials; the config's copy."""
     text = version.files.text
-    if version.place.include:
-        own = whole_file.draft(folder, "own", as_bytes(version.files.own or ""))
+    own_text = version.files.own or ""
+    if version.place.include and layout.is_needed(text, own_text):
+        own = whole_file.draft(folder, "own", as_bytes(own_text))
         text = block.with_include(text, include.line(own.as_posix()))
     return whole_file.draft(folder, "config", as_bytes(text))
 

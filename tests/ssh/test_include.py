@@ -126,6 +126,16 @@ def test_lines_of_the_user_in_our_file_stay_included(config: Path) -> None:
     assert port_of(config, "mine") == ["5"]
 
 
+@pytest.mark.parametrize("text", ["Host mine\n  User me\n", "no option at all\n"])
+def test_lines_of_the_user_alone_do_not_come_to_be_included(config: Path, text: str) -> None:
+    own(config).parent.mkdir()
+    own(config).write_text(text)
+    assert ConfigFile(config).apply(Edit(gone=(ALIAS,))) == {}
+    assert ConfigFile(config).preview(Edit()) == ""
+    assert config.read_text() == USERS
+    assert own(config).read_text() == text
+
+
 def test_damage_in_our_file_is_told_with_its_name(config: Path) -> None:
     put(config, chosen=True)
     own(config).write_text(own(config).read_text().replace("User root", "User bob"))
