@@ -18,6 +18,7 @@ import pytest
 from kubectl_nodeport.container.script import Inside, command, parse
 from kubectl_nodeport.ssh.known_hosts import HostKey
 from tests.address import servers
+from tests.open_folders import let_others_in
 from tests.ssh.make import key
 
 pytestmark = pytest.mark.skipif(
@@ -83,8 +84,7 @@ class Container:
 @pytest.fixture
 def container(tmp_path: Path) -> Container:
     """With the usual keys, as an image brings them."""
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(folder.stat().st_mode | 0o055)
+    let_others_in(tmp_path)
     made = Container(tmp_path / "etc", tmp_path)
     made.pair(made.etc / "ssh_host_ed25519_key", USUAL)
     return made

@@ -121,16 +121,23 @@ def test_one_of_the_keys_is_enough(tmp_path: Path, sshd: Sshd) -> None:
 
 
 def test_ssh_learns_no_keys_by_itself(tmp_path: Path, sshd: Sshd) -> None:
-    """UpdateHostKeys: not where the key is in a GlobalKnownHostsFile, which ours is as well."""
+    """The user's UpdateHostKeys is taken back; and ssh leaves a file that is the global one too."""
     config = tmp_path / "config"
     config.write_text("Host *\n  UpdateHostKeys yes\n  HashKnownHosts yes\n")
     put(config, sshd, sshd.keys[:1])
     file = tmp_path / "kubectl-nodeport" / f"{ALIAS}.known_hosts"
     pinned = file.read_bytes()
-    assert ssh(config, ALIAS, "true").returncode == 0
-    assert file.read_bytes() == pinned
-    assert ssh(config, "-o", "GlobalKnownHostsFile=none", ALIAS, "true").returncode == 0
-    assert file.read_bytes() != pinned, "else it would learn no keys here at all"
+    update = ("-o", "UpdateHostKeys=yes")
+    # The server tells its keys once the session stands, which has to last until then.
+    for seconds in (1, 4, 8):
+        session = (ALIAS, f"sleep {seconds}")
+        for options in ((), update):
+            assert ssh(config, *options, *session).returncode == 0
+            assert file.read_bytes() == pinned
+        assert ssh(config, *update, "-o", "GlobalKnownHostsFile=none", *session).returncode == 0
+        if file.read_bytes() != pinned:
+            return
+    pytest.fail("it would learn no keys here at all")
 
 
 def test_another_key_is_refused(tmp_path: Path, sshd: Sshd) -> None:

@@ -17,6 +17,7 @@ from kubectl_nodeport.ssh.edit import Edit
 from kubectl_nodeport.ssh.entry import HostEntry
 from kubectl_nodeport.ssh.twin import Distribution, home_of
 from kubectl_nodeport.ssh.twinned import TwinnedConfigFile, WindowsConfig
+from tests.open_folders import let_others_in
 from tests.ssh.forked import NOBODY, forked, needs_root
 from tests.ssh.make import ALIAS, entry_for, key, without_block
 
@@ -142,8 +143,7 @@ def test_what_fails_there_is_a_warning_and_undoes_nothing(
 def test_a_windows_home_that_may_not_be_written(machine: Machine) -> None:
     """As somebody else, whose own file it is not either."""
     here = machine.here.path.parent
-    for folder in (here, *list(here.parents)[:3]):
-        folder.chmod(0o755)
+    let_others_in(here)
     os.chown(here, NOBODY, NOBODY)
 
     def act() -> str:
