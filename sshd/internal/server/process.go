@@ -1,0 +1,161 @@
+package server
+
+import (
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"sync"
+	"syscall"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// pipeSize is what is asked of the kernel for a command's output: with its default of 64 KB the
+// command and ssh wait for each other at every other packet.
+const pipeSize = 512 << 10
+
+// A process is a command in a session of its own, and the ends of its pipes or terminal here.
+type process struct {
+	cmd      *exec.Cmd
+	attached attachment
+	input    io.Closer // nil with a terminal
+	outputs  []*os.File
+	copying  sync.WaitGroup // of output
+	mu       sync.Mutex
+	exited   bool
+	drained  bool // and nothing is attached any more
+}
+
+// startProcess starts the command on the terminal, or on pipes where it is nil.
+func startProcess(cmd *exec.Cmd, channel ssh.Channel, terminal *terminal) (*process, error) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Setsid: true,
+		// Where the server is killed, nobody is left who would end the session.
+		Pdeathsig: syscall.SIGHUP,
+	}
+	p := &process{cmd: cmd}
+	if terminal != nil {
+		return p, p.startOnTerminal(channel, terminal)
+	}
+	return p, p.startOnPipes(channel)
+}
+
+func (p *process) startOnTerminal(channel ssh.Channel, terminal *terminal) error {
+	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = terminal.tty, terminal.tty, terminal.tty
+	p.cmd.SysProcAttr.Setctty = true
+	p.attached = attachment{terminal.path}
+	if err := p.cmd.Start(); err != nil {
+		return err
+	}
+	terminal.closeTTY()
+	go func() { _, _ = copyBlocks(terminal.master, channel) }() // ends with either
+	p.copying.Go(func() { _, _ = copyBlocks(channel, terminal.master) })
+	return nil
+}
+
+func (p *process) startOnPipes(channel ssh.Channel) (err error) {
+	var files []*os.File // read and write end in turns, of stdin, stdout, stderr
+	defer func() {
+		if err != nil {
+			closeFiles(files)
+		}
+	}()
+	for range 3 {
+		reading, writing, err := os.Pipe()
+		if err != nil {
+			return err
+		}
+		files = append(files, reading, writing)
+		p.attached = append(p.attached, pipeName(reading))
+	}
+	growPipe(files[0])
+	growPipe(files[2])
+	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = files[0], files[3], files[5]
+	if err := p.cmd.Start(); err != nil {
+		return err
+	}
+	closeFiles([]*os.File{files[0], files[3], files[5]})
+	input, output, errorOutput := files[1], files[2], files[4]
+	p.input, p.outputs = input, []*os.File{output, errorOutput}
+	go func() {
+		// Where the command reads no more, what comes is dropped, so that it does not block the rest.
+		if _, err := copyBlocks(input, channel); err != nil {
+			_ = input.Close()
+			_, _ = copyBlocks(io.Discard, channel)
+		}
+		_ = input.Close()
+	}()
+	p.copying.Go(func() { copyOut(channel, output) })
+	p.copying.Go(func() { copyOut(channel.Stderr(), errorOutput) })
+	return nil
+}
+
+// copyOut closes the pipe where its bytes cannot be sent: then who writes to it is told.
+func copyOut(to io.Writer, from *os.File) {
+	_, _ = copyBlocks(to, from)
+	_ = from.Close()
+}
+
+func closeFiles(files []*os.File) {
+	for _, file := range files {
+		_ = file.Close()
+	}
+}
+
+// wait returns how the process has ended.
+func (p *process) wait() syscall.WaitStatus {
+	// The error is that of a status other than 0, which the state tells.
+	_ = p.cmd.Wait()
+	p.mu.Lock()
+	p.exited = true
+	p.mu.Unlock()
+	if p.input != nil {
+		_ = p.input.Close()
+	}
+	state, _ := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	return state
+}
+
+// drain waits until all output is sent. It may still be on the way, or be held open by what the
+// process has left behind: OpenSSH waits for that too.
+func (p *process) drain() {
+	p.copying.Wait()
+	p.mu.Lock()
+	p.drained = true
+	p.mu.Unlock()
+}
+
+// signal goes to the process's group, which a shell with job control leaves to itself.
+func (p *process) signal(number syscall.Signal) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.exited {
+		return errors.New("it has ended")
+	}
+	return syscall.Kill(-p.cmd.Process.Pid, number)
+}
+
+func (p *process) stopOutput() { closeFiles(p.outputs) }
+
+// hangUp is what a terminal does when its line goes: SIGHUP to all that still hangs on it, and
+// the end of its pipes. Who has let go of them (a server with its output in a file) or ignores
+// SIGHUP (nohup) lives on, which VS Code counts on to come back after a lost connection.
+//
+// It returns those that it told.
+func (p *process) hangUp() (told []victim) {
+	p.mu.Lock()
+	switch {
+	case p.drained:
+	case p.exited:
+		told = p.attached.hangUp(0)
+	default:
+		told = p.attached.hangUp(p.cmd.Process.Pid)
+	}
+	p.mu.Unlock()
+	if p.input != nil {
+		_ = p.input.Close()
+	}
+	p.stopOutput()
+	return told
+}
