@@ -9,15 +9,15 @@ import (
 // SocketFolders is the pattern of the folders that agents' sockets are in.
 const SocketFolders = "agent-*"
 
-// An agent is a socket through which a session's processes reach the client's ssh-agent.
-type agent struct {
+// An agentSocket is a socket through which a session's processes reach the client's ssh-agent.
+type agentSocket struct {
 	path     string
 	folder   string
 	listener net.Listener
 }
 
 // openAgent listens in a folder that only the user can enter.
-func (c *connection) openAgent() (*agent, error) {
+func (c *connection) openAgent() (*agentSocket, error) {
 	folder, err := c.server.Sockets(SocketFolders)
 	if err != nil {
 		return nil, err
@@ -31,14 +31,14 @@ func (c *connection) openAgent() (*agent, error) {
 		_ = os.RemoveAll(folder)
 		return nil, err
 	}
-	a := &agent{path, folder, listener}
+	a := &agentSocket{path, folder, listener}
 	c.serving.Go(func() {
 		c.offerAll(listener, "auth-agent@openssh.com", func(net.Conn) []byte { return nil })
 	})
 	return a, nil
 }
 
-func (a *agent) close() {
+func (a *agentSocket) close() {
 	if a == nil {
 		return
 	}

@@ -76,7 +76,7 @@ func (c *connection) dial(channel ssh.NewChannel, network, address string) {
 		_ = target.Close()
 		return
 	}
-	join(stream, requests, target)
+	c.join(stream, requests, target)
 }
 
 // reasonOf is the cause alone: the client knows the address that it asked for.
@@ -92,32 +92,48 @@ func reasonOf(err error) string {
 	return err.Error()
 }
 
-// join carries bytes both ways until both have ended, or one has failed, or the channel is closed.
-// An end of one direction is passed on as that: the other may go on for long.
-func join(stream ssh.Channel, requests <-chan *ssh.Request, target net.Conn) {
+// join carries bytes both ways until both have ended, or one has failed, or the client closes
+// the channel. An end of one direction is passed on as that: the other may go on for long.
+func (c *connection) join(stream ssh.Channel, requests <-chan *ssh.Request, target net.Conn) {
 	defer func() { _ = stream.Close() }()
 	defer func() { _ = target.Close() }()
+	closed := make(chan struct{})
 	go func() {
 		ssh.DiscardRequests(requests) // ends with the channel
-		_ = target.Close()
+		close(closed)
 	}()
-	done := make(chan error, 2)
+	inward, outward := make(chan error, 1), make(chan error, 1)
 	go func() {
 		_, err := copyBlocks(target, stream)
 		if half, ok := target.(interface{ CloseWrite() error }); ok && err == nil {
 			err = half.CloseWrite()
 		}
-		done <- err
+		inward <- err
 	}()
 	go func() {
 		_, err := copyBlocks(stream, target)
 		if err == nil {
 			err = stream.CloseWrite()
 		}
-		done <- err
+		outward <- err
 	}()
-	if err := <-done; err == nil {
-		<-done
+	for ended := 0; ended < 2; ended++ {
+		select {
+		case err := <-inward:
+			if err != nil {
+				return
+			}
+		case err := <-outward:
+			if err != nil {
+				return
+			}
+		case <-closed: // what the client sent before is still passed on
+			select {
+			case <-inward:
+			case <-c.closed:
+			}
+			return
+		}
 	}
 }
 
@@ -329,5 +345,5 @@ func (c *connection) offer(peer net.Conn, kind string, description []byte) {
 		_ = peer.Close()
 		return
 	}
-	join(stream, requests, peer)
+	c.join(stream, requests, peer)
 }

@@ -19,7 +19,8 @@ const pipeSize = 512 << 10
 type process struct {
 	cmd      *exec.Cmd
 	attached attachment
-	input    io.Closer // nil with a terminal
+	terminal *os.File // its master; nil with pipes
+	input    *os.File // the pipes' ends here; nil with a terminal
 	outputs  []*os.File
 	copying  sync.WaitGroup // of output
 	mu       sync.Mutex
@@ -28,67 +29,69 @@ type process struct {
 }
 
 // startProcess starts the command on the terminal, or on pipes where it is nil.
-func startProcess(cmd *exec.Cmd, channel ssh.Channel, terminal *terminal) (*process, error) {
+func startProcess(cmd *exec.Cmd, terminal *terminal) (*process, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Setsid: true,
 		// Where the server is killed, nobody is left who would end the session.
 		Pdeathsig: syscall.SIGHUP,
 	}
-	p := &process{cmd: cmd}
 	if terminal != nil {
-		return p, p.startOnTerminal(channel, terminal)
+		return startOnTerminal(cmd, terminal)
 	}
-	return p, p.startOnPipes(channel)
+	return startOnPipes(cmd)
 }
 
-func (p *process) startOnTerminal(channel ssh.Channel, terminal *terminal) error {
-	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = terminal.tty, terminal.tty, terminal.tty
-	p.cmd.SysProcAttr.Setctty = true
-	p.attached = attachment{terminal.path}
-	if err := p.cmd.Start(); err != nil {
-		return err
+func startOnTerminal(cmd *exec.Cmd, terminal *terminal) (*process, error) {
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = terminal.tty, terminal.tty, terminal.tty
+	cmd.SysProcAttr.Setctty = true
+	if err := cmd.Start(); err != nil {
+		return nil, err
 	}
 	terminal.closeTTY()
-	go func() { _, _ = copyBlocks(terminal.master, channel) }() // ends with either
-	p.copying.Go(func() { _, _ = copyBlocks(channel, terminal.master) })
-	return nil
+	return &process{cmd: cmd, attached: attachment{terminal.path}, terminal: terminal.master}, nil
 }
 
-func (p *process) startOnPipes(channel ssh.Channel) (err error) {
+func startOnPipes(cmd *exec.Cmd) (*process, error) {
 	var files []*os.File // read and write end in turns, of stdin, stdout, stderr
-	defer func() {
-		if err != nil {
-			closeFiles(files)
-		}
-	}()
+	p := &process{cmd: cmd}
 	for range 3 {
 		reading, writing, err := os.Pipe()
 		if err != nil {
-			return err
+			closeFiles(files)
+			return nil, err
 		}
 		files = append(files, reading, writing)
 		p.attached = append(p.attached, pipeName(reading))
 	}
 	growPipe(files[0])
 	growPipe(files[2])
-	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = files[0], files[3], files[5]
-	if err := p.cmd.Start(); err != nil {
-		return err
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = files[0], files[3], files[5]
+	if err := cmd.Start(); err != nil {
+		closeFiles(files)
+		return nil, err
 	}
 	closeFiles([]*os.File{files[0], files[3], files[5]})
-	input, output, errorOutput := files[1], files[2], files[4]
-	p.input, p.outputs = input, []*os.File{output, errorOutput}
+	p.input, p.outputs = files[1], []*os.File{files[2], files[4]}
+	return p, nil
+}
+
+// carry moves bytes between the channel and the process from now on.
+func (p *process) carry(channel ssh.Channel) {
+	if p.terminal != nil {
+		go func() { _, _ = copyBlocks(p.terminal, channel) }() // ends with either
+		p.copying.Go(func() { _, _ = copyBlocks(channel, p.terminal) })
+		return
+	}
 	go func() {
 		// Where the command reads no more, what comes is dropped, so that it does not block the rest.
-		if _, err := copyBlocks(input, channel); err != nil {
-			_ = input.Close()
+		if _, err := copyBlocks(p.input, channel); err != nil {
+			_ = p.input.Close()
 			_, _ = copyBlocks(io.Discard, channel)
 		}
-		_ = input.Close()
+		_ = p.input.Close()
 	}()
-	p.copying.Go(func() { copyOut(channel, output) })
-	p.copying.Go(func() { copyOut(channel.Stderr(), errorOutput) })
-	return nil
+	p.copying.Go(func() { copyOut(channel, p.outputs[0]) })
+	p.copying.Go(func() { copyOut(channel.Stderr(), p.outputs[1]) })
 }
 
 // copyOut closes the pipe where its bytes cannot be sent: then who writes to it is told.

@@ -140,15 +140,15 @@ func (s *Server) accept(ctx context.Context, stop context.CancelCauseFunc, liste
 			time.Sleep(100 * time.Millisecond)
 			continue
 		}
-		s.serving.Go(func() { s.handle(ctx, socket) })
+		source := sourceOf(socket.RemoteAddr())
+		leave := s.waiting.enter(source, socket) // in the order in which they came
+		s.serving.Go(func() { s.handle(ctx, socket, source, leave) })
 	}
 }
 
 // handle is the whole life of one connection.
-func (s *Server) handle(ctx context.Context, socket net.Conn) {
+func (s *Server) handle(ctx context.Context, socket net.Conn, source string, leave func()) {
 	defer func() { _ = socket.Close() }()
-	source := sourceOf(socket.RemoteAddr())
-	leave := s.waiting.enter(source, socket)
 	defer leave()
 	if !s.guessing.hold(ctx, source) {
 		return

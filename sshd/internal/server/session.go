@@ -6,7 +6,6 @@ import (
 	"net"
 	"os/exec"
 	"strconv"
-	"sync"
 	"syscall"
 
 	"golang.org/x/crypto/ssh"
@@ -21,19 +20,17 @@ const (
 	commandLimit     = 128 << 10 // bytes; the kernel takes no longer argument
 )
 
-// A session is a channel that runs one thing: a shell, a command or sftp.
+// A session is a channel that runs one thing: a shell, a command or sftp. Its fields belong to
+// the goroutine that takes its requests.
 type session struct {
 	connection  *connection
 	channel     ssh.Channel
 	environment account.Environment
 	given       int // variables that the client has set
 	terminal    *terminal
-	agent       *agent
+	agent       *agentSocket
 	started     bool
-
-	mu      sync.Mutex
-	process *process // nil until it runs, and for sftp
-	ended   bool     // the channel has gone
+	process     *process // nil until it runs, and for sftp
 }
 
 func (c *connection) serveSession(offered ssh.NewChannel) {
@@ -60,12 +57,8 @@ func (c *connection) serveSession(offered ssh.NewChannel) {
 
 // end is called when the channel has gone, whoever closed it: what still runs is hung up.
 func (s *session) end() {
-	s.mu.Lock()
-	s.ended = true
-	running := s.process
-	s.mu.Unlock()
-	if running != nil {
-		if told := running.hangUp(); len(told) > 0 {
+	if s.process != nil {
+		if told := s.process.hangUp(); len(told) > 0 {
 			s.connection.server.burying.Go(func() { bury(told) })
 		}
 	}
@@ -91,34 +84,30 @@ func (s *session) serveRequest(request *ssh.Request) (ok bool, then func()) {
 	case "eow@openssh.com":
 		s.stopOutput()
 		return true, nil
-	case "shell":
-		return s.start(func() { s.run("") })
-	case "exec":
-		var wanted struct{ Command string }
-		if ssh.Unmarshal(request.Payload, &wanted) != nil || len(wanted.Command) > commandLimit {
+	case "shell", "exec", "subsystem":
+		if s.started {
 			return false, nil
 		}
-		if wanted.Command == "" {
-			return s.start(func() { s.run("") })
-		}
-		return s.start(func() { s.run(wanted.Command) })
-	case "subsystem":
-		var wanted struct{ Name string }
-		if ssh.Unmarshal(request.Payload, &wanted) != nil || wanted.Name != "sftp" {
-			return false, nil
-		}
-		return s.start(s.serveFiles)
+		then = s.start(request)
+		s.started = then != nil
+		return s.started, then
 	}
 	return false, nil
 }
 
-// start lets one thing run a session.
-func (s *session) start(run func()) (bool, func()) {
-	if s.started {
-		return false, nil
+// start runs what the session is for; nil where there is no such thing.
+func (s *session) start(request *ssh.Request) (then func()) {
+	var wanted struct{ Text string } // a command or a subsystem's name
+	if request.Type != "shell" && ssh.Unmarshal(request.Payload, &wanted) != nil {
+		return nil
 	}
-	s.started = true
-	return true, run
+	switch {
+	case request.Type != "subsystem" && len(wanted.Text) <= commandLimit:
+		return s.run(wanted.Text)
+	case request.Type == "subsystem" && wanted.Text == "sftp":
+		return s.serveFiles
+	}
+	return nil
 }
 
 func (s *session) setVariable(payload []byte) bool {
@@ -170,18 +159,13 @@ func (s *session) signal(payload []byte) bool {
 	if ssh.Unmarshal(payload, &wanted) != nil {
 		return false
 	}
-	s.mu.Lock()
-	running := s.process
-	s.mu.Unlock()
 	number, known := signals[wanted.Name]
-	return known && running != nil && running.signal(number) == nil
+	return known && s.process != nil && s.process.signal(number) == nil
 }
 
 // stopOutput is OpenSSH's "end of write": nobody will read the output, so that writing it has to
 // fail, as in a pipeline whose reader has gone.
 func (s *session) stopOutput() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.process != nil {
 		s.process.stopOutput()
 	}
@@ -209,37 +193,30 @@ func (s *session) loginEnvironment() account.Environment {
 		With("SSH_CONNECTION", remoteHost+" "+remotePort+" "+localHost+" "+localPort)
 }
 
-// run starts the command, or a login shell where it is empty, and closes the channel when it has
-// ended and its output is sent.
-func (s *session) run(command string) {
-	started, err := s.begin(command)
-	if err != nil {
-		_, _ = io.WriteString(s.errorStream(), "nodeport-sshd: "+err.Error()+s.lineEnd())
-		s.exit(statusOf(err))
-		return
-	}
-	if started == nil {
-		return // the channel has gone meanwhile
-	}
-	state := started.wait()
-	s.sendExit(state)
-	started.drain()
-	_ = s.channel.CloseWrite()
-	_ = s.channel.Close()
-}
-
-func (s *session) begin(command string) (*process, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ended {
-		return nil, nil
-	}
+// run starts the command, or a login shell where it is empty, so that a signal that follows the
+// reply finds it. What it returns carries its bytes, and closes the channel when it has ended and
+// its output is sent.
+func (s *session) run(command string) (then func()) {
 	cmd, err := s.connection.server.Account.Command(command, s.environment)
-	if err != nil {
-		return nil, err
+	var started *process
+	if err == nil {
+		started, err = startProcess(cmd, s.terminal)
 	}
-	s.process, err = startProcess(cmd, s.channel, s.terminal)
-	return s.process, err
+	if err != nil {
+		return func() {
+			_, _ = io.WriteString(s.errorStream(), "nodeport-sshd: "+err.Error()+s.lineEnd())
+			s.exit(statusOf(err))
+		}
+	}
+	s.process = started
+	return func() {
+		started.carry(s.channel)
+		state := started.wait()
+		s.sendExit(state)
+		started.drain()
+		_ = s.channel.CloseWrite()
+		_ = s.channel.Close()
+	}
 }
 
 // errorStream is where a message is seen: a terminal has one stream only.
