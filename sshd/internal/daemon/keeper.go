@@ -48,7 +48,7 @@ func Keep(path string) error {
 	defer lock.Release()
 	k := &keeper{state: state, log: log, signals: make(chan os.Signal, 8)}
 	signal.Notify(k.signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGCHLD)
-	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
+	passOver(syscall.SIGHUP, syscall.SIGPIPE)
 	if err := k.prepare(); err != nil {
 		log.Printf("no start: %v", err)
 		tell(err)

@@ -65,7 +65,7 @@ func Serve(path string) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
+	passOver(sessionSignals...)
 	log.Printf("serving on %s as %s, version %s", listener.Addr(), config.Account.Name, Version)
 	tell(nil)
 	err = server.New(config).Serve(ctx, listener)
@@ -79,6 +79,25 @@ func Serve(path string) int {
 		return 1
 	}
 	return exitAsked
+}
+
+// sessionSignals are those that a shell leaves ignored in what it starts in the background, and
+// those that a server must not die of.
+var sessionSignals = []os.Signal{
+	syscall.SIGHUP, syscall.SIGPIPE, syscall.SIGALRM, syscall.SIGUSR1, syscall.SIGUSR2,
+	syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU, syscall.SIGCHLD, syscall.SIGCONT, syscall.SIGWINCH,
+}
+
+// passOver does nothing with the signals. It is not to ignore them: what is ignored stays so in
+// the programs that are started, and their Ctrl-C or hang-up would do nothing; a handler does not.
+func passOver(signals ...os.Signal) {
+	dropped := make(chan os.Signal, 1)
+	signal.Notify(dropped, signals...)
+	go func() {
+		for {
+			<-dropped
+		}
+	}()
 }
 
 func assemble(state *folder.Folder, log *folder.Log) (net.Listener, server.Config, error) {
