@@ -26,19 +26,16 @@ type attachment []string
 // pipeName is what /proc shows for a pipe.
 func pipeName(file *os.File) string {
 	var stat unix.Stat_t
-	if raw, err := file.SyscallConn(); err == nil {
-		_ = raw.Control(func(fd uintptr) { _ = unix.Fstat(int(fd), &stat) })
-	}
+	_ = control(file, func(fd int) error { return unix.Fstat(fd, &stat) }) // of an open file
 	return fmt.Sprintf("pipe:[%d]", stat.Ino)
 }
 
 func growPipe(file *os.File) {
-	if raw, err := file.SyscallConn(); err == nil {
-		_ = raw.Control(func(fd uintptr) {
-			// Refused where the user's pipes have too much already; then it stays as it is.
-			_, _ = unix.FcntlInt(fd, unix.F_SETPIPE_SZ, pipeSize)
-		})
-	}
+	// Refused where the user's pipes have too much already; then it stays as it is.
+	_ = control(file, func(fd int) error {
+		_, err := unix.FcntlInt(uintptr(fd), unix.F_SETPIPE_SZ, pipeSize)
+		return err
+	})
 }
 
 // A victim is a process, not only its number, which may become another's.

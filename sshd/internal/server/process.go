@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -79,7 +80,7 @@ func startOnPipes(cmd *exec.Cmd) (*process, error) {
 func (p *process) carry(channel ssh.Channel) {
 	if p.terminal != nil {
 		go func() { _, _ = copyBlocks(p.terminal, channel) }() // ends with either
-		p.copying.Go(func() { _, _ = copyBlocks(channel, p.terminal) })
+		p.copying.Go(func() { copyTerminal(channel, p.terminal) })
 		return
 	}
 	go func() {
@@ -92,6 +93,31 @@ func (p *process) carry(channel ssh.Channel) {
 	}()
 	p.copying.Go(func() { copyOut(channel, p.outputs[0]) })
 	p.copying.Go(func() { copyOut(channel.Stderr(), p.outputs[1]) })
+}
+
+// lingering is how long a terminal must say nothing, after its command has ended, to have said
+// all: what the command has left behind may hold it open for ever.
+const lingering = 20 * time.Millisecond
+
+// copyTerminal copies until all processes have let go of the terminal, or, once its reading was
+// given a deadline, until nothing more comes.
+func copyTerminal(to io.Writer, master *os.File) {
+	block := make([]byte, forwardBlockSize)
+	for ended := false; ; {
+		if ended {
+			_ = master.SetReadDeadline(time.Now().Add(lingering))
+		}
+		n, err := master.Read(block)
+		if n > 0 {
+			if _, failed := to.Write(block[:n]); failed != nil {
+				return
+			}
+		}
+		if err != nil && (ended || !errors.Is(err, os.ErrDeadlineExceeded)) {
+			return // EIO is the end of a terminal
+		}
+		ended = ended || err != nil
+	}
 }
 
 // copyOut closes the pipe where its bytes cannot be sent: then who writes to it is told.
@@ -113,7 +139,9 @@ func (p *process) wait() syscall.WaitStatus {
 	p.mu.Lock()
 	p.exited = true
 	p.mu.Unlock()
-	if p.input != nil {
+	if p.terminal != nil {
+		_ = p.terminal.SetReadDeadline(time.Now())
+	} else {
 		_ = p.input.Close()
 	}
 	state, _ := p.cmd.ProcessState.Sys().(syscall.WaitStatus)

@@ -4,9 +4,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"os"
+	"strconv"
 	"sync"
 
-	"github.com/creack/pty"
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/sys/unix"
 )
@@ -37,11 +37,10 @@ func openTerminal(payload []byte) (*terminal, string, error) {
 	if len(wanted.Term) > terminalNameLimit {
 		return nil, "", errors.New("TERM is too long")
 	}
-	master, tty, err := pty.Open()
+	t, err := newTerminal()
 	if err != nil {
 		return nil, "", err
 	}
-	t := &terminal{master: master, tty: tty, path: tty.Name()}
 	if err = t.setModes(wanted.Modes); err == nil {
 		err = t.setSize(wanted.Columns, wanted.Rows, wanted.Width, wanted.Height)
 	}
@@ -50,6 +49,43 @@ func openTerminal(payload []byte) (*terminal, string, error) {
 		return nil, "", err
 	}
 	return t, wanted.Term, nil
+}
+
+// newTerminal opens a pair, pts(4). The master stays with Go's poller, so that a read of it can be
+// given a deadline and costs no thread.
+func newTerminal() (*terminal, error) {
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		return nil, err
+	}
+	var number int
+	err = control(master, func(fd int) (err error) {
+		if number, err = unix.IoctlGetInt(fd, unix.TIOCGPTN); err != nil {
+			return err
+		}
+		return unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0) // unlocks it
+	})
+	path := "/dev/pts/" + strconv.Itoa(number)
+	var tty *os.File
+	if err == nil {
+		tty, err = os.OpenFile(path, os.O_RDWR|unix.O_NOCTTY, 0)
+	}
+	if err != nil {
+		_ = master.Close()
+		return nil, err
+	}
+	return &terminal{master: master, tty: tty, path: path}, nil
+}
+
+// control runs a system call on the file's descriptor, which stays as it is.
+func control(file *os.File, call func(fd int) error) error {
+	raw, err := file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failure error
+	err = raw.Control(func(fd uintptr) { failure = call(int(fd)) })
+	return errors.Join(err, failure)
 }
 
 // resize is a window-change request, RFC 4254, section 6.7.
@@ -63,27 +99,22 @@ func (t *terminal) resize(payload []byte) bool {
 
 func (t *terminal) setSize(columns, rows, width, height uint32) error {
 	const most = 1<<16 - 1
-	return pty.Setsize(t.master, &pty.Winsize{
-		Cols: uint16(min(columns, most)), Rows: uint16(min(rows, most)),
-		X: uint16(min(width, most)), Y: uint16(min(height, most)),
-	})
+	size := unix.Winsize{
+		Col: uint16(min(columns, most)), Row: uint16(min(rows, most)),
+		Xpixel: uint16(min(width, most)), Ypixel: uint16(min(height, most)),
+	}
+	return control(t.master, func(fd int) error { return unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &size) })
 }
 
 func (t *terminal) setModes(modes string) error {
-	raw, err := t.tty.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var failure error
-	err = raw.Control(func(fd uintptr) {
-		var settings *unix.Termios
-		if settings, failure = unix.IoctlGetTermios(int(fd), unix.TCGETS); failure != nil {
-			return
+	return control(t.master, func(fd int) error {
+		settings, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+		if err != nil {
+			return err
 		}
 		applyModes(settings, modes)
-		failure = unix.IoctlSetTermios(int(fd), unix.TCSETS, settings)
+		return unix.IoctlSetTermios(fd, unix.TCSETS, settings)
 	})
-	return errors.Join(err, failure)
 }
 
 func (t *terminal) closeTTY() { _ = t.tty.Close() }
