@@ -82,6 +82,13 @@ def test_input_after_a_terminals_command(openssh: Path) -> None:
     compare(openssh, "read line; echo got $line", "-tt", said=b"typed\n")
 
 
+@pytest.mark.parametrize("host", ["openssh", "pod"])
+def test_output_that_nobody_reads(openssh: Path, host: str) -> None:
+    command = f"ssh -F {openssh} {host} yes | head -n 1"
+    done = subprocess.run(command, shell=True, capture_output=True, timeout=20, check=True)
+    assert done.stdout == b"y\n"
+
+
 @pytest.mark.parametrize(
     "options",
     [

@@ -25,6 +25,11 @@ const (
 	exitKeyless = 11
 )
 
+// banner begins like OpenSSH's, as this speaks its extensions: OpenSSH's own client says only to
+// such a server that nobody reads the output any more, without which `ssh pod yes | head -1` would
+// not end, and asyncssh and WinSCP take from it in which order sftp's symlink has its arguments.
+const banner = "SSH-2.0-OpenSSH_nodeport_" + Version
+
 const (
 	memoryDefault = 256 // MiB
 	memoryShare   = 3   // of the container's memory: the heap may have one part of so many
@@ -66,6 +71,8 @@ func Serve(path string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	passOver(sessionSignals...)
+	// Where sftp's paths begin. The library could be told, but makes the targets of links absolute then.
+	_ = os.Chdir(config.Account.Home)
 	log.Printf("serving on %s as %s, version %s", listener.Addr(), config.Account.Name, Version)
 	tell(nil)
 	err = server.New(config).Serve(ctx, listener)
@@ -125,7 +132,7 @@ func assemble(state *folder.Folder, log *folder.Log) (net.Listener, server.Confi
 		}),
 		Account:     account.Current(environment),
 		Environment: environment,
-		Banner:      "SSH-2.0-nodeport_" + Version,
+		Banner:      banner,
 		Log:         log,
 		Sockets:     func(pattern string) (string, error) { return socketFolder(state, pattern) },
 		Limits:      limits,

@@ -14,6 +14,9 @@ import (
 // helloPatience is how long a client's first packet is waited for. OpenSSH sends it at once.
 const helloPatience = time.Second
 
+// sealedAfter is longer than a session that was asked for may be on its way to who serves it.
+const sealedAfter = time.Second
+
 // A connection is a client that has logged in, and what it has open.
 type connection struct {
 	server   *Server
@@ -26,7 +29,7 @@ type connection struct {
 	closed   chan struct{}
 	channels atomic.Int32
 	sessions atomic.Int32
-	sealed   atomic.Bool // no more sessions, by the client's wish
+	sealed   atomic.Int64 // since when, in unix nanoseconds, there may be no more sessions; 0 not yet
 	forwards *forwards
 	serving  sync.WaitGroup
 	reason   atomic.Pointer[string]
@@ -178,6 +181,13 @@ func (c *connection) serveChannel(channel ssh.NewChannel) {
 	}
 }
 
+// isSealed is whether the client has wished for no more sessions. The library hands requests and
+// channels over apart, so that a session which was asked for before the wish may come after it.
+func (c *connection) isSealed() bool {
+	since := c.sealed.Load()
+	return since != 0 && time.Since(time.Unix(0, since)) > sealedAfter
+}
+
 // takeChannel counts one more channel, where there may be one.
 func (c *connection) takeChannel() bool {
 	if c.channels.Add(1) > int32(c.server.Limits.Channels) || c.server.memory.short() {
@@ -202,7 +212,7 @@ func (c *connection) answer() {
 		case "cancel-streamlocal-forward@openssh.com":
 			ok = c.forwards.cancelSocket(request.Payload)
 		case "no-more-sessions@openssh.com":
-			c.sealed.Store(true)
+			c.sealed.CompareAndSwap(0, time.Now().UnixNano())
 			ok = true
 		}
 		// keepalive@openssh.com wants any reply; OpenSSH's own is a refusal too.

@@ -8,10 +8,9 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// serveFiles is the sftp subsystem, in this process: with the user's own rights, from its home.
+// serveFiles is the sftp subsystem, in this process: with its rights, from where it stands.
 func (s *session) serveFiles() {
-	user := s.connection.server.Account
-	files, err := sftp.NewServer(&fileStream{Channel: s.channel}, sftp.WithServerWorkingDirectory(user.Home))
+	files, err := sftp.NewServer(&fileStream{Channel: s.channel})
 	if err != nil {
 		s.connection.server.Log.Printf("%s: sftp: %v", s.connection.ssh.RemoteAddr(), err)
 		s.exit(cannotRun)

@@ -75,6 +75,7 @@ func TestRequestsOfTheConnection(t *testing.T) {
 	if ok, _, err := client.SendRequest("no-more-sessions@openssh.com", true, nil); err != nil || !ok {
 		t.Errorf("no-more-sessions: %v %v", ok, err)
 	}
+	time.Sleep(sealedAfter + 100*time.Millisecond)
 	if session, err := client.NewSession(); err == nil {
 		_ = session.Close()
 		t.Error("a session after no-more-sessions")

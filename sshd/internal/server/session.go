@@ -35,7 +35,7 @@ type session struct {
 
 func (c *connection) serveSession(offered ssh.NewChannel) {
 	defer c.sessions.Add(-1)
-	if c.sessions.Add(1) > int32(c.server.Limits.Sessions) || c.sealed.Load() {
+	if c.sessions.Add(1) > int32(c.server.Limits.Sessions) || c.isSealed() {
 		_ = offered.Reject(ssh.Prohibited, "no more sessions")
 		return
 	}

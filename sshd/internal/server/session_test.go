@@ -346,6 +346,7 @@ func TestProcessesEndWithTheConnection(t *testing.T) {
 
 func TestFiles(t *testing.T) {
 	r := run(t, nil)
+	t.Chdir(r.user.Home)
 	client, err := sftp.NewClient(r.dial(t))
 	must(t, err)
 	defer func() { _ = client.Close() }()
@@ -372,6 +373,10 @@ func TestFiles(t *testing.T) {
 	must(t, err)
 	if sha256.Sum256(back.Bytes()) != sha256.Sum256(data) {
 		t.Fatal("it comes back as another file")
+	}
+	must(t, client.Symlink("big", "link"))
+	if target, err := os.Readlink("link"); err != nil || target != "big" {
+		t.Fatalf("a relative link becomes one to %s, %v", target, err)
 	}
 	if _, err := client.Open("missing"); !os.IsNotExist(err) {
 		t.Fatalf("a missing file: %v", err)
