@@ -85,10 +85,10 @@ class Server:
 
     def server_pid(self) -> int:
         """The process that serves, a child of the keeper."""
-        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-        for child in children:
-            if b"\0serve\0" in Path(f"/proc/{child}/cmdline").read_bytes():
-                return int(child)
+        for thread in Path(f"/proc/{self.pid}/task").iterdir():
+            for child in (thread / "children").read_text().split():
+                if b"\0serve\0" in Path(f"/proc/{child}/cmdline").read_bytes():
+                    return int(child)
         raise AssertionError(f"no server under {self.pid}")
 
     def rss_kib(self) -> int:

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,36 +19,64 @@ func sourceOf(address net.Addr) string {
 	return host
 }
 
-// waiting are the connections that have not logged in. Where there are too many, the oldest of
-// the source that has the most is closed, rather than the newest refused: behind a NodePort all
-// clients may come from one address, the node's, and a login takes a fraction of a second, so
-// who holds connections open by the hundred loses his own and locks nobody out.
+// waiting are the connections that have not logged in. Where there are too many, one of them is
+// closed rather than the newest refused: of those that have come the least far, of the source
+// that has the most, the oldest. Behind a NodePort all clients may come from one address, the
+// node's, and a login takes a fraction of a second, so who holds connections open by the hundred
+// loses his own and locks nobody out.
 type waiting struct {
 	limit   int
 	mu      sync.Mutex
-	all     *list.List
+	all     *list.List // of *waiter
 	sources map[string]int
 }
 
+// A stage is how far a connection has come.
+type stage int32
+
+const (
+	connected  stage = iota
+	introduced       // its version and first packet are there
+	encrypted        // keys are exchanged: that took work on its side too
+	stages
+)
+
 type waiter struct {
-	source string
-	socket io.Closer
+	source  string
+	socket  io.Closer
+	reached atomic.Int32 // a stage
 }
+
+func (w *waiter) reach(s stage) { w.reached.Store(int32(s)) }
 
 func newWaiting(limit int) *waiting {
 	return &waiting{limit: limit, all: list.New(), sources: map[string]int{}}
 }
 
+// crowded is how long who accepts waits for room before one is closed: in a stream of
+// connections that were closed by the other side already, that is enough to find out.
+const crowded = 2 * time.Millisecond
+
+func (w *waiting) isFull() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.all.Len() >= w.limit
+}
+
 // enter notes a connection. The function that it returns forgets it, and may be called again.
-func (w *waiting) enter(source string, socket io.Closer) (leave func()) {
+func (w *waiting) enter(source string, socket io.Closer) (one *waiter, leave func()) {
+	if w.isFull() {
+		time.Sleep(crowded)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for w.all.Len() >= w.limit {
 		w.evict()
 	}
-	element := w.all.PushBack(waiter{source, socket})
+	one = &waiter{source: source, socket: socket}
+	element := w.all.PushBack(one)
 	w.sources[source]++
-	return func() {
+	return one, func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.remove(element)
@@ -55,21 +84,26 @@ func (w *waiting) enter(source string, socket io.Closer) (leave func()) {
 }
 
 func (w *waiting) evict() {
-	most := 0
-	for _, count := range w.sources {
-		most = max(most, count)
-	}
+	var chosen *list.Element
+	least, most := stages, 0
 	for element := w.all.Front(); element != nil; element = element.Next() {
-		if one, ok := element.Value.(waiter); ok && w.sources[one.source] == most {
-			_ = one.socket.Close()
-			w.remove(element)
-			return
+		one, ok := element.Value.(*waiter)
+		if !ok {
+			continue
 		}
+		reached, count := stage(one.reached.Load()), w.sources[one.source]
+		if reached < least || reached == least && count > most {
+			chosen, least, most = element, reached, count
+		}
+	}
+	if one, ok := chosen.Value.(*waiter); ok {
+		_ = one.socket.Close()
+		w.remove(chosen)
 	}
 }
 
 func (w *waiting) remove(element *list.Element) {
-	one, ok := element.Value.(waiter)
+	one, ok := element.Value.(*waiter)
 	if !ok {
 		return // removed before
 	}

@@ -37,7 +37,7 @@ type connection struct {
 
 // login is the handshake. The connection that it returns is never nil; it tells whether the
 // client tried to log in where there is an error.
-func (s *Server) login(socket net.Conn) (*connection, error) {
+func (s *Server) login(socket net.Conn, waiter *waiter) (*connection, error) {
 	c := &connection{server: s, closed: make(chan struct{})}
 	c.wire = newWire(socket, s.Banner, s.Limits.LoginBytes)
 	deadline := time.Now().Add(s.Limits.LoginGrace)
@@ -47,7 +47,10 @@ func (s *Server) login(socket net.Conn) (*connection, error) {
 		return c, err
 	}
 	_ = socket.SetDeadline(deadline)
-	c.ssh, c.incoming, c.requests, err = ssh.NewServerConn(c.wire, c.serverConfig(hello))
+	waiter.reach(introduced)
+	config := c.serverConfig(hello)
+	config.PreAuthConnCallback = func(ssh.ServerPreAuthConn) { waiter.reach(encrypted) }
+	c.ssh, c.incoming, c.requests, err = ssh.NewServerConn(c.wire, config)
 	if err != nil {
 		return c, err
 	}
@@ -188,12 +191,22 @@ func (c *connection) isSealed() bool {
 	return since != 0 && time.Since(time.Unix(0, since)) > sealedAfter
 }
 
-// takeChannel counts one more channel, where there may be one.
+// takeChannel counts one more channel, where there may be one. Where memory is short, the
+// connection that has the most gets no more, and has to go if another one needs some.
 func (c *connection) takeChannel() bool {
-	if c.channels.Add(1) > int32(c.server.Limits.Channels) || c.server.memory.short() {
+	if c.channels.Add(1) > int32(c.server.Limits.Channels) {
 		c.channels.Add(-1)
 		return false
 	}
+	if !c.server.memory.short() {
+		return true
+	}
+	heaviest := c.server.heaviest()
+	if heaviest == nil || heaviest == c {
+		c.channels.Add(-1)
+		return false
+	}
+	heaviest.end("the server's memory is used up")
 	return true
 }
 

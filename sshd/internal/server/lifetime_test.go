@@ -149,7 +149,9 @@ func TestMemoryIsBounded(t *testing.T) {
 	var most uint64
 	go func() {
 		for ctx.Err() == nil {
-			most = max(most, r.server.memory.used())
+			r.server.memory.mu.Lock()
+			most = max(most, r.server.memory.read())
+			r.server.memory.mu.Unlock()
 			time.Sleep(20 * time.Millisecond)
 		}
 	}()

@@ -70,7 +70,7 @@ type Limits struct {
 // DefaultLimits are what a container of a few hundred megabytes bears.
 func DefaultLimits() Limits {
 	return Limits{
-		Waiting: 64, LoginGrace: 30 * time.Second, LoginBytes: 256 << 10, LoginTries: 6,
+		Waiting: 128, LoginGrace: 30 * time.Second, LoginBytes: 256 << 10, LoginTries: 6,
 		Connections: 256, Channels: 512, Sessions: 128, Listeners: 128, SilentRounds: 10,
 		Memory: 256 << 20,
 	}
@@ -141,20 +141,23 @@ func (s *Server) accept(ctx context.Context, stop context.CancelCauseFunc, liste
 			continue
 		}
 		source := sourceOf(socket.RemoteAddr())
-		leave := s.waiting.enter(source, socket) // in the order in which they came
-		s.serving.Go(func() { s.handle(ctx, socket, source, leave) })
+		waiter, leave := s.waiting.enter(source, socket) // in the order in which they came
+		s.serving.Go(func() {
+			defer leave()
+			s.handle(ctx, socket, waiter, leave)
+		})
 	}
 }
 
 // handle is the whole life of one connection.
-func (s *Server) handle(ctx context.Context, socket net.Conn, source string, leave func()) {
+func (s *Server) handle(ctx context.Context, socket net.Conn, waiter *waiter, loggedIn func()) {
 	defer func() { _ = socket.Close() }()
-	defer leave()
+	source := waiter.source
 	if !s.guessing.hold(ctx, source) {
 		return
 	}
-	conn, err := s.login(socket)
-	leave()
+	conn, err := s.login(socket, waiter)
+	loggedIn()
 	if err != nil {
 		if conn.guessed() {
 			s.guessing.failed(source)
@@ -175,12 +178,15 @@ func (s *Server) handle(ctx context.Context, socket net.Conn, source string, lea
 
 // keep notes a connection that has logged in; false where there are too many.
 func (s *Server) keep(ctx context.Context, conn *connection) bool {
+	if s.memory.short() {
+		s.endHeaviest()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if ctx.Err() != nil {
 		return false
 	}
-	if len(s.open) >= s.Limits.Connections || s.memory.short() {
+	if len(s.open) >= s.Limits.Connections {
 		s.Log.Printf("%s: refused, %d connections are open", conn.ssh.RemoteAddr(), len(s.open))
 		return false
 	}
@@ -243,19 +249,28 @@ func (s *Server) idleFor() time.Duration {
 	return time.Since(s.lastUse)
 }
 
-// relieve ends the connection with the most channels where the heap is past its limit: what a
-// channel's other end does not read waits in memory, up to the 2 MB of its window.
+// relieve makes room where the heap is past its limit.
 func (s *Server) relieve() {
-	if !s.memory.exhausted() {
-		return
+	if s.memory.exhausted() {
+		s.endHeaviest()
 	}
+}
+
+// endHeaviest ends the connection with the most channels: what a channel's other end does not
+// read waits in memory, up to the 2 MB of its window. Refusing others instead would let one
+// client lock out all.
+func (s *Server) endHeaviest() {
+	if heaviest := s.heaviest(); heaviest != nil {
+		heaviest.end("the server's memory is used up")
+	}
+}
+
+func (s *Server) heaviest() *connection {
 	var heaviest *connection
 	for _, conn := range s.connections() {
 		if heaviest == nil || conn.channels.Load() > heaviest.channels.Load() {
 			heaviest = conn
 		}
 	}
-	if heaviest != nil {
-		heaviest.end("the server's memory is used up")
-	}
+	return heaviest
 }
