@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -216,7 +217,7 @@ func TestOneEditAtATime(t *testing.T) {
 	}
 	release()
 	var waiting sync.WaitGroup
-	inside := 0
+	var inside, done atomic.Int32
 	for range 20 {
 		waiting.Go(func() {
 			release, err := folder.Edit(context.Background())
@@ -224,13 +225,17 @@ func TestOneEditAtATime(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			inside++ // the race detector sees two
+			if inside.Add(1) != 1 {
+				t.Error("two at once")
+			}
+			done.Add(1)
+			inside.Add(-1)
 			release()
 		})
 	}
 	waiting.Wait()
-	if inside != 20 {
-		t.Fatal(inside)
+	if done.Load() != 20 {
+		t.Fatal(done.Load())
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"os/user"
 	"strconv"
 	"strings"
 	"sync"
@@ -213,11 +212,4 @@ func readAll(t testing.TB, from io.Reader) string {
 	text, err := io.ReadAll(from)
 	must(t, err)
 	return string(text)
-}
-
-func currentUser(t testing.TB) *user.User {
-	t.Helper()
-	current, err := user.Current()
-	must(t, err)
-	return current
 }

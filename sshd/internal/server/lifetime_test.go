@@ -146,14 +146,16 @@ func TestMemoryIsBounded(t *testing.T) {
 	must(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	var most uint64
+	seen := make(chan uint64)
 	go func() {
+		var most uint64
 		for ctx.Err() == nil {
 			r.server.memory.mu.Lock()
 			most = max(most, r.server.memory.read())
 			r.server.memory.mu.Unlock()
 			time.Sleep(20 * time.Millisecond)
 		}
+		seen <- most
 	}()
 	listener := listenTest(t, "tcp", "127.0.0.1:0") // accepts and reads nothing
 	defer func() { _ = listener.Close() }()
@@ -169,6 +171,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	time.Sleep(2 * time.Second)
 	_ = greedy.Close()
 	cancel()
+	most := <-seen
 	t.Logf("%d channels, %d MiB at most", opened, most>>20)
 	if most > 3*limit {
 		t.Errorf("%d MiB", most>>20)
