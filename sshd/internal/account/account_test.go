@@ -99,7 +99,7 @@ func TestWords(t *testing.T) {
 			t.Errorf("%s: %q %v", command, got, err)
 		}
 	}
-	for _, command := range []string{"", "  ", "a|b", "a;b", "a&", "a>b", "$x", "a `b`", "*", "'open", `"$x"`, "A=1 b", "a\nb", `a\`, "a\x00", "~/x", "(a)"} {
+	for _, command := range []string{"", "  ", "a|b", "a;b", "a&", "a>b", "$x", "a `b`", "*", "'open", `"$x"`, "A=1 b", "a\nb", `a\`, "a\x00", "a \\\x00", "~/x", "(a)"} {
 		if got, err := Words(command); !errors.Is(err, ErrNeedsShell) {
 			t.Errorf("%q: %q %v", command, got, err)
 		}

@@ -17,6 +17,9 @@ func Words(command string) ([]string, error) {
 	var words []string
 	var word strings.Builder
 	started := false
+	if strings.ContainsRune(command, 0) {
+		return nil, ErrNeedsShell // no argument can have it
+	}
 	for i := 0; i < len(command); i++ {
 		c := command[i]
 		switch {
@@ -35,7 +38,7 @@ func Words(command string) ([]string, error) {
 		case c == '\\' && i+1 < len(command) && command[i+1] != '\n':
 			i++
 			word.WriteByte(command[i])
-		case c == '\\' || c == 0 || strings.IndexByte(shellOnly, c) >= 0:
+		case c == '\\' || strings.IndexByte(shellOnly, c) >= 0:
 			return nil, ErrNeedsShell
 		default:
 			word.WriteByte(c)
@@ -60,8 +63,6 @@ func quoted(text string, word *strings.Builder) (length int, err error) {
 		switch {
 		case c == quote:
 			return i + 1, nil
-		case c == 0:
-			return 0, ErrNeedsShell
 		case quote == '\'':
 			word.WriteByte(c)
 		case c == '$' || c == '`':
