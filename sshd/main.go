@@ -55,34 +55,30 @@ func run(arguments []string, input io.Reader, output, errorOutput io.Writer) int
 		_, _ = io.WriteString(errorOutput, usage)
 		return 2
 	}
-	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	defer cancel()
-	var answer daemon.Answer
-	var err error
-	switch name {
-	case "keep": // not for people: the parts that start is made of
-		cancel()
+	switch name { // not for people: the parts that start is made of
+	case "keep":
 		if daemon.Keep(*state) != nil {
 			return 1
 		}
 		return 0
 	case "serve":
-		cancel()
 		return daemon.Serve(*state)
-	case "start":
-		answer, err = daemon.Start(ctx, *state, input)
-	case "status":
-		answer, err = daemon.Status(*state)
-	case "stop":
-		answer, err = daemon.Stop(ctx, *state, *purge)
-	case "add-key":
-		answer, err = daemon.AddKey(ctx, *state, input)
-	case "remove-key":
-		answer, err = daemon.RemoveKey(ctx, *state, input, *stopLast)
-	default:
+	}
+	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer cancel()
+	commands := map[string]func() (daemon.Answer, error){
+		"start":      func() (daemon.Answer, error) { return daemon.Start(ctx, *state, input) },
+		"status":     func() (daemon.Answer, error) { return daemon.Status(*state) },
+		"stop":       func() (daemon.Answer, error) { return daemon.Stop(ctx, *state, *purge) },
+		"add-key":    func() (daemon.Answer, error) { return daemon.AddKey(ctx, *state, input) },
+		"remove-key": func() (daemon.Answer, error) { return daemon.RemoveKey(ctx, *state, input, *stopLast) },
+	}
+	command, known := commands[name]
+	if !known {
 		_, _ = io.WriteString(errorOutput, usage)
 		return 2
 	}
+	answer, err := command()
 	if err != nil {
 		return printError(output, err)
 	}
