@@ -1,7 +1,7 @@
 # make demo    see it work: a real cluster, one connect, one ssh (root on Debian, nothing else)
 # make test    every test; without root those on the real cluster are skipped, and it says so
 # make lint    ruff and mypy; gofmt and go vet where Go is
-# make sshd    the ssh server that connect --with-sshd brings along, for both architectures (Go)
+# make sshd    the ssh server for containers without one, for both architectures (Go)
 # make bench   connect against the same work done by hand
 PYTHON ?= python3
 VENV := .venv

@@ -43,36 +43,36 @@ def test_where_settings_are(platform: str, environ: dict[str, str], folder: str)
 
 
 def test_another_config_is_told_with_the_flag_that_fits(home: Path) -> None:
-    write(home, '{"remote.SSH.configFile": "/work/ssh config"}')
+    write(home, '{"remote.SSH.configFile": "/data/ssh config"}')
     assert told(home) == [
-        "VS Code reads /work/ssh config, as the setting remote.SSH.configFile says, and not "
+        "VS Code reads /data/ssh config, as the setting remote.SSH.configFile says, and not "
         f"{home}/.ssh/config: to be in the host picker there, connect with "
-        "--ssh-config '/work/ssh config'"
+        "--ssh-config '/data/ssh config'"
     ]
 
 
 def test_editors_that_agree_are_told_together(home: Path) -> None:
     for folder in ("Code", "Code - Insiders", "Cursor"):
-        write(home, '{"remote.SSH.configFile": "/work/config"}', folder)
+        write(home, '{"remote.SSH.configFile": "/data/config"}', folder)
     write(home, '{"remote.SSH.configFile": "~/other"}', "Windsurf")
     first, second = told(home)
-    assert first.startswith("VS Code and VS Code Insiders and Cursor read /work/config,")
+    assert first.startswith("VS Code and VS Code Insiders and Cursor read /data/config,")
     assert second.startswith(f"Windsurf reads {home}/other,")
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        '{\n  // "remote.SSH.configFile": "/no",\n  "remote.SSH.configFile": "/work/config", //\n}',
-        '{ /* a */ "a": "// \\" /*", "remote.SSH.configFile": "/work/config", "b": [1, 2,], }',
-        '\ufeff{"remote.SSH.configFile"/**/:/*"*/"/work/config"}',
-        '{"a": "x,}", "remote.SSH.configFile": "/work/config", // last\n }\n// end',
+        '{\n  // "remote.SSH.configFile": "/no",\n  "remote.SSH.configFile": "/data/config", //\n}',
+        '{ /* a */ "a": "// \\" /*", "remote.SSH.configFile": "/data/config", "b": [1, 2,], }',
+        '\ufeff{"remote.SSH.configFile"/**/:/*"*/"/data/config"}',
+        '{"a": "x,}", "remote.SSH.configFile": "/data/config", // last\n }\n// end',
     ],
 )
 def test_comments_and_trailing_commas(home: Path, text: str) -> None:
     write(home, text)
     (note,) = told(home)
-    assert note.endswith("--ssh-config /work/config")
+    assert note.endswith("--ssh-config /data/config")
 
 
 @pytest.mark.parametrize(
@@ -85,12 +85,12 @@ def test_comments_and_trailing_commas(home: Path, text: str) -> None:
         '{"remote.SSH.configFile": ""}',
         '{"remote.SSH.configFile": null}',
         '{"remote.SSH.configFile": 5}',
-        '{"remote.SSH.configFile": ["/work/config"]}',
+        '{"remote.SSH.configFile": ["/data/config"]}',
         '{"remote.SSH.configFile": "relative/config"}',
-        '{"remote.SSH.configFile": "/work/\\u001b[31mconfig"}',
+        '{"remote.SSH.configFile": "/data/\\u001b[31mconfig"}',
         '{"remote.SSH.configFile": "/work\\n/config"}',
-        '{"remote.SSH.configFile": "/work/' + "x" * 2000 + '"}',
-        '{"remote.SSH.configFile": "/work/config"',
+        '{"remote.SSH.configFile": "/data/' + "x" * 2000 + '"}',
+        '{"remote.SSH.configFile": "/data/config"',
         '{"a": "',
         "/* " * 1000,
         "[" * 100_000,
