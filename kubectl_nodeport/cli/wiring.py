@@ -29,7 +29,6 @@ from kubectl_nodeport.kube.config import Flags, connection
 from kubectl_nodeport.kube.target import Target, parse
 from kubectl_nodeport.ssh.config_file import ConfigFile, user_config_path
 from kubectl_nodeport.ssh.known_hosts import HostKey
-from kubectl_nodeport.ssh.twin import Distribution
 
 if TYPE_CHECKING:
     from kubectl_nodeport.commands.changes import Watch
@@ -110,6 +109,7 @@ def hosts(
     import pwd  # which Windows itself has not
 
     from kubectl_nodeport.ssh import windows
+    from kubectl_nodeport.ssh.twin import Distribution
     from kubectl_nodeport.ssh.twinned import TwinnedConfigFile
 
     user = pwd.getpwuid(os.getuid()).pw_name

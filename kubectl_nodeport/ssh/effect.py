@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubectl_nodeport.errors import NodeportError
-from kubectl_nodeport.ssh import block, reader, shadow, whole_file, winner
+from kubectl_nodeport.ssh import block, reader, shadow, whole_file
 from kubectl_nodeport.ssh.entry import HostEntry
 from kubectl_nodeport.ssh.openssh import Answer, Options, Question, SshRefusedError, answers, trace
 from kubectl_nodeport.ssh.whole_file import as_bytes
@@ -51,8 +51,10 @@ def examine(trial: Trial, entry: HostEntry) -> tuple[shadow.Shadowed, ...]:
     """
     hosts = _bystanders(trial)
     among = Question(trial.candidate, entry.alias)
-    # The system's file counts as well; only a run without -F reads it.
-    by_default = [Question(None, entry.alias)] if trial.default else []
+    # The system's file counts as well; only a run without -F reads it. What is the default of
+    # others depends on whether that of UserKnownHostsFile is changed, as in an entry.
+    own_keys = ("UserKnownHostsFile=none",)
+    by_default = [Question(None, entry.alias, own_keys)] if trial.default else []
     with whole_file.scratch() as folder:
         alone = whole_file.draft(folder, "config", as_bytes(block.render_block(entry)))
         # The current file first: its own errors are then told with its own name and lines.
@@ -115,6 +117,8 @@ def _placed(question: Question, found: tuple[shadow.Shadowed, ...]) -> tuple[sha
     """With the lines that set the options, found by reading along with ssh."""
     if not found:
         return ()
+    from kubectl_nodeport.ssh import winner  # late: most entries have no line to be named
+
     config = None if question.config is None else str(question.config)
     try:
         lines = winner.settings(trace(question), _Texts().read, config)
@@ -144,13 +148,15 @@ class _Texts:
         """
         :raises winner.LostError: it cannot be read whole. What is no file counts as empty.
         """
+        from kubectl_nodeport.ssh.winner import LostError
+
         if path not in self._known:
             try:
                 data = whole_file.read_some(Path(path), self._left)
             except OSError as error:
-                raise winner.LostError(f"{path}: {error.strerror}") from error
+                raise LostError(f"{path}: {error.strerror}") from error
             if data is None:
-                raise winner.LostError(f"{path} and what it includes are too large")
+                raise LostError(f"{path} and what it includes are too large")
             self._left -= len(data)
             self._known[path] = data.decode("utf-8", "surrogateescape")
         return self._known[path]

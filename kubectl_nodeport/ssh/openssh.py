@@ -36,10 +36,12 @@ class Question:
     """What would ssh do for this host?
 
     :param config: the file to read instead of the user's and the system's, as with ``ssh -F``.
+    :param options: words as after ``-o``, which win over the files.
     """
 
     config: Path | None
     host: str
+    options: tuple[str, ...] = ()
 
 
 def effective(questions: Sequence[Question]) -> list[Options]:
@@ -92,9 +94,10 @@ def trace(question: Question) -> str:
 
 def _ask(question: Question, *flags: str) -> subprocess.Popen[str]:
     file = [] if question.config is None else ["-F", str(question.config)]
+    options = [word for option in question.options for word in ("-o", option)]
     try:
         return subprocess.Popen(
-            ["ssh", *file, *flags, "-G", "--", question.host],
+            ["ssh", *file, *options, *flags, "-G", "--", question.host],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -9,10 +9,13 @@ import dataclasses
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from kubectl_nodeport.ssh.entry import HostEntry
 from kubectl_nodeport.ssh.neutral import NEUTRAL
-from kubectl_nodeport.ssh.winner import Place
+
+if TYPE_CHECKING:  # what reads along with ssh is needed only where a line is to be named
+    from kubectl_nodeport.ssh.winner import Place
 
 Options = Mapping[str, list[str]]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -42,11 +43,14 @@ with cluster.namespace() as ns:
 """
 
 
+_KINDS = ("mnt", "net", "pid")
+
+
 def test_killed_runs_and_down_leave_nothing(cluster: Cluster) -> None:  # noqa: ARG001 builds first
     name = free_name("harness")
     before = _machine(name)
     seen: set[ProcessId] = set()
-    spaces: set[str] = set()
+    spaces = Spaces()
     for moment in ("starting", "serving"):
         with _run(_LONG_RUN, name) as killed:
             if moment == "starting":
@@ -64,7 +68,8 @@ def test_killed_runs_and_down_leave_nothing(cluster: Cluster) -> None:  # noqa: 
     run([sys.executable, "-m", "tests.cluster", "down", "--name", name], cwd=REPOSITORY)
 
     assert not [process for process in seen if process.alive()]
-    assert not spaces & {space for entry in _processes() for space in _spaces(entry)}
+    assert not spaces.names() & {space for entry in _processes() for space in _spaces(entry)}
+    spaces.let_go()
     assert _machine(name) == before
     assert not folder_of(name).exists()
 
@@ -86,7 +91,32 @@ def _machine(name: str) -> dict[str, object]:
     }
 
 
-def _look_around(name: str, seen: set[ProcessId], spaces: set[str]) -> None:
+class Spaces:
+    """Namespaces, held open: the number of one that has gone is soon another's."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, int] = {}
+
+    def names(self) -> set[str]:
+        return set(self._held)
+
+    def hold(self, entry: Path, but: set[str]) -> None:
+        """Those of a process, but for some."""
+        for kind in _KINDS:
+            with contextlib.suppress(OSError):  # it has just ended
+                handle = os.open(entry / "ns" / kind, os.O_RDONLY | os.O_CLOEXEC)
+                space = str(Path(f"/proc/self/fd/{handle}").readlink())
+                if space in but or space in self._held:
+                    os.close(handle)
+                else:
+                    self._held[space] = handle
+
+    def let_go(self) -> None:
+        for handle in self._held.values():
+            os.close(handle)
+
+
+def _look_around(name: str, seen: set[ProcessId], spaces: Spaces) -> None:
     """Note the processes of the cluster's node and laptop, and the namespaces they are in."""
     state = State.read(folder_of(name))
     assert state is not None
@@ -100,7 +130,7 @@ def _look_around(name: str, seen: set[ProcessId], spaces: set[str]) -> None:
         here = set(_spaces(entry))
         if here and (pid or laptop in here):
             seen.add(ProcessId.of(int(entry.name)))
-            spaces |= here - own
+            spaces.hold(entry, own)
 
 
 def _processes() -> list[Path]:
@@ -108,7 +138,7 @@ def _processes() -> list[Path]:
 
 
 def _spaces(entry: Path) -> Iterator[str]:
-    for kind in ("mnt", "net", "pid"):
+    for kind in _KINDS:
         try:
             yield str((entry / "ns" / kind).readlink())
         except OSError:  # it has just ended

@@ -152,6 +152,4 @@ def test_another_cluster_under_the_context_is_refused(desk: Desk) -> None:
     assert done.returncode == 1
     error, hint = done.stderr.splitlines()
     assert "leads to another cluster" in error
-    context = desk.cluster.profile.context
-    command = f"kubectl nodeport connect --context {context} pod/dev -n {desk.ns}"
-    assert hint.endswith(command)
+    assert hint.endswith(f"kubectl nodeport disconnect {alias} --keep-rule")

@@ -62,6 +62,12 @@ def test_a_first_entry_makes_the_folder(home: Path) -> None:
     )
 
 
+def test_what_ssh_does_anyway_is_not_taken_back(home: Path) -> None:
+    """UpdateHostKeys is on by default, and off where the known_hosts file is another."""
+    assert run(home) == ["created"]
+    assert "UpdateHostKeys" not in (home / ".ssh" / "config").read_text()
+
+
 def test_a_proxy_of_the_system_is_cancelled(home: Path) -> None:
     (home.parent / "ssh_config").write_text("Host *\n  ProxyCommand /usr/bin/false %h\n")
     lines = run(home, f"ssh -T -G {ALIAS}")
