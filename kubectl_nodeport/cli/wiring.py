@@ -200,9 +200,12 @@ def config_name(ssh_config: str | None) -> str:
 def warm_up(edges: Edges) -> None:
     """What takes its time, begun for a command that will look into a container and probe.
 
-    The ssh protocol is loaded, and a second connection to the API server made.
+    A second connection to the API server is made, and while the first request is under way the ssh
+    protocol is loaded.
     """
-    cast("Api", edges.api).prepare_websocket()  # the real one, which _edges made
+    api = cast("Api", edges.api)  # the real one, which _edges made
+    api.prepare_websocket()
+    api.load()
     threading.Thread(target=_load_probe, daemon=True).start()
 
 

@@ -190,6 +190,13 @@ class Api:
         """
         self._prepared = background.start(partial(self._login.open_socket, self._timeout_s))
 
+    def load(self) -> None:
+        """Load what requests are made with, which the first of them would do.
+
+        To be called before something else is loaded beside it, for which it would have to wait.
+        """
+        _ = self._login.client
+
     def _upgrade(self, request: Request, subprotocols: Sequence[str]) -> websocket.WebSocket:
         prepared, self._prepared = self._prepared, None
         if prepared is not None:
