@@ -201,7 +201,19 @@ func TestWindowChange(t *testing.T) {
 	_, err = io.ReadFull(output, head)
 	must(t, err)
 	must(t, session.WindowChange(50, 132))
-	_, _ = io.WriteString(input, "\n") // the shell's trap waits for read
+	// The shell's trap waits for its read to end, and a line may overtake the new size.
+	ended := make(chan struct{})
+	defer close(ended)
+	go func() {
+		for {
+			select {
+			case <-ended:
+				return
+			case <-time.After(20 * time.Millisecond):
+				_, _ = io.WriteString(input, "\n")
+			}
+		}
+	}()
 	within(t, patience, "the new size", func() {
 		if rest := readAll(t, output); !strings.Contains(rest, "50 132") {
 			t.Errorf("%q", rest)
