@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from kubectl_nodeport.cli.render import rules
+from kubectl_nodeport.cli.render import document, rules
 from kubectl_nodeport.cli.render.connect import candidate
 from kubectl_nodeport.cli.render.terminal import one_line
 from kubectl_nodeport.commands.address import Located
-
-_API_VERSION = "kubectl-nodeport/v1"
 
 
 def as_text(located: Sequence[Located]) -> str:
@@ -29,28 +27,22 @@ def names(located: Sequence[Located]) -> list[str]:
 
 def as_document(located: Sequence[Located]) -> dict[str, Any]:
     """All that was tried, in Kubernetes' form; docs/output.md explains the fields."""
-    return {
-        "apiVersion": _API_VERSION,
-        "kind": "AddressList",
-        "metadata": {},
-        "items": [_item(one) for one in located],
-    }
+    return document.listing("AddressList", map(_item, located))
 
 
 def _item(one: Located) -> dict[str, Any]:
     rule = rules.rule(one.row)
-    return {
-        "apiVersion": _API_VERSION,
-        "kind": "Address",
-        "metadata": {"name": one.row.name, "namespace": one.row.namespace},
-        "spec": {**rule["spec"], "service": one.row.service or None},
-        "status": {
+    return document.item(
+        "Address",
+        {"name": one.row.name, "namespace": one.row.namespace},
+        spec={**rule["spec"], "service": one.row.service or None},
+        status={
             "address": one.row.address or None,
             "answered": one.answer is not None,
             "proof": one.answer.proof.value if one.answer else None,
             "candidates": [candidate(attempt) for attempt in one.attempts],
         },
-    }
+    )
 
 
 def _where(one: Located) -> str:

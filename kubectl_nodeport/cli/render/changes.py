@@ -5,32 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from kubectl_nodeport.cli.render import document
 from kubectl_nodeport.ssh.entry import HostEntry
-
-_API_VERSION = "kubectl-nodeport/v1"
 
 
 def change_list(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The changes for a program, in Kubernetes' form; docs/output.md explains the fields."""
-    return {
-        "apiVersion": _API_VERSION,
-        "kind": "HostChangeList",
-        "metadata": {},
-        "items": list(items),
-    }
+    return document.listing("HostChangeList", items)
 
 
 def change(entry: HostEntry, status: dict[str, Any]) -> dict[str, Any]:
     """What became of one entry."""
     origin = entry.origin
-    return {
-        "apiVersion": _API_VERSION,
-        "kind": "HostChange",
-        "metadata": {"name": entry.alias},
-        "origin": {
+    return document.item(
+        "HostChange",
+        {"name": entry.alias},
+        origin={
             "context": origin.context,
             "namespace": origin.namespace,
             "target": origin.target,
         },
-        "status": status,
-    }
+        status=status,
+    )

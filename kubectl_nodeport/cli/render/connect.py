@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from kubectl_nodeport.address.resolution import Attempt, Proof
+from kubectl_nodeport.cli.render.document import API_VERSION
 from kubectl_nodeport.cli.render.terminal import safe
 from kubectl_nodeport.commands.connect import Connected, Way
 from kubectl_nodeport.commands.vouch import Voucher
@@ -35,7 +36,7 @@ def as_document(done: Connected, config: str) -> dict[str, Any]:
     """The result for a program, one object; the fields are documented in docs/output.md."""
     exposed, entry, answer = done.way.exposed, done.entry, done.way.answer
     return {
-        "apiVersion": "kubectl-nodeport/v1",
+        "apiVersion": API_VERSION,
         "kind": "Connection",
         "host": entry.alias,
         "via": "tunnel" if entry.is_tunnel else "nodeport",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from kubectl_nodeport.cli.render import document
 from kubectl_nodeport.cli.render.table import NONE, cell
 from kubectl_nodeport.cli.render.table import table as aligned
 from kubectl_nodeport.ssh.entry import HostEntry
 
-_API_VERSION = "kubectl-nodeport/v1"
 _COLUMNS = ("HOST", "ADDRESS", "PORT", "USER", "CONTEXT", "NAMESPACE", "TARGET")
 _TUNNEL = "<tunnel>"
 _WIDE = ("RULE", "SERVICE", "IDENTITY")
@@ -30,12 +30,7 @@ def names(entries: Sequence[HostEntry]) -> list[str]:
 
 def host_list(entries: Sequence[HostEntry]) -> dict[str, Any]:
     """The entries for a program, in Kubernetes' form; docs/output.md explains the fields."""
-    return {
-        "apiVersion": _API_VERSION,
-        "kind": "HostList",
-        "metadata": {},
-        "items": [_host(entry) for entry in entries],
-    }
+    return document.listing("HostList", map(_host, entries))
 
 
 def _row(entry: HostEntry, wide: bool) -> tuple[str, ...]:
@@ -50,11 +45,10 @@ def _row(entry: HostEntry, wide: bool) -> tuple[str, ...]:
 
 def _host(entry: HostEntry) -> dict[str, Any]:
     origin = entry.origin
-    return {
-        "apiVersion": _API_VERSION,
-        "kind": "Host",
-        "metadata": {"name": entry.alias},
-        "spec": {
+    return document.item(
+        "Host",
+        {"name": entry.alias},
+        spec={
             "via": "tunnel" if entry.is_tunnel else "nodeport",
             "address": None if entry.is_tunnel else entry.hostname,
             "port": None if entry.is_tunnel else entry.port,
@@ -62,7 +56,7 @@ def _host(entry: HostEntry) -> dict[str, Any]:
             "identityFile": entry.identity_file,
             "knownHostsFile": entry.known_hosts_file,
         },
-        "origin": {
+        origin={
             "context": origin.context,
             "kubeconfig": list(origin.kubeconfig),
             "cluster": origin.cluster,
@@ -73,4 +67,4 @@ def _host(entry: HostEntry) -> dict[str, Any]:
             "service": origin.service or None,
             "madeRule": origin.made_rule,
         },
-    }
+    )

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any
 
+from kubectl_nodeport.cli.render import document
 from kubectl_nodeport.cli.render.table import NONE, UNKNOWN, age, cell, lines, widths
 from kubectl_nodeport.cli.render.table import table as aligned
 from kubectl_nodeport.rule.listed import Listed
 
-_API_VERSION = "kubectl-nodeport/v1"
 _COLUMNS = ("NAME", "POD", "PORT", "ADDRESS", "NODEPORT", "HOST", "AGE")
 _WIDE = ("TARGET", "SERVICE", "MANAGED-BY", "PROBLEM")
 # A Service may reach hundreds; kubectl shows as many endpoints.
@@ -78,32 +78,26 @@ def names(listed: Sequence[Listed]) -> list[str]:
 
 def rule_list(listed: Sequence[Listed]) -> dict[str, Any]:
     """The rules for a program, in Kubernetes' form; docs/output.md explains the fields."""
-    return {
-        "apiVersion": _API_VERSION,
-        "kind": "RuleList",
-        "metadata": {},
-        "items": [rule(one) for one in listed],
-    }
+    return document.listing("RuleList", map(rule, listed))
 
 
 def rule(one: Listed) -> dict[str, Any]:
     """One rule for a program. What is not known is null, and no field is ever left out."""
     created = one.created.astimezone(timezone.utc) if one.created else None
-    return {
-        "apiVersion": _API_VERSION,
-        "kind": "Rule",
-        "metadata": {
+    return document.item(
+        "Rule",
+        {
             "name": one.name,
             "namespace": one.namespace,
             "creationTimestamp": created.strftime("%Y-%m-%dT%H:%M:%SZ") if created else None,
         },
-        "spec": {
+        spec={
             "target": one.target or None,
             "port": one.port or None,
             "protocol": one.protocol,
             "nodePort": one.node_port or None,
         },
-        "status": {
+        status={
             "managedBy": one.source,
             "service": one.service or None,
             "pods": None if one.pods is None else list(one.pods),
@@ -111,7 +105,7 @@ def rule(one: Listed) -> dict[str, Any]:
             "hosts": list(one.hosts),
             "problem": one.problem or None,
         },
-    }
+    )
 
 
 def _name(one: Listed) -> str:

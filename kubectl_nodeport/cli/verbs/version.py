@@ -7,6 +7,7 @@ import click
 from kubectl_nodeport import __version__
 from kubectl_nodeport.cli import help, output
 from kubectl_nodeport.cli.connection import connection_flags
+from kubectl_nodeport.cli.render.document import API_VERSION
 
 
 @click.command(
@@ -35,7 +36,7 @@ from kubectl_nodeport.cli.connection import connection_flags
 def version(chosen: str, **_options: object) -> None:
     """Print the version."""
     document = {
-        "apiVersion": "kubectl-nodeport/v1",
+        "apiVersion": API_VERSION,
         "kind": "Version",
         "version": __version__,
     }
