@@ -90,6 +90,7 @@ PURE = (
     "ssh.origin",
     "ssh.proxy_command",
     "ssh.block",
+    "ssh.parts",
     "ssh.include",
     "ssh.layout",
     "ssh.known_hosts",
@@ -98,6 +99,7 @@ PURE = (
     "ssh.winner",
     "ssh.twin",
     "cli.render.connect",
+    "cli.render.document",
     "cli.render.hosts",
     "cli.render.rules",
     "cli.render.table",
@@ -127,6 +129,7 @@ EDGES = (
     "ssh.openssh",
     "ssh.whole_file",
     "ssh.effect",
+    "ssh.scratch",
     "ssh.twinned",
     "ssh.windows",
 )

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -55,10 +54,10 @@ def users(ctx: click.Context, _param: click.Parameter, typed: str) -> list[Compl
 
 def hosts(ctx: click.Context, _param: click.Parameter, typed: str) -> list[CompletionItem]:
     """The aliases of the Host entries that this program wrote."""
-    from kubectl_nodeport.ssh.config_file import ConfigFile, user_config_path
+    from kubectl_nodeport.ssh.config_file import ConfigFile
+    from kubectl_nodeport.ssh.location import named_config_path
 
-    named = ctx.params.get("ssh_config")
-    entries = ConfigFile(Path(named) if named else user_config_path()).entries()
+    entries = ConfigFile(named_config_path(ctx.params.get("ssh_config"))).entries()
     return _starting(typed, {one.alias: f"{one.user}@{one.hostname}" for one in entries})
 
 

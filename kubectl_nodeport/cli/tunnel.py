@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kubectl_nodeport.errors import NodeportError
@@ -62,9 +61,10 @@ def carry(named: str | None, alias: str, *, verbosity: int) -> None:
     from kubectl_nodeport.kube.client import Api
     from kubectl_nodeport.kube.config import connection
     from kubectl_nodeport.kube.forward import open_channel
-    from kubectl_nodeport.ssh.config_file import ConfigFile, user_config_path
+    from kubectl_nodeport.ssh.config_file import ConfigFile
+    from kubectl_nodeport.ssh.location import named_config_path
 
-    hosts = ConfigFile(Path(named) if named else user_config_path())
+    hosts = ConfigFile(named_config_path(named))
     entry = entry_named(alias, hosts.entries(), str(hosts.path))
     flags = flags_of(entry.origin)
     os.environ.update(environment_of(entry.origin, os.environ))

@@ -10,7 +10,6 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
@@ -29,6 +28,7 @@ from kubectl_nodeport.kube.config import Flags, connection
 from kubectl_nodeport.kube.target import Target, parse
 from kubectl_nodeport.ssh.config_file import ConfigFile, user_config_path
 from kubectl_nodeport.ssh.known_hosts import HostKey
+from kubectl_nodeport.ssh.location import named_config_path
 
 if TYPE_CHECKING:
     from kubectl_nodeport.commands.changes import Watch
@@ -104,7 +104,7 @@ def hosts(
 ) -> ConfigFile:
     """The Host entries to work on; in WSL those of the user's own file have twins in Windows."""
     if ssh_config or not in_wsl:
-        path = Path(ssh_config) if ssh_config else user_config_path()
+        path = named_config_path(ssh_config)
         return ConfigFile(path, warn=notes.append, include=include)
     import pwd  # which Windows itself has not
 
@@ -188,8 +188,7 @@ def editor_notes(ssh_config: str | None) -> list[str]:
     from kubectl_nodeport.ssh.location import home
 
     root = editor_settings.settings_root(home(), sys.platform, os.environ)
-    config = Path(ssh_config) if ssh_config else user_config_path()
-    return editor_settings.notes(config, root, home())
+    return editor_settings.notes(named_config_path(ssh_config), root, home())
 
 
 def config_name(ssh_config: str | None) -> str:

@@ -132,7 +132,7 @@ class Api:
         if limit_s is None and request.verb not in _READS:
             # Ctrl-C waits until a change is whole, so a change has to end by itself.
             limit_s = REQUEST_TIMEOUT_S
-        _ = self._login.client  # its loading is no part of the time that the server has
+        self.load()  # which is no part of the time that the server has
         ends = None if limit_s is None else time.monotonic() + limit_s
         for attempt in itertools.count(1):
             left_s = None if ends is None else max(ends - time.monotonic(), 0.01)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubectl_nodeport.errors import NodeportError
-from kubectl_nodeport.ssh import block, reader, shadow, whole_file
+from kubectl_nodeport.ssh import block, reader, scratch, shadow, whole_file
 from kubectl_nodeport.ssh.entry import HostEntry
 from kubectl_nodeport.ssh.openssh import Answer, Options, Question, SshRefusedError, answers, trace
 from kubectl_nodeport.ssh.whole_file import as_bytes
@@ -55,8 +55,8 @@ def examine(trial: Trial, entry: HostEntry) -> tuple[shadow.Shadowed, ...]:
     # others depends on whether that of UserKnownHostsFile is changed, as in an entry.
     own_keys = ("UserKnownHostsFile=none",)
     by_default = [Question(None, entry.alias, own_keys)] if trial.default else []
-    with whole_file.scratch() as folder:
-        alone = whole_file.draft(folder, "config", as_bytes(block.render_block(entry)))
+    with scratch.folder() as folder:
+        alone = scratch.draft(folder, "config", as_bytes(block.render_block(entry)))
         # The current file first: its own errors are then told with its own name and lines.
         questions = [
             *(Question(trial.current, host) for host in hosts),

@@ -44,7 +44,7 @@ def names(text: str, file: Collection[str], homes: Collection[str]) -> bool:
 def _words(text: str) -> Iterator[str]:
     for each in reader.split_lines(text):
         if match := _INCLUDE.match(each.rstrip("\r\n")):
-            for quoted, plain in re.findall(r'"([^"]*)"|([^\s"]+)', match["words"]):
+            for quoted, plain in reader.WORD.findall(match["words"]):
                 if plain.startswith("#"):
                     break
                 yield quoted or plain

@@ -21,6 +21,11 @@ def user_config_path() -> Path:
     return home() / ".ssh" / "config"
 
 
+def named_config_path(named: str | None) -> Path:
+    """The config that was named on the command line, else the user's own."""
+    return Path(named) if named else user_config_path()
+
+
 def home() -> Path:
     """The home folder of the passwd entry."""
     if os.name == "posix":

@@ -19,7 +19,8 @@ _HOST = re.compile(
     _LEAD + r"host(?=[ \t\r\"=])\"?[ \t\r]*=?(?P<names>[^\n]*)", re.IGNORECASE | re.MULTILINE
 )
 _BLANK = " \t\r\n"
-_NAME = re.compile(r'"([^"]*)"|([^\s"]+)')
+WORD = re.compile(r'"([^"]*)"|([^\s"]+)')
+"""A word of an option's value, one group for those in quotes and one for the others."""
 _PATTERN = re.compile(r"[*?!]")
 _DELIMITER = re.compile(r'[ \t\r\n"=]')
 _LOWER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
@@ -96,7 +97,7 @@ def is_section(line: str) -> bool:
 def literal_hosts(text: str) -> Iterator[str]:
     """The names on Host lines that are no patterns, in the order of the text."""
     for match in _HOST.finditer(text):
-        for name in _NAME.findall(match["names"]):
+        for name in WORD.findall(match["names"]):
             word: str = name[0] or name[1]
             if word.startswith("#"):
                 break

@@ -241,36 +241,6 @@ def staged(before: Snapshot, data: bytes) -> Iterator[StagedFile]:
         _discard(temporary)
 
 
-@contextlib.contextmanager
-def scratch() -> Iterator[Path]:
-    """A folder to try things out in, far from the user's files.
-
-    :raises NodeportError: when it cannot be made.
-    """
-    import tempfile
-
-    try:
-        folder = tempfile.TemporaryDirectory(prefix="kubectl-nodeport-", ignore_cleanup_errors=True)
-    except OSError as error:
-        raise _untried(Path(tempfile.gettempdir()), error) from error
-    with folder as name:
-        yield Path(name)
-
-
-def draft(folder: Path, name: str, data: bytes) -> Path:
-    """A file with this content in a folder of :func:`scratch`.
-
-    :raises NodeportError: when it cannot be written.
-    """
-    path = folder / name
-    try:
-        path.touch(mode=0o600)
-        path.write_bytes(data)
-    except OSError as error:
-        raise _untried(folder.parent, error) from error
-    return path
-
-
 def remove(path: Path) -> None:
     """Remove a file; nothing happens where there is none.
 
@@ -359,10 +329,3 @@ def _unwritable(path: Path, error: OSError) -> NodeportError:
             message, hint=f"look at `ls -ld {typed(path.parent)}`, or --ssh-config FILE"
         )
     return NodeportError(message, hint=f"look at `df {typed(path.parent)}`, or --ssh-config FILE")
-
-
-def _untried(folder: Path, error: OSError) -> NodeportError:
-    return NodeportError(
-        f"the new text cannot be tried out in {folder}: {error.strerror}",
-        hint=f"look at `df {typed(folder)}`, or set TMPDIR to another folder",
-    )

@@ -21,8 +21,8 @@ from kubectl_nodeport.ssh import (
     known_hosts,
     layout,
     reader,
+    scratch,
     shadow,
-    whole_file,
 )
 from kubectl_nodeport.ssh.commit import Version, commit, let_go
 from kubectl_nodeport.ssh.edit import Change, Edit
@@ -133,14 +133,13 @@ class Writer:
         """What is to be written, tried out with copies far from the config."""
         place = place_of(self._location, before, self._chosen)
         better: dict[str, HostEntry] = {}
-        _refuse_stray(self._version(before, edit, place))
-        with whole_file.scratch() as folder:
-            while True:
-                version = self._version(before, edit, place, better)
-                remedied = self._remedied(version, _copy(folder, version))
-                if not remedied:
-                    return version
+        version = self._version(before, edit, place)
+        _refuse_stray(version)
+        with scratch.folder() as folder:
+            while remedied := self._remedied(version, _copy(folder, version)):
                 better.update(remedied)
+                version = self._version(before, edit, place, better)
+        return version
 
     def _remedied(self, version: Version, candidate: Path) -> dict[str, HostEntry]:
         """Entries that inherit what is not taken back yet, with it taken back, by their alias;
@@ -248,9 +247,9 @@ def _copy(folder: Path, version: Version) -> Path:
     text = version.files.text
     own_text = version.files.own or ""
     if version.place.include and layout.is_needed(text, own_text):
-        own = whole_file.draft(folder, "own", as_bytes(own_text))
+        own = scratch.draft(folder, "own", as_bytes(own_text))
         text = block.with_include(text, include.line(own.as_posix()))
-    return whole_file.draft(folder, "config", as_bytes(text))
+    return scratch.draft(folder, "config", as_bytes(text))
 
 
 # ``touched``: aliases that changed in something else than their entry.

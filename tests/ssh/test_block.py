@@ -39,6 +39,12 @@ LINES = [
     "\x0b\x0c\x85\u2028",
     "\r",
 ]
+
+
+def put(text: str, one: HostEntry) -> str:
+    return block.edit(text, (one,))
+
+
 TEXTS = st.one_of(
     st.lists(
         st.tuples(st.sampled_from(LINES), st.sampled_from(["\n", "\n", "\r\n", "\n\n", ""])),
@@ -55,20 +61,20 @@ def is_plain(text: str) -> bool:
 @given(TEXTS)
 def test_put_touches_no_byte_of_others(text: str) -> None:
     assume(is_plain(text))
-    once = block.put(text, entry())
+    once = put(text, entry())
     assert without_block(once) == text
     assert block.outside(once) in (text, f"{text}\n", f"{text}\r\n")
-    assert block.put(once, entry()) == once
+    assert put(once, entry()) == once
     assert block.entries(once) == (entry(),)
 
 
 @given(TEXTS, st.permutations([entry(), OTHER]))
 def test_two_entries_come_in_any_order(text: str, come: list[HostEntry]) -> None:
     assume(is_plain(text))
-    both = block.put(block.put(text, come[0]), come[1])
+    both = put(put(text, come[0]), come[1])
     assert without_block(both) == text
     assert list(block.entries(both)) == come
-    changed = block.put(both, entry(port=1))
+    changed = put(both, entry(port=1))
     assert without_block(changed) == text
     assert {one.port for one in block.entries(changed)} == {1, OTHER.port}
 
@@ -94,7 +100,7 @@ def test_bytes_come_back_from_text(text: str) -> None:
 
 
 def test_the_block_as_the_contract_shows_it() -> None:
-    lines = block.put("", entry(identity_file="~/.ssh/id")).splitlines()
+    lines = put("", entry(identity_file="~/.ssh/id")).splitlines()
     comment = lines.pop(2)
     assert comment.startswith('  # kubectl-nodeport: {"v":1,')
     assert lines == [
@@ -132,17 +138,17 @@ def test_the_block_as_the_contract_shows_it() -> None:
     ],
 )
 def test_place_is_above_the_first_section_and_its_comments(before: str, after: str) -> None:
-    text = block.put(before + after, entry())
+    text = put(before + after, entry())
     assert text.startswith(before + block.BEGIN)
     newline = "\r\n" if "\r\n" in before else "\n"
     assert text.endswith(block.END + newline + after)
 
 
 def test_the_block_takes_the_line_ends_of_the_file() -> None:
-    assert "\n" not in block.put("Host a\r\nUser b\r\nPort 1\n", entry()).replace(
-        "\r\n", ""
-    ).replace("Port 1\n", "")
-    assert "\r" not in block.put("Host a\r\nUser b\nPort 1\n", entry()).replace("a\r", "")
+    assert "\n" not in put("Host a\r\nUser b\r\nPort 1\n", entry()).replace("\r\n", "").replace(
+        "Port 1\n", ""
+    )
+    assert "\r" not in put("Host a\r\nUser b\nPort 1\n", entry()).replace("a\r", "")
 
 
 def summed(text: str) -> str:
@@ -151,8 +157,8 @@ def summed(text: str) -> str:
 
 
 def test_an_update_keeps_the_place() -> None:
-    text = "Host early\n" + block.put("Host a\n", entry())
-    changed = block.put(text, entry(port=2200))
+    text = "Host early\n" + put("Host a\n", entry())
+    changed = put(text, entry(port=2200))
     assert summed(changed) == summed(
         text.replace("Port 31380", "Port 2200").replace(":31380,", ":2200,")
     )
@@ -163,14 +169,14 @@ DEVPOD = "# DevPod Start x.devpod\nHost x.devpod\n  User y\n\n# DevPod End x.dev
 
 @pytest.mark.parametrize("place", [1, 13, 25])
 def test_lines_of_others_are_moved_out_as_they_are(place: int) -> None:
-    both = block.put(block.put("Include x\n\nHost a\n", entry()), OTHER)
+    both = put(put("Include x\n\nHost a\n", entry()), OTHER)
     lines = both.splitlines(keepends=True)
     lines.insert(2 + place, DEVPOD)
     assert place == 25 or lines[3 + place].startswith("Host")
     text = "".join(lines)
-    changed = block.put(text, entry(port=5))
+    changed = put(text, entry(port=5))
     above, below = ("Include x\n\n" + DEVPOD, "") if place == 1 else ("Include x\n\n", DEVPOD)
-    rest = block.put(both, entry(port=5)).removeprefix("Include x\n\n").removesuffix("Host a\n")
+    rest = put(both, entry(port=5)).removeprefix("Include x\n\n").removesuffix("Host a\n")
     assert changed == above + rest + below + "Host a\n"
     assert without_block(changed) == "Include x\n\n" + DEVPOD + "Host a\n"
     assert block.outside(text) == "Include x\n\n" + DEVPOD + "Host a\n"
@@ -179,20 +185,20 @@ def test_lines_of_others_are_moved_out_as_they_are(place: int) -> None:
 
 
 def test_what_stood_below_an_entry_does_not_come_above_it() -> None:
-    both = block.put(block.put("Compression yes", entry()), OTHER)
+    both = put(put("Compression yes", entry()), OTHER)
     text = both.replace("Host web", "# all\nHost *\n  User me\nHost web")
-    changed = block.put(text, entry(port=5))
+    changed = put(text, entry(port=5))
     assert changed.endswith(f"{block.END}\n# all\nHost *\n  User me\n")
     assert block.without(changed) == "Compression yes\n# all\nHost *\n  User me\n"
-    assert block.put(changed, entry(port=5)) == changed
+    assert put(changed, entry(port=5)) == changed
 
 
 def test_global_lines_inside_stay_global() -> None:
-    text = block.put("Host a\n", entry()).replace("Host dev", "Include more\nHost dev")
-    assert block.put(text, entry()) == "Include more\n" + block.put("Host a\n", entry())
+    text = put("Host a\n", entry()).replace("Host dev", "Include more\nHost dev")
+    assert put(text, entry()) == "Include more\n" + put("Host a\n", entry())
 
 
-BLOCK = block.put("", entry())
+BLOCK = put("", entry())
 COMMENT = BLOCK.splitlines()[2]
 
 
@@ -214,7 +220,7 @@ COMMENT = BLOCK.splitlines()[2]
 def test_an_edit_by_hand_is_told_with_a_diff(edited: str) -> None:
     assert edited != BLOCK
     for change in (
-        lambda: block.put(edited, entry(port=2)),
+        lambda: put(edited, entry(port=2)),
         lambda: block.entries(edited),
     ):
         with pytest.raises(ConfigRefusedError, match=r"line 2: .* edited by hand") as caught:
@@ -224,19 +230,19 @@ def test_an_edit_by_hand_is_told_with_a_diff(edited: str) -> None:
 
 def test_the_diff_names_both_values() -> None:
     with pytest.raises(ConfigRefusedError) as caught:
-        block.put(BLOCK.replace("User root", "User bob"), entry())
+        put(BLOCK.replace("User root", "User bob"), entry())
     assert "-  User root" in caught.value.detail
     assert "+  User bob" in caught.value.detail
 
 
 def test_white_space_is_no_edit() -> None:
     text = BLOCK.replace("\n  ", "\n\t").replace("no\n", "no  \n")
-    assert block.put(text, entry()) == BLOCK
+    assert put(text, entry()) == BLOCK
 
 
 def test_another_entry_edited_by_hand_does_not_hold_this_one_up() -> None:
-    text = block.put(BLOCK, OTHER).replace("User root", "User bob", 1)
-    assert "User bob" in block.put(text, entry(OTHER.alias, port=9))
+    text = put(BLOCK, OTHER).replace("User root", "User bob", 1)
+    assert "User bob" in put(text, entry(OTHER.alias, port=9))
 
 
 def test_an_entry_that_lost_its_comment_is_the_users() -> None:
@@ -267,7 +273,7 @@ def test_an_entry_that_lost_its_comment_is_the_users() -> None:
 def test_a_damaged_file_is_refused_with_the_line(text: str, line: int) -> None:
     assert BLOCK.count("\n") == 14
     for change in (
-        lambda: block.put(text, entry()),
+        lambda: put(text, entry()),
         lambda: block.entries(text),
     ):
         with pytest.raises(ConfigRefusedError, match=rf"^line {line}\b"):
@@ -276,11 +282,11 @@ def test_a_damaged_file_is_refused_with_the_line(text: str, line: int) -> None:
 
 def test_markers_may_be_indented_and_followed_by_other_words() -> None:
     text = BLOCK.replace("(made by", "(written by", 1).replace(block.END, f"  {block.END} ")
-    assert block.put(text, entry()) == BLOCK
+    assert put(text, entry()) == BLOCK
 
 
 def test_paramiko_reads_the_same_values() -> None:
-    text = block.put("Host *\n  User nobody\n", entry(identity_file="/a b/c", cancel_proxy=True))
+    text = put("Host *\n  User nobody\n", entry(identity_file="/a b/c", cancel_proxy=True))
     found: dict[str, object] = {**paramiko.SSHConfig.from_text(text).lookup(ALIAS)}
     assert (found["hostname"], found["port"], found["user"]) == ("127.0.0.1", "31380", "root")
     assert found["identityfile"] == ["/a b/c"]
@@ -302,8 +308,8 @@ def test_no_value_that_passes_adds_a_line(data: st.DataObject) -> None:
         made: HostEntry = entry(**values)
     except NodeportError:
         return
-    keywords = [line.split()[0] for line in block.put("", made).split("\n") if line]
-    usual = block.put("", entry(identity_file="/k")).split("\n")
+    keywords = [line.split()[0] for line in put("", made).split("\n") if line]
+    usual = put("", entry(identity_file="/k")).split("\n")
     assert keywords == [line.split()[0] for line in usual if line]
 
 
@@ -325,7 +331,7 @@ def of_another_version(made: HostEntry, *more: str) -> str:
 def test_an_entry_of_another_version_is_updated(more: tuple[str, ...]) -> None:
     text = of_another_version(entry(), *more)
     assert block.entries(text) == (entry(),)
-    assert block.put(text, entry()) == block.put("Host a\n", entry())
+    assert put(text, entry()) == put("Host a\n", entry())
     assert block.edit(text, (), {ALIAS}) == "Host a\n"
 
 
@@ -339,11 +345,11 @@ def test_an_entry_of_another_version_that_was_edited_is_refused() -> None:
 
 def test_an_entry_without_a_sum_is_read_and_gets_one() -> None:
     """As the first ones were written."""
-    text = block.put("Host a\n", entry())
+    text = put("Host a\n", entry())
     old = re.sub(r',"sum":"[0-9a-f]+"', "", text)
     assert old != text
     assert block.entries(old) == (entry(),)
-    assert block.put(old, entry()) == text
+    assert put(old, entry()) == text
     with pytest.raises(NodeportError, match="was edited by hand"):
         block.entries(old.replace("Port 31380", "Port 22"))
 
@@ -358,7 +364,7 @@ def test_an_entry_of_a_newer_version_is_told_as_such() -> None:
     whole = json.dumps(plain, separators=(",", ":"))
     guard = hashlib.sha256("\n".join([whole, *made.lines]).encode()).hexdigest()[:16]
     new = f'# kubectl-nodeport: {whole[:-1]},"sum":"{guard}"}}'
-    text = block.put("", made).replace(f"# {comment}", new)
-    for act in (lambda: block.entries(text), lambda: block.put(text, made)):
+    text = put("", made).replace(f"# {comment}", new)
+    for act in (lambda: block.entries(text), lambda: put(text, made)):
         with pytest.raises(NodeportError, match="written by a newer kubectl-nodeport"):
             act()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -167,7 +166,8 @@ def _print_hosts(options: Mapping[str, Any]) -> None:
     from kubectl_nodeport.cli import wiring
     from kubectl_nodeport.cli.render import hosts as render
     from kubectl_nodeport.commands.get import hosts as command
-    from kubectl_nodeport.ssh.config_file import ConfigFile, user_config_path
+    from kubectl_nodeport.ssh.config_file import ConfigFile
+    from kubectl_nodeport.ssh.location import named_config_path
 
     if options["watch"]:
         raise NodeportError(
@@ -180,7 +180,7 @@ def _print_hosts(options: Mapping[str, Any]) -> None:
             hint="kubectl nodeport get -l SELECTOR lists rules with their hosts",
         )
     named = options["ssh_config"]
-    file = ConfigFile(Path(named) if named else user_config_path())
+    file = ConfigFile(named_config_path(named))
     found = command(file, options["context"], options["namespace"])
     if not found and options["output"] not in ("json", "yaml"):
         wiring.tell(f"No hosts found in {wiring.config_name(named)}.")
