@@ -17,7 +17,7 @@ from typing import IO, Any
 from tests.cluster.api import until
 from tests.cluster.cache import cache_root
 from tests.cluster.namespaces import Holder, end_with_mount, entering, hold
-from tests.cluster.process import ClusterError, ProcessId, run
+from tests.cluster.process import ClusterError, ProcessId, group, run
 
 NAMESPACES = ("mount", "net")
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -219,10 +219,13 @@ class Laptop:
 
 
 def end(process: subprocess.Popen[str]) -> None:
-    """Kill a process that popen() started, with its session's group."""
+    """Kill a process that popen() started, with its session's group, and see them all gone."""
+    members = group(process.pid)
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.communicate(timeout=20)
+    for member in members:
+        member.wait()
 
 
 def _empty(folder: Path, passages: set[Path], kept: Sequence[Path]) -> None:

@@ -81,6 +81,10 @@ class ProcessId:
             return
         finally:
             os.close(descriptor)
+        self.wait(timeout_s)
+
+    def wait(self, timeout_s: float = 20) -> None:
+        """Wait until it is gone, with the files and sockets that it alone held open."""
         deadline = time.monotonic() + timeout_s
         while self.alive():
             if time.monotonic() > deadline:
@@ -88,10 +92,23 @@ class ProcessId:
             time.sleep(0.01)
 
 
+def group(number: int) -> list[ProcessId]:
+    """The processes of a process group that run now."""
+    pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
+    stats = [(pid, _stat(pid)) for pid in pids]
+    return [ProcessId(pid, int(stat[19])) for pid, stat in stats if stat and int(stat[2]) == number]
+
+
 def _start_ticks(pid: int) -> int | None:
+    stat = _stat(pid)
+    return int(stat[19]) if stat else None
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of its /proc/PID/stat from the state on; none when it has ended."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(errors="replace")
     except OSError:
-        return None
-    state, *fields = text.rpartition(")")[2].split()
-    return None if state in "ZX" else int(fields[18])
+        return []
+    fields = text.rpartition(")")[2].split()
+    return [] if fields[0] in "ZX" else fields
