@@ -1,6 +1,7 @@
 # make demo    see it work: a real cluster, one connect, one ssh (root on Debian, nothing else)
 # make test    every test; without root those on the real cluster are skipped, and it says so
-# make lint    ruff and mypy
+# make lint    ruff and mypy; gofmt and go vet where Go is
+# make sshd    the ssh server for containers without one, for both architectures (Go)
 # make bench   connect against the same work done by hand
 PYTHON ?= python3
 VENV := .venv
@@ -8,7 +9,7 @@ VENV := .venv
 PARALLEL := --numprocesses=3 --dist=loadfile
 RUN := $(VENV)/bin/python
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint sshd bench clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready
@@ -23,6 +24,12 @@ lint: $(VENV)/ready
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+	@if command -v go >/dev/null; then cd sshd && go vet ./... && \
+	  { unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted" >&2; exit 1; }; }; \
+	else echo "no go on PATH: gofmt and go vet are left out" >&2; fi
+
+sshd:
+	@$(PYTHON) sshd/build.py
 
 bench: $(VENV)/ready
 	@$(RUN) -m tests.cluster prepare
@@ -41,4 +48,4 @@ $(VENV)/ready: setup.cfg pyproject.toml
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist kubectl_nodeport/sshd *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
