@@ -262,3 +262,7 @@ class _AsRead:
     def keys(self, alias: str) -> tuple[HostKey, ...]:
         """As the file."""
         return self.file.keys(alias)
+
+    def server_seed(self, alias: str) -> bytes:
+        """As the file."""
+        return self.file.server_seed(alias)
