@@ -91,10 +91,12 @@ def look_and_vouch(edges: Edges, asked: Asked) -> Vouched:
 
     :raises NodeportError: the API server does not answer, or nothing in the pod does.
     """
-    look = _look(edges, asked)
     if asked.brought is not None:
-        look = asked.brought.seen_in(look)
+        look = asked.brought.look
+        if asked.brought.had_pods:
+            look = asked.brought.seen_in(_look(edges, asked))
         return Vouched(look, HostKeys(look.inside.host_keys, Voucher.EXEC))
+    look = _look(edges, asked)
     try:
         check_listening(look.inside, asked.pod, asked.container, asked.port)
         if not asked.through_api:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from kubectl_nodeport.commands.edges import Edges, Offered, Session
 from kubectl_nodeport.commands.look import Look, says_no_shell
 from kubectl_nodeport.container import sshd
+from kubectl_nodeport.container.script import Inside
 from kubectl_nodeport.container.sshd import Ground, Server, Wish
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.pod import Container, Pod
@@ -60,6 +62,7 @@ class Brought:
 
     :ivar host_key: None where it would only be started, in a dry run.
     :ivar let_in: the user's public key that it lets in.
+    :ivar had_pods: whether the host key may be that of an earlier pod too, which may still run.
     """
 
     port: int
@@ -68,14 +71,25 @@ class Brought:
     host_key: HostKey | None
     let_in: HostKey
     container: str
+    had_pods: bool = False
+
+    @property
+    def host_keys(self) -> tuple[HostKey, ...]:
+        """The host key, if there is one yet."""
+        return (self.host_key,) if self.host_key else ()
+
+    @property
+    def look(self) -> Look:
+        """What there is to know of the container: its host key is this pod's alone, so nobody has
+        to be seen arriving, and no second exec is needed.
+        """
+        inside = Inside(self.user, self.home, self.host_keys, None, passwords=False)
+        return Look(inside, self.port, None, None, -math.inf, made_here=frozenset(self.host_keys))
 
     def seen_in(self, look: Look) -> Look:
-        """What the container said, with what is known of this server, which has no file there."""
-        keys = (self.host_key,) if self.host_key else ()
-        inside = replace(
-            look.inside, user=self.user, home=self.home, host_keys=keys, passwords=False
-        )
-        return replace(look, inside=inside, made_here=frozenset(keys))
+        """A look into the container, with what is known of this server, which has no file there."""
+        about = replace(look.inside, user=self.user, home=self.home, passwords=False)
+        return replace(look, inside=replace(about, host_keys=self.host_keys))
 
     def noted_in(self, origin: Origin) -> Origin:
         """The origin of an entry for it."""
@@ -237,7 +251,13 @@ def _rehearsed(edges: Edges, bid: Bid, ground: Ground, mine: Offered) -> Brought
 
 def _brought(bid: Bid, server: Server, mine: Offered) -> Brought:
     return Brought(
-        server.port, server.user, server.home, server.host_key, mine.key, bid.container.name
+        server.port,
+        server.user,
+        server.home,
+        server.host_key,
+        mine.key,
+        bid.container.name,
+        had_pods=bid.before is not None and bid.before.origin.pod_uid != bid.pod.uid,
     )
 
 

@@ -43,6 +43,7 @@ class TestFresh:
         sshd = there.exec.sshd
         assert [gzip.decompress(one) for one in sshd.sent] == [b"program for amd64"]
         assert there.exec.visits == [folder_name("main", make.UID)]
+        assert there.exec.calls == [], "one exec does it all"
         (asked,) = sshd.asked
         assert (asked["port"], asked["port_fallback"]) == (PORT, True)
         assert asked["authorized_keys"] == [key(50).openssh]
@@ -113,6 +114,18 @@ class TestAgain:
         assert again.entry == first.entry
         assert there.exec.sshd.asked[0]["port"] == PORT
         assert len(there.exec.sshd.sent) == 1
+
+    def test_replaced_pod_gets_the_same_key_and_has_to_be_seen_answering(self) -> None:
+        there = world()
+        first = there.connect(with_sshd=True)
+        uid = make.UID.replace("0c3f", "1d4a")
+        there.api = FakeApi(make.pod("dev", uid=uid), NODE)
+        there.exec.sshd = FakeSshd()
+        again = there.connect()
+        assert there.exec.visits[-1] == folder_name("main", uid)
+        assert again.way.host_keys.keys == first.way.host_keys.keys
+        assert there.exec.calls == [("default", "dev", "main")]
+        assert again.entry.origin.pod_uid == uid
 
     def test_program_that_lies_there_is_not_sent_again(self) -> None:
         there = world(has_program=True)
