@@ -181,17 +181,9 @@ def _tunnel_program(flags: Flags, ssh_config: str | None) -> tuple[str, ...]:
 
 
 def _sshd(architecture: str) -> bytes:
-    """The ssh server for linux on that processor, as the package holds it."""
-    from importlib.resources import files
+    from kubectl_nodeport.cli import programs
 
-    program = files("kubectl_nodeport") / "sshd" / f"nodeport-sshd-linux-{architecture}.gz"
-    try:
-        return program.read_bytes()
-    except OSError as err:
-        raise NodeportError(
-            f"this installation has no ssh server for linux/{architecture} to bring along",
-            hint="in a checkout `make sshd` builds it where Go is; then install it again",
-        ) from err
+    return programs.packed(architecture, lambda line: tell(f"note: {line}"))
 
 
 def _offer(ssh_config: str | None) -> Offer:

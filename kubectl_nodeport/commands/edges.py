@@ -86,6 +86,9 @@ class Hosts(Protocol):
         none; it goes with the entry.
         """
 
+    def forget_server_seed(self, alias: str) -> None:
+        """Remove it, where no entry was written after all."""
+
 
 @dataclass(frozen=True, slots=True)
 class Offered:
@@ -110,7 +113,7 @@ class Kept:
 def _no_program(architecture: str) -> bytes:
     raise NodeportError(
         f"this installation has no ssh server for {architecture} to bring along",
-        hint="in a checkout `make sshd` builds it, with Go",
+        hint="in a checkout: make sshd",
     )
 
 

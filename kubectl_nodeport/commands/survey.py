@@ -10,6 +10,7 @@ from typing import Literal
 from kubectl_nodeport import background
 from kubectl_nodeport.address.facts import NodeFacts
 from kubectl_nodeport.commands.alias import choose_alias
+from kubectl_nodeport.commands.brought import Bid, Brought
 from kubectl_nodeport.commands.edges import Edges
 from kubectl_nodeport.commands.find import find
 from kubectl_nodeport.commands.look import Look, choose_container, choose_port, read_node
@@ -30,7 +31,7 @@ from kubectl_nodeport.commands.vouch import (
     told,
     unverified,
 )
-from kubectl_nodeport.commands.with_sshd import Bid, Brought, brought_along
+from kubectl_nodeport.commands.with_sshd import brought_along
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.pod import Container, Pod, check_running
 from kubectl_nodeport.kube.request import ForbiddenError

@@ -266,3 +266,7 @@ class _AsRead:
     def server_seed(self, alias: str) -> bytes:
         """As the file."""
         return self.file.server_seed(alias)
+
+    def forget_server_seed(self, alias: str) -> None:
+        """As the file."""
+        self.file.forget_server_seed(alias)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
+from kubectl_nodeport.commands.brought import Brought
 from kubectl_nodeport.commands.edges import Edges
 from kubectl_nodeport.commands.look import (
     Look,
@@ -16,7 +17,6 @@ from kubectl_nodeport.commands.look import (
     look_inside,
     says_no_shell,
 )
-from kubectl_nodeport.commands.with_sshd import Brought
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.config import Connection
 from kubectl_nodeport.kube.pod import Container, Pod

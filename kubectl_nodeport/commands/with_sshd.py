@@ -3,102 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import math
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
 
+from kubectl_nodeport.commands.brought import Bid, Brought
 from kubectl_nodeport.commands.edges import Edges, Offered, Session
-from kubectl_nodeport.commands.look import Look, says_no_shell
+from kubectl_nodeport.commands.look import says_no_shell
 from kubectl_nodeport.container import sshd
-from kubectl_nodeport.container.script import Inside
 from kubectl_nodeport.container.sshd import Ground, Server, Wish
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.pod import Container, Pod
 from kubectl_nodeport.kube.request import ForbiddenError
 from kubectl_nodeport.kube.streams import ExecError, Output
-from kubectl_nodeport.ssh.entry import HostEntry
 from kubectl_nodeport.ssh.known_hosts import HostKey
-from kubectl_nodeport.ssh.origin import Origin
 
 # Below, ports are for root alone.
 _FIRST_PORT = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Bid:
-    """Where a server is asked for.
-
-    :ivar before: the Host entry of the alias, if there is one.
-    :ivar port: where an ssh server was looked for, or the one that was brought is to be.
-    :ivar is_exact: whether the port was said to be this one.
-    :ivar through_api: whether no NodePort is to lead there.
-    """
-
-    pod: Pod
-    container: Container
-    alias: str
-    before: HostEntry | None
-    port: int
-    is_exact: bool = False
-    through_api: bool = False
-    user: str | None = None
-    identity_file: str | None = None
-    dry_run: bool = False
-
-    @property
-    def was_brought(self) -> bool:
-        """Whether the entry is for a server that an earlier run has brought."""
-        return self.before is not None and self.before.origin.sshd_port > 0
-
-    @property
-    def where(self) -> str:
-        """The container, for people."""
-        return f"container {self.container.name} of pod {self.pod.name}"
-
-
-@dataclass(frozen=True, slots=True)
-class Brought:
-    """A server of ours in the container.
-
-    :ivar host_key: None where it would only be started, in a dry run.
-    :ivar let_in: the user's public key that it lets in.
-    :ivar had_pods: whether the host key may be that of an earlier pod too, which may still run.
-    """
-
-    port: int
-    user: str
-    home: str
-    host_key: HostKey | None
-    let_in: HostKey
-    container: str
-    had_pods: bool = False
-
-    @property
-    def host_keys(self) -> tuple[HostKey, ...]:
-        """The host key, if there is one yet."""
-        return (self.host_key,) if self.host_key else ()
-
-    @property
-    def look(self) -> Look:
-        """What there is to know of the container: its host key is this pod's alone, so nobody has
-        to be seen arriving, and no second exec is needed.
-        """
-        inside = Inside(self.user, self.home, self.host_keys, None, passwords=False)
-        return Look(inside, self.port, None, None, -math.inf, made_here=frozenset(self.host_keys))
-
-    def seen_in(self, look: Look) -> Look:
-        """A look into the container, with what is known of this server, which has no file there."""
-        about = replace(look.inside, user=self.user, home=self.home, passwords=False)
-        return replace(look, inside=replace(about, host_keys=self.host_keys))
-
-    def noted_in(self, origin: Origin) -> Origin:
-        """The origin of an entry for it."""
-        return replace(
-            origin,
-            sshd_port=self.port,
-            sshd_key=self.let_in.openssh,
-            container=self.container,
-        )
 
 
 @contextlib.contextmanager
@@ -123,15 +42,31 @@ def brought_along(edges: Edges, bid: Bid) -> Iterator[Brought | None]:
         if bid.dry_run:
             yield _rehearsed(edges, bid, ground, mine)
             return
-        state, server = _started(edges, session, bid, ground, mine)
-        edges.notes.extend(_told(bid, ground, state, server, mine))
-        try:
-            yield _brought(bid, server, mine)
-        except BaseException:
-            if state == "started":
-                with contextlib.suppress(NodeportError):
-                    remove_key(session, mine.key)
-            raise
+        with _seed(edges, bid) as seed:
+            wish = _wish(bid, ground, mine, seed)
+            state, server = _started(
+                session, bid, ground, wish, lambda: _program(edges, ground, bid)
+            )
+            edges.notes.extend(_told(bid, ground, state, server, mine))
+            try:
+                yield _brought(bid, server, mine)
+            except BaseException:
+                if state == "started":
+                    with contextlib.suppress(NodeportError):
+                        remove_key(session, mine.key)
+                raise
+
+
+@contextlib.contextmanager
+def _seed(edges: Edges, bid: Bid) -> Iterator[bytes]:
+    """The seed of the host key; where there is to be no entry after all, it does not stay."""
+    seed = edges.hosts.server_seed(bid.alias)
+    try:
+        yield seed
+    except BaseException:
+        if bid.before is None:
+            edges.hosts.forget_server_seed(bid.alias)
+        raise
 
 
 def question(pod: Pod, container: Container, port: int, user: str) -> str:
@@ -269,10 +204,7 @@ def _port(bid: Bid) -> int:
     return bid.port if bid.port >= _FIRST_PORT else sshd.PORT
 
 
-def _started(
-    edges: Edges, session: Session, bid: Bid, ground: Ground, mine: Offered
-) -> tuple[str, Server]:
-    """Have it run with the key: what became of it, and the server."""
+def _wish(bid: Bid, ground: Ground, mine: Offered, seed: bytes) -> Wish:
     running = ground.server
     if running is not None and bid.is_exact and running.port != bid.port:
         raise _failed(
@@ -280,17 +212,23 @@ def _started(
             f"one runs there already, on port {running.port}",
             hint="others may use it: leave --port out",
         )
-    wish = Wish(
-        seed=edges.hosts.server_seed(bid.alias),
+    return Wish(
+        seed=seed,
         key=mine.key,
         port=_port(bid),
         exact=bid.is_exact,
         loopback=bid.through_api,
         replaces=running is not None and running.is_loopback and not bid.through_api,
     )
+
+
+def _started(
+    session: Session, bid: Bid, ground: Ground, wish: Wish, program: Callable[[], bytes]
+) -> tuple[str, Server]:
+    """Have it run as wished: what became of it, and the server."""
     try:
         if ground.program is None or ground.program < sshd.VERSION:
-            _put(session, ground, _program(edges, ground, bid))
+            _put(session, ground, program())
         said = _said(session, f"start\n{wish.as_input()}\n".encode())
         state, server = sshd.parse_server(said.stdout, said.stderr)
     except sshd.SshdError as err:

@@ -79,6 +79,12 @@ class ConfigFile:
 
         return seed.kept(self._location, alias)
 
+    def forget_server_seed(self, alias: str) -> None:
+        """Remove what :meth:`server_seed` made, where no entry was written after all."""
+        from kubectl_nodeport.ssh.commit import let_go
+
+        let_go(self._location.seed_file(alias), self._warn)
+
     def read(self) -> Snapshot:
         """The file as it is.
 

@@ -32,6 +32,7 @@ def failure(world: World, **asked: Any) -> NodeportError:
         world.connect(**{"with_sshd": True, **asked})
     assert caught.value.hint
     assert world.hosts.written == {}
+    assert world.hosts.seeds == set()
     assert world.api.services() == []
     return caught.value
 
@@ -342,6 +343,14 @@ class TestFailures:
         there.resolve.open.clear()
         failure(there, via="nodeport")
         assert there.exec.sshd.port == 30001
+
+    def test_seed_of_an_entry_that_stands_stays(self) -> None:
+        there = world()
+        there.connect(with_sshd=True)
+        there.exec.sshd = FakeSshd(refuses="no")
+        with pytest.raises(NodeportError, match="did not start: no"):
+            there.connect()
+        assert there.hosts.seeds == {ALIAS}
 
     def test_no_right_to_exec(self) -> None:
         there = world()

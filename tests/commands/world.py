@@ -197,6 +197,7 @@ class FakeHosts:
     written: dict[str, HostEntry] = field(default_factory=dict)
     known: dict[str, tuple[HostKey, ...]] = field(default_factory=dict)
     foreign: set[str] = field(default_factory=set)
+    seeds: set[str] = field(default_factory=set)
     error: BaseException | None = None
 
     def entries(self) -> tuple[HostEntry, ...]:
@@ -234,7 +235,11 @@ class FakeHosts:
         return self.known.get(alias, ())
 
     def server_seed(self, alias: str) -> bytes:
+        self.seeds.add(alias)
         return alias.encode().ljust(32)[:32]
+
+    def forget_server_seed(self, alias: str) -> None:
+        self.seeds.remove(alias)
 
 
 @dataclass

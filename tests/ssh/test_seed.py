@@ -45,6 +45,14 @@ def test_something_else_in_the_file(text: str, tmp_path: Path) -> None:
     assert "a.host_key" in caught.value.hint
 
 
+def test_it_is_forgotten(tmp_path: Path) -> None:
+    hosts = ConfigFile(tmp_path / "config")
+    seed = hosts.server_seed("a")
+    hosts.forget_server_seed("a")
+    hosts.forget_server_seed("a")
+    assert hosts.server_seed("a") != seed
+
+
 def test_it_goes_with_the_entry(tmp_path: Path) -> None:
     config = tmp_path / "config"
     hosts = ConfigFile(config)

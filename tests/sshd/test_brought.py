@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from kubectl_nodeport.commands.brought import Bid
 from kubectl_nodeport.commands.edges import Edges, Offered
 from kubectl_nodeport.commands.with_sshd import (
-    Bid,
     brought_along,
     ground_of,
     open_session,
