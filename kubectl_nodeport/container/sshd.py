@@ -276,7 +276,7 @@ def parse_put(output: bytes, stderr: bytes) -> None:
         )
     raise SshdError(
         f"the ssh server could not be put there: {_words(stderr)}",
-        hint="is there room? kubectl exec POD -- df -h /tmp",
+        hint="is the disk there full (df), and does the container have head, chmod and mv?",
     )
 
 
@@ -296,7 +296,8 @@ def parse_server(output: bytes, stderr: bytes) -> tuple[str, Server | None]:
     state = answer.get("state")
     if not isinstance(state, str) or not _WORD.fullmatch(state):
         raise SshdError(
-            f"the ssh server did not start: {_words(stderr)}", hint="look at it with -v=6"
+            f"the ssh server did not start: {_words(stderr)}",
+            hint="may programs run there? AppArmor and the like forbid it",
         )
     return state, _server(answer)
 
