@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kubectl_nodeport.cli.render.terminal import one_line
 from kubectl_nodeport.commands.edges import Edges
@@ -56,25 +56,37 @@ def pick(pods: Sequence[Pod], question: str) -> str:
 
     :raises KeyboardInterrupt: it was left with Esc or Ctrl-C, or the terminal has gone.
     """
-    asked = _question(pods, one_line(question))
-    try:
-        name: str = asked.unsafe_ask()
-    except EOFError as err:
-        raise KeyboardInterrupt from err
+    width = max(len(pod.name) for pod in pods)
+    name: str = _answer([(_title(pod, width), pod.name) for pod in pods], one_line(question))
     return name
 
 
-def _question(pods: Sequence[Pod], question: str) -> Question:
+def choose(question: str, titles: Sequence[str]) -> int:
+    """Let somebody choose one of several on the terminal, and return its index.
+
+    :raises KeyboardInterrupt: as :func:`pick`.
+    """
+    at: int = _answer([(one_line(title), at) for at, title in enumerate(titles)], question)
+    return at
+
+
+def _answer(choices: Sequence[tuple[str, object]], question: str) -> Any:
+    try:
+        return _question(choices, question).unsafe_ask()
+    except EOFError as err:
+        raise KeyboardInterrupt from err
+
+
+def _question(choices: Sequence[tuple[str, object]], question: str) -> Question:
     # Late: they take longer than kubectl to start, and a TARGET is mostly given.
     import questionary
     from prompt_toolkit.output import create_output
 
-    numbered = len(pods) <= _MOST_NUMBERED
+    numbered = len(choices) <= _MOST_NUMBERED
     how = "arrow keys or a number" if numbered else "arrow keys, or type to filter"
-    width = max(len(pod.name) for pod in pods)
     asked = questionary.select(
         question,
-        choices=[questionary.Choice(_title(pod, width), value=pod.name) for pod in pods],
+        choices=[questionary.Choice(title, value=value) for title, value in choices],
         use_shortcuts=numbered,
         use_search_filter=not numbered,
         use_jk_keys=False,

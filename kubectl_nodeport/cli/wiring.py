@@ -21,7 +21,7 @@ from kubectl_nodeport.cli import hints, picker
 from kubectl_nodeport.cli.connection import flags_of
 from kubectl_nodeport.cli.program import own_words
 from kubectl_nodeport.cli.render.terminal import Status, short
-from kubectl_nodeport.commands.edges import Edges, Kept, Resolve, Tunnel
+from kubectl_nodeport.commands.edges import Edges, Kept, Offer, Offered, Resolve, Tunnel
 from kubectl_nodeport.commands.kept_flags import kept_flags, refuse_secrets
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.config import Flags, connection
@@ -94,6 +94,9 @@ def _edges(
         made,
         notes=notes,
         program=lambda: _tunnel_program(flags, ssh_config),
+        sshd=_sshd,
+        offered=_offer(ssh_config),
+        choose=picker.choose if picker.is_possible() else None,
         confirm=_confirm if picker.is_possible() else None,
         tell=lambda line: tell(f"note: {line}"),
     )
@@ -175,6 +178,22 @@ def _tunnel_program(flags: Flags, ssh_config: str | None) -> tuple[str, ...]:
     refuse_secrets(flags)
     config = ("--ssh-config", ssh_config) if ssh_config else ()
     return (*own_words(), "proxy", *config)
+
+
+def _sshd(architecture: str) -> bytes:
+    from kubectl_nodeport.cli import programs
+
+    return programs.packed(architecture, lambda line: tell(f"note: {line}"))
+
+
+def _offer(ssh_config: str | None) -> Offer:
+    def offer(alias: str, identity: str | None) -> list[Offered]:
+        from kubectl_nodeport.ssh import offered
+
+        config = Path(ssh_config) if ssh_config and Path(ssh_config).exists() else None
+        return [Offered(*one) for one in offered.offered(config, alias, identity)]
+
+    return offer
 
 
 def config_file(options: Mapping[str, Any], notes: list[str]) -> ConfigFile:

@@ -8,6 +8,7 @@ from kubectl_nodeport.address.resolution import Answer, Attempt
 from kubectl_nodeport.commands.alias import origin_of
 from kubectl_nodeport.commands.edges import Edges
 from kubectl_nodeport.commands.exposure import check_exposure, note_exposure
+from kubectl_nodeport.commands.look import NothingListensError
 from kubectl_nodeport.commands.noted import note_use, with_use
 from kubectl_nodeport.commands.reach import UnreachedError, most_promising, place_of
 from kubectl_nodeport.commands.rules import CreationRefusedError, rule_for
@@ -16,6 +17,7 @@ from kubectl_nodeport.commands.survey import Survey, container_asked, goes_throu
 from kubectl_nodeport.commands.trust import accepted, find_trusted
 from kubectl_nodeport.commands.tunnelled import note_fall_back, note_left_open, prove_tunnel
 from kubectl_nodeport.commands.vouch import HostKeys, Voucher
+from kubectl_nodeport.commands.with_sshd import question
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.pod import Container, Pod
 from kubectl_nodeport.rule.rule import Exposed, new_id
@@ -64,6 +66,23 @@ def connect(request: ConnectRequest, edges: Edges) -> Connected:
 
     :raises NodeportError: a step failed; what this run had made in the cluster is removed.
     """
+    try:
+        return _connected_to(request, edges)
+    except NothingListensError as nothing:
+        if not _may_bring(request, edges, nothing):
+            raise
+    return _connected_to(replace(request, with_sshd=True), edges)
+
+
+def _may_bring(request: ConnectRequest, edges: Edges, nothing: NothingListensError) -> bool:
+    """Whether a person says that an ssh server of ours may be started."""
+    if request.with_sshd is not None or request.dry_run or edges.confirm is None:
+        return False
+    asked = question(nothing.pod, nothing.container, nothing.port, nothing.user)
+    return edges.confirm(asked)
+
+
+def _connected_to(request: ConnectRequest, edges: Edges) -> Connected:
     with surveyed(request, edges) as seen:
         if request.dry_run:
             return _rehearsed(seen)
@@ -135,9 +154,11 @@ def _rehearsed(seen: Survey) -> Connected:
 def _expected_way(seen: Survey) -> tuple[Way, str]:
     """The way that a run would take as far as that can be known, and the HostName."""
     expected, failure = seen.expected, seen.refused
+    if seen.is_rehearsed and expected is None:
+        return Way(seen.host_keys), seen.alias
     if expected is None or seen.standing is None:
         return _tunnelled(seen, failure), seen.alias
-    if seen.standing.exposed is None:
+    if seen.standing.exposed is None or seen.is_rehearsed:
         check_exposure(seen, ask=False)
         host_keys = seen.host_keys
         if host_keys.voucher is Voucher.NOBODY:
@@ -159,6 +180,8 @@ def _entry(seen: Survey, exposed: Exposed | None, hostname: str) -> HostEntry:
     rule = seen.wanted.rule
     origin = origin_of(rule, edges, exposed, seen.pod.uid)
     origin = replace(origin, container=container_asked(request, before))
+    if seen.brought is not None:
+        origin = seen.brought.noted_in(origin)
     if before is not None and exposed is None and _still_stands(seen, before):
         was = before.origin  # whoever removes the entry has to know of its rule
         origin = replace(origin, service=was.service, creation=was.creation, noted=was.noted)

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, Literal
 
 from kubectl_nodeport import interrupts
+from kubectl_nodeport.commands.dismiss import Dismissed, dismiss, dismissals
 from kubectl_nodeport.commands.edges import Edges, Hosts
 from kubectl_nodeport.commands.homes import Homes, each
 from kubectl_nodeport.commands.meant import of_service
@@ -69,11 +70,13 @@ class Parted:
 class Disconnected:
     """What is gone, or in a dry run would be, which ``preview`` then shows as a diff.
 
-    :ivar left: tells of rules that were to go and may still be open.
+    :ivar servers: ssh servers that connect brought along.
+    :ivar left: tells of rules that were to go and may still be open, and of such servers.
     """
 
     entries: tuple[HostEntry, ...]
     rules: tuple[Parted, ...]
+    servers: tuple[Dismissed, ...] = ()
     preview: str = ""
     dry_run: bool = False
     left: NodeportError | None = None
@@ -95,15 +98,18 @@ def disconnect(request: DisconnectRequest, hosts: Hosts, homes: Homes, here: Her
     preview = hosts.preview(edit)  # what cannot be written is refused before a rule goes
     notes: list[str] = []
     looked = each(_by_rule(going), partial(_looked_at, request, homes, staying))
+    servers = dismissals(going, staying, keep=request.keep_rule)
     if not request.dry_run:
         looked = [_done(homes, rule, notes) for rule in looked]
+        servers = each(servers, partial(dismiss, homes))
         hosts.apply(edit)
     return Disconnected(
         going,
         tuple(looked),
+        tuple(servers),
         preview=preview if request.dry_run else "",
         dry_run=request.dry_run,
-        left=_left(homes, looked),
+        left=_left(homes, looked, servers),
         notes=tuple(notes),
     )
 
@@ -235,10 +241,13 @@ def _deletes(homes: Homes, origin: Origin) -> str:
     return f"{homes.hint(origin, _command(origin))} deletes it"
 
 
-def _left(homes: Homes, rules: Sequence[Parted]) -> NodeportError | None:
-    """The rules that may still be open, as one error with the commands that delete them."""
+def _left(
+    homes: Homes, rules: Sequence[Parted], servers: Sequence[Dismissed]
+) -> NodeportError | None:
+    """The rules and servers that may still be open, as one error with commands against that."""
     failed = [(rule.origin, rule.failure) for rule in rules if rule.failure is not None]
-    if not failed:
+    running = [(one, one.failure) for one in servers if one.failure is not None]
+    if not failed and not running:
         return None
     said = [
         f"service {origin.service} in namespace {origin.namespace} may still be open: "
@@ -251,5 +260,17 @@ def _left(homes: Homes, rules: Sequence[Parted]) -> NodeportError | None:
         if isinstance(failure, AnotherClusterError)
         else homes.hint(origin, _command(origin))
         for origin, failure in failed
+    ]
+    said += [
+        f"the ssh server in {one.where} in namespace {one.entry.origin.namespace} may still let "
+        f"your key in: {failure.message}"
+        for one, failure in running
+    ]
+    hints += [
+        "the server ends with its container, or when both of these get through: "
+        f"{homes.hint(origin, f'kubectl nodeport connect {origin.typed} -n {origin.namespace}')} "
+        f"--with-sshd, and: kubectl nodeport disconnect {one.entry.alias}"
+        for one, _ in running
+        for origin in [one.entry.origin]
     ]
     return NodeportError("; ".join(said), hint="; ".join(dict.fromkeys(hints)))

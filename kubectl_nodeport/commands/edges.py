@@ -8,6 +8,7 @@ from typing import Protocol
 
 from kubectl_nodeport.address.facts import LocalFacts
 from kubectl_nodeport.address.resolution import Resolution, Sought
+from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.config import Connection
 from kubectl_nodeport.kube.request import Json, Request
 from kubectl_nodeport.kube.streams import Output
@@ -28,6 +29,9 @@ class Session(Protocol):
 
     def ask(self, line: str, *, until: bytes) -> Output:
         """Write a line to it, "" for none, and hear its answer up to a last line."""
+
+    def send(self, data: bytes, *, until: bytes) -> Output:
+        """Write bytes to it, and hear its answer up to a last line."""
 
     def close(self) -> None:
         """Let go of it."""
@@ -77,6 +81,26 @@ class Hosts(Protocol):
     def keys(self, alias: str) -> tuple[HostKey, ...]:
         """The host keys that are written for the alias."""
 
+    def server_seed(self, alias: str) -> bytes:
+        """The seed of the host key that is given to a server brought along, made where there is
+        none; it goes with the entry.
+        """
+
+    def forget_server_seed(self, alias: str) -> None:
+        """Remove it, where no entry was written after all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """A public key that ssh would offer, and where it is, for people to read."""
+
+    key: HostKey
+    where: str
+
+
+# The keys that ssh would offer to an alias, or those of one private key's file alone.
+Offer = Callable[[str, str | None], Sequence[Offered]]
+
 
 @dataclass(frozen=True, slots=True)
 class Kept:
@@ -84,6 +108,17 @@ class Kept:
 
     flags: tuple[tuple[str, str], ...] = ()
     plugin_folder: str = ""
+
+
+def _no_program(architecture: str) -> bytes:
+    raise NodeportError(
+        f"this installation has no ssh server for {architecture} to bring along",
+        hint="in a checkout: make sshd",
+    )
+
+
+def _no_offer(_alias: str, _identity: str | None) -> Sequence[Offered]:
+    return ()
 
 
 def _nobody(_port: int, _towards: Sequence[str]) -> str | None:
@@ -99,6 +134,10 @@ class Edges:
     :ivar kept: what an entry keeps of the connection's flags; found out where one is written.
     :ivar beyond_loopback: this machine's address on its network, if something there holds the port;
         it is the one from which the internet, or else one of these addresses, would be reached.
+    :ivar sshd: the ssh server that is brought along for a processor, packed by gzip; raises
+        NodeportError where there is none.
+    :ivar offered: which keys ssh would offer.
+    :ivar choose: lets a person choose one of several; None where there is none.
     :ivar confirm: asks a person a question that is answered by yes or no; None where there is none.
     :ivar notes: collects what is worth telling and is no error, for the end of the run.
     :ivar tell: says at once what has to be known before something is done.
@@ -115,6 +154,9 @@ class Edges:
     program: Callable[[], tuple[str, ...]]
     kept: Callable[[], Kept] = Kept
     beyond_loopback: Callable[[int, Sequence[str]], str | None] = _nobody
+    sshd: Callable[[str], bytes] = _no_program
+    offered: Offer = _no_offer
+    choose: Callable[[str, Sequence[str]], int] | None = None
     confirm: Callable[[str], bool] | None = None
     notes: list[str] = field(default_factory=list)
     tell: Callable[[str], None] = lambda _line: None

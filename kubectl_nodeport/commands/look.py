@@ -22,6 +22,8 @@ from kubectl_nodeport.ssh.known_hosts import HostKey
 _FRESH_S = 1.0
 # As many as are told of those that listen instead.
 _MOST_PORTS = 10
+# As runc and crun say it, in the kubelet's words.
+_NO_SHELL = ('"sh": executable file not found', "`sh`: No such file or directory")
 
 
 def choose_port(found: Found, port: int | str | None) -> int:
@@ -77,7 +79,7 @@ class Look:
 
     It is a witness for address.probe.resolve. ``looked_s`` is when the container said it, on the
     monotonic clock. ``failure`` is why it could not be asked; then it has said nothing, and there
-    is no session.
+    is no session. ``made_here`` are host keys that this program gave to a server in the container.
     """
 
     inside: Inside
@@ -86,6 +88,7 @@ class Look:
     session: Session | None
     looked_s: float
     failure: NodeportError | None = None
+    made_here: frozenset[HostKey] = frozenset()
 
     @property
     def can_see(self) -> bool:
@@ -100,6 +103,8 @@ class Look:
     def is_own(self, key: HostKey) -> bool:
         """Whether the key was put there after the container had started: no image brought it."""
         made_s, started = self.inside.made_s.get(key), self.container_started
+        if key in self.made_here:
+            return True
         # Both are cut to whole seconds; an image that is started has been there for more than one.
         return made_s is not None and started is not None and made_s >= started.timestamp()
 
@@ -162,10 +167,28 @@ def blind(port: int, failure: NodeportError) -> Look:
     return Look(Inside("", "", (), None), port, None, None, -math.inf, failure)
 
 
+class NothingListensError(NodeportError):
+    """Nothing listens on the port; ``user`` is whom the container runs as, "" if it did not say."""
+
+    def __init__(
+        self, message: str, *, hint: str, pod: Pod, container: Container, port: int, user: str
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.pod = pod
+        self.container = container
+        self.port = port
+        self.user = user
+
+
+def says_no_shell(text: str) -> bool:
+    """Whether the words of an exec that failed mean that there is no sh."""
+    return any(words in text for words in _NO_SHELL)
+
+
 def check_listening(inside: Inside, pod: Pod, container: Container, port: int) -> None:
     """Refuse a port on which nothing listens, as far as the container tells.
 
-    :raises NodeportError: saying what listens instead.
+    :raises NothingListensError: saying what listens instead.
     """
     where = f"port {port} of pod {pod.name}"
     if inside.listening is not None and port not in inside.listening:
@@ -173,10 +196,15 @@ def check_listening(inside: Inside, pod: Pod, container: Container, port: int) -
         more = ", …" if len(open_ports) > _MOST_PORTS else ""
         shown = ", ".join(map(str, open_ports[:_MOST_PORTS]))
         others = f" (open: {shown}{more})" if open_ports else ""
-        raise NodeportError(
+        raise NothingListensError(
             f"nothing listens on {where}{others}",
-            hint=f"start an ssh server in container {container.name}, "
+            hint=f"start an ssh server in container {container.name}, bring one along: kubectl "
+            f"nodeport connect {pod.name} -n {pod.namespace} -c {container.name} --with-sshd; "
             "or say where it listens with --port",
+            pod=pod,
+            container=container,
+            port=port,
+            user=inside.user,
         )
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from kubectl_nodeport import background
 from kubectl_nodeport.address.facts import NodeFacts
 from kubectl_nodeport.commands.alias import choose_alias
+from kubectl_nodeport.commands.brought import Bid, Brought
 from kubectl_nodeport.commands.edges import Edges
 from kubectl_nodeport.commands.find import find
 from kubectl_nodeport.commands.look import Look, choose_container, choose_port, read_node
@@ -30,6 +31,7 @@ from kubectl_nodeport.commands.vouch import (
     told,
     unverified,
 )
+from kubectl_nodeport.commands.with_sshd import brought_along
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.pod import Container, Pod, check_running
 from kubectl_nodeport.kube.request import ForbiddenError
@@ -45,7 +47,9 @@ class ConnectRequest:
     """What the command line asks for; None leaves the choice to connect.
 
     ``address`` and ``node_port`` are exact, so that with them nothing but a NodePort is tried.
-    ``accept_new_host_key``: one for which nobody vouches is pinned, where the entry has none.
+    ``with_sshd``: whether an ssh server of ours is started where none listens; None leaves it to
+    the Host entry. ``accept_new_host_key``: one for which nobody vouches is pinned, where the entry
+    has none.
     """
 
     target: Target
@@ -60,6 +64,7 @@ class ConnectRequest:
     timeout_s: float | None = None
     dry_run: bool = False
     accept_new_host_key: bool = False
+    with_sshd: bool | None = None
 
     @property
     def may_fall_back(self) -> bool:
@@ -75,6 +80,7 @@ class Survey:
     :ivar before: our entry of this alias, if there is one.
     :ivar standing: None where no NodePort is wanted, or where Services must not be looked at.
     :ivar refused: why they must not.
+    :ivar brought: the ssh server that this run has put into the container, if it has.
     :ivar node: the pod's node; None where it was not read.
     """
 
@@ -89,6 +95,7 @@ class Survey:
     standing: Standing | None
     refused: ForbiddenError | None = None
     node: NodeFacts | None = None
+    brought: Brought | None = None
 
     @property
     def pod(self) -> Pod:
@@ -101,6 +108,8 @@ class Survey:
 
         :raises NodeportError: it is not known.
         """
+        if self.brought is not None:
+            return self.brought.user  # it lets in nobody else
         before = self.before.user if self.before else ""
         found = self.request.target.user or before or self.look.inside.user
         if not found:
@@ -111,6 +120,11 @@ class Survey:
                 hint=f"say it: kubectl nodeport connect USER@{self.wanted.rule.typed}",
             )
         return found
+
+    @property
+    def is_rehearsed(self) -> bool:
+        """Whether there is no ssh server yet, as a dry run does not bring it along."""
+        return self.brought is not None and self.brought.host_key is None
 
     @property
     def expected(self) -> Exposed | None:
@@ -126,22 +140,20 @@ def surveyed(request: ConnectRequest, edges: Edges) -> Iterator[Survey]:
 
     :raises NodeportError: the pod cannot be connected to, or a right is missing.
     """
-    check_name(request.rule_name)
-    found = find(edges, request.target, held=held_by(edges, request.rule_name))
-    pod = found.pod
-    if found.note:
-        edges.notes.append(found.note)
-    port = choose_port(found, request.port)
-    draft = RuleDraft(request.rule_name, port, node_port=request.node_port)
-    wanted = wanted_rule(edges, found, draft)
-    alias, before = choose_alias(wanted.rule, edges, request.host)
-    container = choose_container(pod, container_asked(request, before), port)
-    check_running(pod, container)
+    aim = _aimed(request, edges)
+    alias, before, wanted = aim.alias, aim.before, aim.wanted
     no_rule = goes_through_api(request, before)
     user = request.target.user or (before.user if before else None)
     kept = (lambda: edges.hosts.keys(alias)) if before else tuple
-    asked = Asked(pod, container, port, user, kept, no_rule)
-    with _seen(background.start(lambda: look_and_vouch(edges, asked))) as vouched_of:
+    asked = Asked(wanted.pod, aim.container, wanted.rule.port, user, kept, no_rule)
+    with contextlib.ExitStack() as stack:
+        bid = _bid(request, aim)
+        brought = stack.enter_context(brought_along(edges, bid)) if bid else None
+        if brought is not None:
+            asked = replace(asked, port=brought.port, brought=brought)
+            wanted = replace(wanted, rule=replace(wanted.rule, port=brought.port))
+        looking = background.start(lambda: look_and_vouch(edges, asked))
+        vouched_of = stack.enter_context(_seen(looking))
         rule = _Rule() if no_rule else _look_for_rule(request, edges, wanted)
         vouched = vouched_of()
         edges.notes.extend(filter(None, (unverified(edges.connection), told(vouched.host_keys))))
@@ -149,7 +161,7 @@ def surveyed(request: ConnectRequest, edges: Edges) -> Iterator[Survey]:
             request=request,
             edges=edges,
             wanted=wanted,
-            container=container,
+            container=aim.container,
             alias=alias,
             before=before,
             look=vouched.look,
@@ -157,7 +169,51 @@ def surveyed(request: ConnectRequest, edges: Edges) -> Iterator[Survey]:
             standing=rule.standing,
             refused=rule.refused,
             node=rule.node,
+            brought=brought,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Aim:
+    """What the request means: the rule as it would be, the container, and the Host entry."""
+
+    wanted: Wanted
+    container: Container
+    alias: str
+    before: HostEntry | None
+
+
+def _aimed(request: ConnectRequest, edges: Edges) -> _Aim:
+    check_name(request.rule_name)
+    found = find(edges, request.target, held=held_by(edges, request.rule_name))
+    if found.note:
+        edges.notes.append(found.note)
+    port = choose_port(found, request.port)
+    draft = RuleDraft(request.rule_name, port, node_port=request.node_port)
+    wanted = wanted_rule(edges, found, draft)
+    alias, before = choose_alias(wanted.rule, edges, request.host)
+    container = choose_container(found.pod, container_asked(request, before), port)
+    check_running(found.pod, container)
+    return _Aim(wanted, container, alias, before)
+
+
+def _bid(request: ConnectRequest, aim: _Aim) -> Bid | None:
+    """Where an ssh server is asked for; None where none is."""
+    bid = Bid(
+        aim.wanted.pod,
+        aim.container,
+        aim.alias,
+        aim.before,
+        aim.wanted.rule.port,
+        is_exact=request.port is not None,
+        through_api=goes_through_api(request, aim.before),
+        user=request.target.user,
+        identity_file=request.identity_file,
+        dry_run=request.dry_run,
+    )
+    if request.with_sshd is None:
+        return bid if bid.was_brought and request.port is None else None
+    return bid if request.with_sshd else None
 
 
 @contextlib.contextmanager

@@ -262,3 +262,11 @@ class _AsRead:
     def keys(self, alias: str) -> tuple[HostKey, ...]:
         """As the file."""
         return self.file.keys(alias)
+
+    def server_seed(self, alias: str) -> bytes:
+        """As the file."""
+        return self.file.server_seed(alias)
+
+    def forget_server_seed(self, alias: str) -> None:
+        """As the file."""
+        self.file.forget_server_seed(alias)

@@ -12,6 +12,7 @@ from kubectl_nodeport.commands.alias import AnotherTargetError
 from kubectl_nodeport.commands.edges import Edges, Hosts
 from kubectl_nodeport.commands.find import NoSuchObjectError, find
 from kubectl_nodeport.commands.homes import Homes
+from kubectl_nodeport.commands.look import NothingListensError
 from kubectl_nodeport.commands.survey import ConnectRequest, Survey, Via, surveyed
 from kubectl_nodeport.commands.trust import find_trusted
 from kubectl_nodeport.commands.tunnelled import prove_tunnel
@@ -169,10 +170,15 @@ def _survey(
         container=origin.container or None,
         host=entry.alias,
         timeout_s=patience_s,
+        with_sshd=False,
     )
     try:
         with surveyed(request, edges) as seen:
             yield seen
+    except NothingListensError as err:
+        if not origin.sshd_port:
+            raise
+        raise needs_connect(entry, "the ssh server that connect brought is gone") from err
     except AnotherTargetError as err:
         what = f"a rule of one pod does not follow {origin.target.replace('/', ' ')} any more"
         raise needs_connect(entry, what) from err

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
+from kubectl_nodeport.commands.brought import Brought
 from kubectl_nodeport.commands.edges import Edges
 from kubectl_nodeport.commands.look import (
     Look,
@@ -14,6 +15,7 @@ from kubectl_nodeport.commands.look import (
     check_beyond_loopback,
     check_listening,
     look_inside,
+    says_no_shell,
 )
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.config import Connection
@@ -22,8 +24,6 @@ from kubectl_nodeport.kube.request import ApiError, UnreachableError
 from kubectl_nodeport.ssh.known_hosts import HostKey
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
-# As runc and crun say it, in the kubelet's words.
-_NO_SHELL = ('"sh": executable file not found', "`sh`: No such file or directory")
 _MOST_WORDS_CHARS = 300
 
 
@@ -62,6 +62,7 @@ class Asked:
     :ivar kept: tells the host keys that the Host entry has.
     :ivar through_api: whether no NodePort is to lead there; the kubelet, which then dials inside
         the pod, reaches its loopback address too.
+    :ivar brought: the ssh server that this run has put there.
     """
 
     pod: Pod
@@ -70,6 +71,7 @@ class Asked:
     user: str | None
     kept: Callable[[], tuple[HostKey, ...]]
     through_api: bool = False
+    brought: Brought | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,11 @@ def look_and_vouch(edges: Edges, asked: Asked) -> Vouched:
 
     :raises NodeportError: the API server does not answer, or nothing in the pod does.
     """
+    if asked.brought is not None:
+        look = asked.brought.look
+        if asked.brought.had_pods:
+            look = asked.brought.seen_in(_look(edges, asked))
+        return Vouched(look, HostKeys(look.inside.host_keys, Voucher.EXEC))
     look = _look(edges, asked)
     try:
         check_listening(look.inside, asked.pod, asked.container, asked.port)
@@ -178,7 +185,7 @@ def _why(failure: NodeportError | None, container: str) -> str:
     """Why the container did not tell its host keys, in words that are not too many."""
     if failure is None:
         return f"no host keys were found in container {container}"
-    if any(words in failure.message for words in _NO_SHELL):
+    if says_no_shell(failure.message):
         return f"there is no shell in container {container}"
     return failure.message[:_MOST_WORDS_CHARS]
 

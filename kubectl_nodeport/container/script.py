@@ -8,31 +8,17 @@ checked, and what does not fit is left out.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from kubectl_nodeport.ssh.known_hosts import HostKey, parse_public_keys
 from kubectl_nodeport.ssh.names import passes, validate_user
 
-# POSIX sh, nothing but what a small image has, and any of that may be missing.
-#
-# Which ssh server runs, and with which files, its command line tells (sshd's title holds the words
-# of it; that of a session begins with no path), if its owner is root or ourselves: anybody else
-# could name keys of his own. No program is started because a command line names it. Of sshd,
-# `sshd -T` tells the host keys that it really uses and its settings, but only to root and where the
-# configuration is whole; else that is read as far as it names host keys. A server that is not seen,
-# as in another container or behind a systemd socket, is taken for one with the usual files.
-#
-# Sockets have state 0A in /proc/net/tcp when they listen and 01 when they are connected
-# (include/net/tcp_states.h: TCP_LISTEN, TCP_ESTABLISHED). The table comes through a pipe: in a file
-# bash goes back after each line, for which the kernel makes the table anew. The age of a key says
-# whether it came with the image; that of one on a mounted volume, a Secret's say, tells nothing.
-_SCRIPT = r"""
-PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
-export LC_ALL=C
-login=$1 peers=$2 tab='<tab>' cr='<cr>' nl='
-'
-sockets() {
+# Prints the table of TCP sockets: what listens, and who is connected to the port $1. Sockets have
+# state 0A in /proc/net/tcp when they listen and 01 when they are connected (TCP_LISTEN and
+# TCP_ESTABLISHED of include/net/tcp_states.h). The table comes through a pipe: in a file bash goes
+# back after each line, for which the kernel makes the table anew.
+SOCKETS = r"""sockets() {
   for table in /proc/net/tcp /proc/net/tcp6; do
     [ -r "$table" ] || continue
     echo "table $table"
@@ -47,7 +33,26 @@ rows() {
       01) [ "${local##*:}" = "$1" ] && echo "peer $peer" ;;
     esac
   done
-}
+}"""
+
+# POSIX sh, nothing but what a small image has, and any of that may be missing.
+#
+# Which ssh server runs, and with which files, its command line tells (sshd's title holds the words
+# of it; that of a session begins with no path), if its owner is root or ourselves: anybody else
+# could name keys of his own. No program is started because a command line names it. Of sshd,
+# `sshd -T` tells the host keys that it really uses and its settings, but only to root and where the
+# configuration is whole; else that is read as far as it names host keys. A server that is not seen,
+# as in another container or behind a systemd socket, is taken for one with the usual files.
+#
+# The age of a key says whether it came with the image; that of one on a mounted volume, a Secret's
+# say, tells nothing.
+_SCRIPT = (
+    r"""
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+export LC_ALL=C
+login=$1 peers=$2 tab='<tab>' cr='<cr>' nl='
+'
+<sockets>
 made() {
   while IFS=' ' read -r _ at _; do
     case $at in
@@ -171,7 +176,10 @@ done
 sockets "$peers"
 echo end
 while read -r peers; do sockets "$peers"; echo end; done
-""".replace("<tab>", "\t").replace("<cr>", "\r")
+""".replace("<tab>", "\t")
+    .replace("<cr>", "\r")
+    .replace("<sockets>", SOCKETS)
+)
 END = b"end"
 """The last line of each answer."""
 
@@ -192,7 +200,7 @@ def peers_of(port: int) -> str:
 
 # An sshd has one of each type, or a few; a container that tells more has made them up.
 _MOST_KEYS = 32
-_HOME = re.compile(r"/[A-Za-z0-9/_.@+-]{0,255}")
+HOME = re.compile(r"/[A-Za-z0-9/_.@+-]{0,255}")
 _LISTEN = re.compile(r"listen ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4})")
 _PEER = re.compile(r"peer ((?:[0-9A-F]{8}|[0-9A-F]{32}):[0-9A-F]{4})")
 _MADE = re.compile(r"made ([0-9]{1,12})")
@@ -231,30 +239,36 @@ def is_whole(output: bytes) -> bool:
 def parse(output: bytes) -> Inside:
     """Read the script's first answer."""
     lines = output.decode("utf-8", "replace").splitlines()
-    user, home, table = "", "", False
-    ports: dict[int, bool] = {}
+    user, home = "", ""
     for line in lines:
         word, _, rest = line.partition(" ")
         if word == "user" and passes(validate_user, rest):
             user = rest
-        elif word == "home" and _HOME.fullmatch(rest):
+        elif word == "home" and HOME.fullmatch(rest):
             home = rest
-        elif word == "table":
-            table = True
-        elif match := _LISTEN.fullmatch(line):
-            port = int(match[2], 16)
-            ports[port] = ports.get(port, True) and _is_loopback(match[1])
     keys = [line.removeprefix("hostkey ") for line in lines if line.startswith("hostkey ")]
     allowed = {match[1] for line in lines if (match := _PASSWORDS.fullmatch(line))}
     return Inside(
         user=user,
         home=home,
         host_keys=parse_public_keys("\n".join(keys))[:_MOST_KEYS],
-        listening=ports if table else None,
+        listening=listeners(lines),
         peers=parse_peers(output),
         made_s=dict(_ages(lines)),
         passwords="yes" in allowed if allowed else None,
     )
+
+
+def listeners(lines: Iterable[str]) -> dict[int, bool] | None:
+    """Read what SOCKETS prints: see :attr:`Inside.listening`."""
+    ports: dict[int, bool] = {}
+    is_table = False
+    for line in lines:
+        is_table = is_table or line.startswith("table ")
+        if match := _LISTEN.fullmatch(line):
+            port = int(match[2], 16)
+            ports[port] = ports.get(port, True) and _is_loopback(match[1])
+    return ports if is_table else None
 
 
 def parse_peers(output: bytes) -> frozenset[str]:

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 _SUBPROTOCOL = "v4.channel.k8s.io"
 _STDIN, _STDOUT, _STDERR, _ERROR = 0, 1, 2, 3
 
+# As kubectl sends them.
+_FRAME_BYTES = 32 * 1024
+# The slowest line on which something large is waited for.
+_SLOWEST_BYTES_S = 16 * 1024
 # Far above what is asked of a container; a hostile one must not fill the memory.
 _LARGEST_OUTPUT = 1 << 20
 
@@ -78,7 +82,6 @@ class Session:
         self._container = container
         self._timeout_s = timeout_s
         self._channels = {_STDOUT: bytearray(), _STDERR: bytearray(), _ERROR: bytearray()}
-        stream.settimeout(timeout_s)
 
     def ask(self, line: str, *, until: bytes) -> Output:
         """Write a line to the command, "" for none, and hear what it says.
@@ -86,23 +89,33 @@ class Session:
         :param until: the last line of an answer; a command that ends is not waited for longer.
         :raises ExecError: it broke off, or took too long.
         """
-        asking = background.start(lambda: self._ask(line, until))
+        return self.send(f"{line}\n".encode() if line else b"", until=until)
+
+    def send(self, data: bytes, *, until: bytes) -> Output:
+        """Write bytes to the command, as many as one likes, and hear what it says.
+
+        :param until: as for :meth:`ask`.
+        :raises ExecError: it broke off, or took too long for so many.
+        """
+        patience_s = self._timeout_s + len(data) / _SLOWEST_BYTES_S
+        asking = background.start(lambda: self._ask(data, until, patience_s))
         try:
-            return asking(timeout=self._timeout_s)
+            return asking(timeout=patience_s)
         except TimeoutError as err:
-            why = f"it did not answer in {self._timeout_s:.0f} s"
+            why = f"it did not answer in {patience_s:.0f} s"
             raise _broke_off(self._request, self._container, why) from err
 
     def close(self) -> None:
         """Let go of the command; it is not waited for."""
         self._stream.shutdown()
 
-    def _ask(self, line: str, until: bytes) -> Output:
+    def _ask(self, data: bytes, until: bytes, patience_s: float) -> Output:
         import websocket
 
         try:
-            if line:
-                self._stream.send_binary(bytes([_STDIN]) + f"{line}\n".encode())
+            self._stream.settimeout(patience_s)
+            for start in range(0, len(data), _FRAME_BYTES):
+                self._stream.send_binary(bytes([_STDIN]) + data[start : start + _FRAME_BYTES])
             self._listen(until)
         except websocket.WebSocketConnectionClosedException as err:
             raise _broke_off(self._request, self._container, "the stream broke off") from err

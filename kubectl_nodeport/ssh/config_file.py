@@ -67,6 +67,24 @@ class ConfigFile:
         lines = (line for line in text.split("\n") if line.startswith(start))
         return parse_public_keys("\n".join(line.removeprefix(start) for line in lines))
 
+    def server_seed(self, alias: str) -> bytes:
+        """The 32 bytes of which the host key is made that a server brought along gets (ed25519).
+
+        They stand beside the alias' known_hosts file, for its owner alone, and are made where there
+        are none. A container that was started again gets the same key from them.
+
+        :raises NodeportError: when the file cannot be read or written.
+        """
+        from kubectl_nodeport.ssh import seed
+
+        return seed.kept(self._location, alias)
+
+    def forget_server_seed(self, alias: str) -> None:
+        """Remove what :meth:`server_seed` made, where no entry was written after all."""
+        from kubectl_nodeport.ssh.commit import let_go
+
+        let_go(self._location.seed_file(alias), self._warn)
+
     def read(self) -> Snapshot:
         """The file as it is.
 

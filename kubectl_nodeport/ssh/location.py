@@ -80,6 +80,10 @@ class Location:
         """The known_hosts file of the alias."""
         return self.folder / f"{alias}.known_hosts"
 
+    def seed_file(self, alias: str) -> Path:
+        """The file with the seed of the host key of a server that was brought along."""
+        return self.folder / f"{alias}.host_key"
+
     def known_hosts_path(self, alias: str) -> str:
         """The same as the alias' entry must say it."""
         if self.is_default:

@@ -79,6 +79,35 @@ def answers(questions: Sequence[Question]) -> list[Answer]:
             _end(process)
 
 
+def agent_keys(agent: str | None) -> str:
+    """The public keys of an agent, a line each, "" where it does not answer: ``ssh-add -L``.
+
+    :param agent: path of its socket; None for that of the environment.
+    """
+    return _public(["ssh-add", "-L"], {"SSH_AUTH_SOCK": agent} if agent else {})
+
+
+def public_half(private_key: str) -> str:
+    """The public key of a private one that has no passphrase, else "": ``ssh-keygen -y``."""
+    return _public(["ssh-keygen", "-y", "-P", "", "-f", private_key], {})
+
+
+def _public(command: list[str], more: Mapping[str, str]) -> str:
+    try:
+        return subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=_TIMEOUT_S,
+            env={**os.environ, "LC_ALL": "C", **more},
+            check=True,
+        ).stdout
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
 def trace(question: Question) -> str:
     """What ssh says while it reads its files: ``ssh -vvv -G``, the part on stderr.
 

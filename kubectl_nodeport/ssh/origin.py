@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from kubectl_nodeport.errors import NodeportError
+from kubectl_nodeport.ssh.known_hosts import parse_public_keys
 from kubectl_nodeport.ssh.names import has_control
 
 _TARGET = re.compile(r"[a-z]+/[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
@@ -30,7 +31,7 @@ FLAGS = frozenset(
 """Connection flags that an entry may keep, by their names in kube.config.Flags; no secret."""
 
 # Texts that are written only where there is one.
-_SELDOM = ("plugin_folder", "noted", "container")
+_SELDOM = ("plugin_folder", "noted", "container", "sshd_key")
 
 _PATH_FLAGS = frozenset(["certificate_authority", "client_certificate", "client_key"])
 
@@ -59,6 +60,9 @@ class Origin:
     :param made_rule: whether this entry's connect created the rule.
     :param noted: the id under which the entry noted itself on a rule that it did not make.
     :param container: the container with the ssh server, where connect was told which.
+    :param sshd_port: where the ssh server listens that connect brought into the container; 0 where
+        it brought none.
+    :param sshd_key: the public key that it let in there, as ``TYPE BASE64``.
     :param flags: connection flags that were given besides context, kubeconfig and namespace, by the
         names of FLAGS; a flag that may be repeated stands once for each value.
     :param has_context: whether the context is one of the kubeconfig's.
@@ -82,6 +86,8 @@ class Origin:
     noted: str = ""
     container: str = ""
     has_context: bool = True
+    sshd_port: int = 0
+    sshd_key: str = ""
 
     def __post_init__(self) -> None:
         for name, text in (("cluster", self.cluster), ("context", self.context)):
@@ -96,6 +102,9 @@ class Origin:
         ids = (("pod uid", self.pod_uid), ("creation id", self.creation), ("note", self.noted))
         for name, text in ids:
             _check(_TOKEN.fullmatch(text), name, text)
+        _check(0 <= self.sshd_port < 65536, "port of the ssh server", str(self.sshd_port))
+        keys = [key.openssh for key in parse_public_keys(self.sshd_key)]
+        _check(keys == ([self.sshd_key] if self.sshd_port else []), "ssh key", self.sshd_key)
         for name, text in self.flags:
             _check(name in FLAGS, "flag", name)
             _check(text and _is_plain(text), "flag's value", text)
@@ -139,6 +148,8 @@ def origin_to_json(origin: Origin) -> dict[str, object]:
     for name in _SELDOM:
         if text := getattr(origin, name):
             plain[name] = text
+    if origin.sshd_port:
+        plain["sshd_port"] = origin.sshd_port
     if not origin.has_context:
         plain["has_context"] = False
     return plain
@@ -153,14 +164,20 @@ def origin_from_json(plain: Mapping[str, object]) -> Origin:
     for name, said in (("made_rule", made_rule), ("has_context", has_context)):
         if not isinstance(said, bool):
             raise BadOriginError(f"{name} is {said!a}")
+    port = plain.get("sshd_port", 0)
+    if not isinstance(port, int) or isinstance(port, bool):
+        raise BadOriginError(f"sshd_port is {port!a}")
     names = ("cluster", "context", "namespace", "target", "pod_uid", "rule", "service", "creation")
     texts = {name: text_of(plain, name) for name in names}
-    refuse_unknown(plain, {*names, "kubeconfig", "made_rule", "has_context", "flags", *_SELDOM})
+    refuse_unknown(
+        plain, {*names, "kubeconfig", "made_rule", "has_context", "flags", "sshd_port", *_SELDOM}
+    )
     return Origin(
         **texts,
         kubeconfig=texts_of(plain, "kubeconfig"),
         made_rule=bool(made_rule),
         has_context=bool(has_context),
+        sshd_port=port,
         flags=_flags_of(plain.get("flags", [])),
         **{name: text_of(plain, name) for name in _SELDOM if name in plain},
     )

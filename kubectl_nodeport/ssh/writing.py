@@ -94,6 +94,7 @@ class Writer:
             )
             for alias in edit.gone:
                 let_go(self._location.keys_file(alias), self._warn)
+                let_go(self._location.seed_file(alias), self._warn)
         is_moved = version.place.include != (layout.chosen(files) is True)
         return _changes(edit, old, version, old if is_moved else new_keys)
 

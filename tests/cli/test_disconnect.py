@@ -71,6 +71,7 @@ def test_document(clusters: Clusters, capsys: Captured) -> None:
             "service": "np-dev-ssh",
             "serviceChange": "kept",
             "serviceDetail": "--keep-rule",
+            "sshServerChange": None,
             "dryRun": False,
         },
     }

@@ -48,18 +48,25 @@ except KeyboardInterrupt:
 """
 
 
+CHOOSE = """
+import sys
+from kubectl_nodeport.cli.picker import choose
+print(choose("Which key?", sys.argv[1:]))
+"""
+
+
 class Terminal:
     """Someone at a terminal of 24 lines, in front of the picker.
 
     :ivar drawn: all that was written to the terminal; ``seen`` is that without colours.
     """
 
-    def __init__(self, *names: str, **environment: str) -> None:
+    def __init__(self, *names: str, asks: str = ASK, **environment: str) -> None:
         self.master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
         self.modes = termios.tcgetattr(slave)
         self.process = subprocess.Popen(
-            [sys.executable, "-c", ASK, *names],
+            [sys.executable, "-c", asks, *names],
             cwd=ROOT,
             env={**os.environ, "TERM": "xterm-256color", **environment},
             stdin=slave,
@@ -107,8 +114,8 @@ class Terminal:
 
 
 @contextlib.contextmanager
-def terminal(*names: str, **environment: str) -> Iterator[Terminal]:
-    made = Terminal(*names, **environment)
+def terminal(*names: str, asks: str = ASK, **environment: str) -> Iterator[Terminal]:
+    made = Terminal(*names, asks=asks, **environment)
     try:
         yield made
     finally:
@@ -138,6 +145,13 @@ def test_arrows_and_numbers(keys: tuple[str, ...], name: str) -> None:
         assert someone.answer() == (0, f"{name}\n")
         assert someone.seen.count("3) web") >= 1
         assert termios.tcgetattr(someone.slave) == someone.modes
+
+
+def test_one_of_several_keys() -> None:
+    with terminal("~/.ssh/a", "~/.ssh/b\x1b[2J", asks=CHOOSE) as someone:
+        someone.until("~/.ssh/b?[2J")
+        someone.press(DOWN, ENTER)
+        assert someone.answer() == (0, "1\n")
 
 
 @pytest.mark.parametrize("key", [ESCAPE, CTRL_C])

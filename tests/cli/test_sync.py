@@ -66,6 +66,7 @@ def test_document(clusters: Clusters, capsys: Captured) -> None:
         "service": "np-dev-ssh",
         "serviceChange": None,
         "serviceDetail": None,
+        "sshServerChange": None,
         "dryRun": False,
     }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -17,7 +19,7 @@ from kubectl_nodeport.address.resolution import (
     Verdict,
 )
 from kubectl_nodeport.commands.connect import Connected, ConnectRequest, connect
-from kubectl_nodeport.commands.edges import Edges
+from kubectl_nodeport.commands.edges import Edges, Offered
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.config import Connection
 from kubectl_nodeport.kube.request import Json
@@ -64,6 +66,101 @@ class FakeSession:
             return self.first
         return Output((self.peers.pop(0) if self.peers else b"") + b"end\n", b"", None)
 
+    def send(self, data: bytes, *, until: bytes) -> Output:
+        raise AssertionError(f"nothing is to be sent: {data!r} until {until!r}")
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@dataclass
+class FakeSshd:
+    """A container in which the script of container.sshd runs, and the server that it starts."""
+
+    port: int | None = None
+    """Where the server listens; None where none runs."""
+    listen: str = ""
+    version: str = "0.1.0"
+    key: HostKey | None = None
+    """The host key of the folder, which stays."""
+    keys: list[str] = field(default_factory=list)
+    has_program: bool = False
+    machine: str = "x86_64"
+    gzip: bool = True
+    others: tuple[int, ...] = ()
+    """Ports that somebody else listens on."""
+    refuses: str = ""
+    error: Exception | None = None
+    sent: list[bytes] = field(default_factory=list)
+    asked: list[dict[str, object]] = field(default_factory=list)
+    closed: bool = False
+
+    def ask(self, line: str, *, until: bytes) -> Output:
+        assert (line, until) == ("", b"end")
+        if self.error:
+            raise self.error
+        self.closed = False
+        lines = [f"machine {self.machine}", "user dev", "uid 1000", *(["gzip"] * self.gzip)]
+        if self.has_program:
+            lines.append(f"program {json.dumps({'version': self.version})}")
+            lines.append(f"status {self._answer('stopped' if self.port is None else 'running')}")
+        lines += ["table /proc/net/tcp", *(f"listen 00000000:{p:04X}" for p in self.listening)]
+        return self._said(*lines)
+
+    @property
+    def listening(self) -> tuple[int, ...]:
+        return (*self.others, *([] if self.port is None else [self.port]))
+
+    def send(self, data: bytes, *, until: bytes) -> Output:
+        assert until == b"end"
+        assert not self.closed
+        line, _, rest = data.partition(b"\n")
+        word, *numbers = line.split()
+        if word == b"put":
+            assert numbers == [str(len(rest)).encode(), b"gzip" if self.gzip else b"raw"]
+            self.sent.append(rest)
+            self.has_program = True
+            return self._said("put")
+        if word == b"start":
+            return self._started(json.loads(rest))
+        assert word == b"remove"
+        self.keys.remove(rest.decode().strip())
+        if not self.keys:
+            self.port, self.has_program, self.key = None, False, None
+        return self._said(self._answer("running" if self.keys else "absent"))
+
+    def _started(self, asked: dict[str, object]) -> Output:
+        self.asked.append(asked)
+        if self.refuses:
+            return self._said(json.dumps({"error": {"code": "port", "message": self.refuses}}))
+        state = "started" if self.port is None else "running"
+        if state == "running" and asked.get("replace") == "always":
+            state = "replaced"
+        lines = asked["authorized_keys"]
+        assert isinstance(lines, list)
+        self.keys += [line for line in lines if line not in self.keys]
+        if state != "running":
+            assert isinstance(asked["port"], int)
+            self.port = self.port or asked["port"]
+            self.listen = str(asked.get("listen", ""))
+            self.key = self.key or key(len(str(asked["host_key"])))
+        return self._said(self._answer(state))
+
+    def _answer(self, state: str) -> str:
+        server = {
+            "port": self.port,
+            "listen": self.listen,
+            "version": self.version,
+            "host_key": self.key.openssh if self.key else "",
+            "user": "dev",
+            "home": "/home/dev",
+        }
+        answer = {"state": state, "keys": [{"line": line} for line in self.keys]}
+        return json.dumps(answer | ({} if self.port is None else {"server": server}))
+
+    def _said(self, *lines: str) -> Output:
+        return Output("\n".join([*lines, "end", ""]).encode(), b"", None)
+
     def close(self) -> None:
         self.closed = True
 
@@ -75,11 +172,19 @@ class FakeExec:
     error: Exception | None = None
     calls: list[tuple[str, str, str]] = field(default_factory=list)
     sessions: list[FakeSession] = field(default_factory=list)
+    sshd: FakeSshd = field(default_factory=FakeSshd)
+    visits: list[str] = field(default_factory=list)
+    """Folders that the script of container.sshd was given."""
 
     def start(
         self, namespace: str, pod: str, container: str, command: tuple[str, ...]
-    ) -> FakeSession:
+    ) -> FakeSession | FakeSshd:
         assert command[:2] == ("sh", "-c")
+        if "nodeport-sshd" in command[2]:
+            if self.error:
+                raise self.error
+            self.visits.append(command[4])
+            return self.sshd
         self.calls.append((namespace, pod, container))
         if self.error:
             raise self.error
@@ -92,6 +197,7 @@ class FakeHosts:
     written: dict[str, HostEntry] = field(default_factory=dict)
     known: dict[str, tuple[HostKey, ...]] = field(default_factory=dict)
     foreign: set[str] = field(default_factory=set)
+    seeds: set[str] = field(default_factory=set)
     error: BaseException | None = None
 
     def entries(self) -> tuple[HostEntry, ...]:
@@ -127,6 +233,13 @@ class FakeHosts:
 
     def keys(self, alias: str) -> tuple[HostKey, ...]:
         return self.known.get(alias, ())
+
+    def server_seed(self, alias: str) -> bytes:
+        self.seeds.add(alias)
+        return alias.encode().ljust(32)[:32]
+
+    def forget_server_seed(self, alias: str) -> None:
+        self.seeds.remove(alias)
 
 
 @dataclass
@@ -227,6 +340,8 @@ class World:
     beyond_loopback: str | None = None
     secret: bool = False
     answers: list[bool] | None = None
+    choices: list[int] | None = None
+    offered: list[Offered] = field(default_factory=lambda: [Offered(key(50), "~/.ssh/id")])
     asked: list[str] = field(default_factory=list)
     connection: Connection = field(
         default_factory=lambda: make.connection(context="docker-desktop")
@@ -247,6 +362,11 @@ class World:
             tunnel=self.tunnel,
             program=self._program,
             beyond_loopback=lambda _port, _towards: self.beyond_loopback,
+            sshd=self._sshd,
+            offered=lambda _alias, identity: [
+                one for one in self.offered if identity in (None, one.where)
+            ],
+            choose=None if self.choices is None else self._choose,
             confirm=None if self.answers is None else self._confirm,
             notes=self.notes,
             tell=self.said.append,
@@ -256,6 +376,15 @@ class World:
         if self.secret:
             raise NodeportError("no secrets", hint="leave them out")
         return "/opt/kubectl-nodeport", "proxy"
+
+    def _sshd(self, architecture: str) -> bytes:
+        return gzip.compress(f"program for {architecture}".encode())
+
+    def _choose(self, question: str, titles: Sequence[str]) -> int:
+        assert self.choices is not None
+        self.asked.append(question)
+        assert len(titles) == len(self.offered)
+        return self.choices.pop(0)
 
     def _confirm(self, question: str) -> bool:
         assert self.answers is not None

@@ -156,7 +156,8 @@ def test_no_such_pod(desk: Desk) -> None:
         (
             {"runs": "nothing"},
             r"nothing listens on port 22 of pod dev",
-            r"start an ssh server in container main, or say where it listens with --port",
+            r"start an ssh server in container main, bring one along: kubectl nodeport connect dev "
+            r"-n {ns} -c main --with-sshd; or say where it listens with --port",
         ),
         (
             {"runs": "echo"},

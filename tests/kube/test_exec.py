@@ -20,7 +20,17 @@ from kubectl_nodeport.kube.request import ApiError, ForbiddenError, Json, Unreac
 from kubectl_nodeport.kube.streams import Exec, ExecError, Output
 from tests.address.servers import Listener, forward, free_port
 from tests.kube import make
-from tests.kube.server import SILENCE, Answer, Frames, Received, certificate, serving, tls_for
+from tests.kube.server import (
+    SILENCE,
+    Answer,
+    Frames,
+    Peer,
+    Received,
+    Talk,
+    certificate,
+    serving,
+    tls_for,
+)
 
 TOKEN = "t0p-s3cret"
 SUCCESS = (3, b'{"metadata":{},"status":"Success"}')
@@ -107,6 +117,24 @@ def test_answers_up_to_their_last_line() -> None:
             assert session.ask("", until=b"end") == Output(b"one\nend\n", b"", None)
             assert session.ask("0016", until=b"end") == Output(b"end\n", b"", None)
             assert session.ask("0016", until=b"end") == Output(b"x\nend\n", b"", None)
+
+
+def test_much_is_sent_in_frames_as_it_is() -> None:
+    data, heard = bytes(range(256)) * 1000, bytearray()
+
+    def container(peer: Peer) -> None:
+        while len(heard) < len(data):
+            _, message = peer.receive()
+            assert message[0] == 0
+            assert len(message) <= 32 * 1024 + 1
+            heard.extend(message[1:])
+        peer.send(1, b"got\nend\n")
+
+    with serving(lambda _r: Talk(container)) as server:
+        api = Api(make.connection(f"http://127.0.0.1:{server.port}"), timeout_s=5)
+        with contextlib.closing(Exec(api).start("lab", "dev", "main", ("sh",))) as session:
+            assert session.send(data, until=b"end") == Output(b"got\nend\n", b"", None)
+    assert bytes(heard) == data
 
 
 def test_large_messages_in_several_frames() -> None:

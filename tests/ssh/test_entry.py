@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.ssh.entry import is_as_written, parse_comments
 from kubectl_nodeport.ssh.origin import Origin, origin_from_json, origin_to_json
-from tests.ssh.make import ALIAS, entry, origin
+from tests.ssh.make import ALIAS, entry, key, origin
 
 ODD = origin(kubeconfig=("/home/me/.kube/a", "/home/me/b c/ü\udcff"), service="", creation="")
 FAR = origin(
@@ -18,6 +18,8 @@ FAR = origin(
     plugin_folder="/opt/cloud sdk/bin",
     noted="0123456789abcdef",
     container="box",
+    sshd_port=20022,
+    sshd_key=key(1).openssh,
 )
 
 
@@ -59,7 +61,7 @@ def test_a_tunnel_has_its_own_proxy() -> None:
 def test_what_was_written_before_there_were_tunnels_is_read_and_written_alike() -> None:
     text = "".join(entry().comments)
     assert not any(
-        name in text for name in ("program", "flags", "plugin_folder", "noted", "container")
+        name in text for name in ("program", "flags", "plugin_folder", "noted", "container", "sshd")
     )
 
 
@@ -123,11 +125,27 @@ def test_a_bad_value_makes_no_entry(field: str, value: object) -> None:
         ("plugin_folder", "/a\nb"),
         ("noted", "a/b"),
         ("container", "a b"),
+        ("sshd_port", 20022),
+        ("sshd_port", -1),
+        ("sshd_key", key(1).openssh),
     ],
 )
 def test_a_bad_value_makes_no_origin(field: str, value: object) -> None:
     with pytest.raises(NodeportError, match="of a Host entry"):
         origin(**{field: value})
+
+
+@pytest.mark.parametrize("text", ["x", f"{key(1).openssh} me", f"{key(1).openssh}\n", ""])
+def test_key_of_a_server_is_a_key_and_nothing_more(text: str) -> None:
+    with pytest.raises(NodeportError, match="cannot be the ssh key of a Host entry"):
+        origin(sshd_port=20022, sshd_key=text)
+
+
+@pytest.mark.parametrize("port", ["20022", True, None])
+def test_port_of_a_server_is_a_number(port: object) -> None:
+    plain = origin_to_json(origin(sshd_port=20022, sshd_key=key(1).openssh))
+    with pytest.raises(NodeportError, match="sshd_port"):
+        origin_from_json({**plain, "sshd_port": port})
 
 
 @pytest.mark.parametrize("one", [origin(), ODD, FAR, origin(has_context=False)])

@@ -134,6 +134,8 @@ _WHOSE = {
 
 def _answer_lines(done: Connected) -> list[str]:
     way = done.way
+    if way.key is None and done.entry.is_tunnel:
+        return [f"port {done.port} of pod/{done.pod.name} would be reached through the API server"]
     if way.key is None:
         return [f"{done.entry.hostname} would be tried first"]
     if way.answer is None:

@@ -29,6 +29,7 @@ def as_document(done: Synced) -> dict[str, Any]:
                     "service": one.entry.origin.service or None,
                     "serviceChange": None,
                     "serviceDetail": None,
+                    "sshServerChange": None,
                     "dryRun": done.dry_run,
                 },
             )

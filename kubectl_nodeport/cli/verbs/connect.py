@@ -28,6 +28,9 @@ from kubectl_nodeport.cli.connection import connection_flags
     # A pod in another namespace, whose ssh server listens on port 2222
     kubectl nodeport connect dev -n lab --port 2222
 
+    # A pod without an ssh server: bring one along, for your key alone
+    kubectl nodeport connect dev --with-sshd
+
     # Open nothing: go through the API server
     kubectl nodeport connect dev --via tunnel
 
@@ -110,6 +113,13 @@ from kubectl_nodeport.cli.connection import connection_flags
     help="Pin the host key that answers although nobody vouches for it, as where the rights to "
     "pods/exec and pods/portforward are missing. A key that the entry has is never replaced so.",
 )
+@click.option(
+    "--with-sshd",
+    is_flag=True,
+    help="Where nothing listens on the ssh port, start an ssh server of kubectl nodeport's own in "
+    "the container, as its user, for your ssh key alone. It needs sh there, and no root. "
+    "disconnect ends it; after a restart of the container connect starts it again.",
+)
 @common.timeout(None)
 @common.dry_run
 @output.option()
@@ -138,6 +148,7 @@ def connect(target: str, **options: Any) -> None:  # fmt: skip
             host=options["host"],
             timeout_s=options["timeout"],
             dry_run=options["dry_run"] == "client",
+            with_sshd=options["with_sshd"] or None,
             accept_new_host_key=options["accept_new_host_key"],
         )
         done = command(request, edges)

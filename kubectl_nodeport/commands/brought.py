@@ -1,0 +1,90 @@
+"""An ssh server that connect brings into a container: where it is asked for, and how it is."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from kubectl_nodeport.commands.look import Look
+from kubectl_nodeport.container.script import Inside
+from kubectl_nodeport.kube.pod import Container, Pod
+from kubectl_nodeport.ssh.entry import HostEntry
+from kubectl_nodeport.ssh.known_hosts import HostKey
+from kubectl_nodeport.ssh.origin import Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Bid:
+    """Where a server is asked for.
+
+    :ivar before: the Host entry of the alias, if there is one.
+    :ivar port: where an ssh server was looked for, or the one that was brought is to be.
+    :ivar is_exact: whether the port was said to be this one.
+    :ivar through_api: whether no NodePort is to lead there.
+    """
+
+    pod: Pod
+    container: Container
+    alias: str
+    before: HostEntry | None
+    port: int
+    is_exact: bool = False
+    through_api: bool = False
+    user: str | None = None
+    identity_file: str | None = None
+    dry_run: bool = False
+
+    @property
+    def was_brought(self) -> bool:
+        """Whether the entry is for a server that an earlier run has brought."""
+        return self.before is not None and self.before.origin.sshd_port > 0
+
+    @property
+    def where(self) -> str:
+        """The container, for people."""
+        return f"container {self.container.name} of pod {self.pod.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """A server of ours in the container.
+
+    :ivar host_key: None where it would only be started, in a dry run.
+    :ivar let_in: the user's public key that it lets in.
+    :ivar had_pods: whether the host key may be that of an earlier pod too, which may still run.
+    """
+
+    port: int
+    user: str
+    home: str
+    host_key: HostKey | None
+    let_in: HostKey
+    container: str
+    had_pods: bool = False
+
+    @property
+    def host_keys(self) -> tuple[HostKey, ...]:
+        """The host key, if there is one yet."""
+        return (self.host_key,) if self.host_key else ()
+
+    @property
+    def look(self) -> Look:
+        """What there is to know of the container: its host key is this pod's alone, so nobody has
+        to be seen arriving, and no second exec is needed.
+        """
+        inside = Inside(self.user, self.home, self.host_keys, None, passwords=False)
+        return Look(inside, self.port, None, None, -math.inf, made_here=frozenset(self.host_keys))
+
+    def seen_in(self, look: Look) -> Look:
+        """A look into the container, with what is known of this server, which has no file there."""
+        about = replace(look.inside, user=self.user, home=self.home, passwords=False)
+        return replace(look, inside=replace(about, host_keys=self.host_keys))
+
+    def noted_in(self, origin: Origin) -> Origin:
+        """The origin of an entry for it."""
+        return replace(
+            origin,
+            sshd_port=self.port,
+            sshd_key=self.let_in.openssh,
+            container=self.container,
+        )

@@ -1,0 +1,286 @@
+"""connect --with-sshd: an ssh server of ours in a container where nothing listens."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+from kubectl_nodeport.commands.brought import Bid, Brought
+from kubectl_nodeport.commands.edges import Edges, Offered, Session
+from kubectl_nodeport.commands.look import says_no_shell
+from kubectl_nodeport.container import sshd
+from kubectl_nodeport.container.sshd import Ground, Server, Wish
+from kubectl_nodeport.errors import NodeportError
+from kubectl_nodeport.kube.pod import Container, Pod
+from kubectl_nodeport.kube.request import ForbiddenError
+from kubectl_nodeport.kube.streams import ExecError, Output
+from kubectl_nodeport.ssh.known_hosts import HostKey
+
+# Below, ports are for root alone.
+_FIRST_PORT = 1024
+
+
+@contextlib.contextmanager
+def brought_along(edges: Edges, bid: Bid) -> Iterator[Brought | None]:
+    """A server that runs in the container, started where it does not; None where another listens.
+
+    One that was started here is ended again if the block fails.
+
+    :raises NodeportError: it cannot be brought there.
+    """
+    with contextlib.closing(open_session(edges, bid)) as session:
+        ground = ground_of(session, bid)
+        if _is_needless(ground, bid):
+            edges.notes.append(
+                f"something listens on port {bid.port} of pod {bid.pod.name} already: "
+                "no ssh server was brought along"
+            )
+            yield None
+            return
+        _check_user(ground, bid)
+        mine = _public_key(edges, bid)
+        if bid.dry_run:
+            yield _rehearsed(edges, bid, ground, mine)
+            return
+        with _seed(edges, bid) as seed:
+            wish = _wish(bid, ground, mine, seed)
+            state, server = _started(
+                session, bid, ground, wish, lambda: _program(edges, ground, bid)
+            )
+            edges.notes.extend(_told(bid, ground, state, server, mine))
+            try:
+                yield _brought(bid, server, mine)
+            except BaseException:
+                if state == "started":
+                    with contextlib.suppress(NodeportError):
+                        remove_key(session, mine.key)
+                raise
+
+
+@contextlib.contextmanager
+def _seed(edges: Edges, bid: Bid) -> Iterator[bytes]:
+    """The seed of the host key; where there is to be no entry after all, it does not stay."""
+    seed = edges.hosts.server_seed(bid.alias)
+    try:
+        yield seed
+    except BaseException:
+        if bid.before is None:
+            edges.hosts.forget_server_seed(bid.alias)
+        raise
+
+
+def question(pod: Pod, container: Container, port: int, user: str) -> str:
+    """What to ask before a server is brought where nobody has asked for one."""
+    return (
+        f"nothing listens on port {port} of pod {pod.name}. Start an ssh server (nodeport-sshd, "
+        f"5.5 MB, no root) in container {container.name}, as its own user "
+        f"{user or 'whatever that is'}? Whoever reaches it and has your ssh key gets in, nobody "
+        "else, until disconnect or the container's end."
+    )
+
+
+def open_session(edges: Edges, bid: Bid) -> Session:
+    """Start the script in the container.
+
+    :raises NodeportError: exec is refused.
+    """
+    asked = sshd.command(sshd.folder_name(bid.container.name, bid.pod.uid))
+    try:
+        return edges.exec.start(bid.pod.namespace, bid.pod.name, bid.container.name, asked)
+    except ForbiddenError as err:
+        raise NodeportError(
+            f"an ssh server is brought into {bid.where} by exec: {err.message}", hint=err.hint
+        ) from err
+
+
+def ground_of(session: Session, bid: Bid) -> Ground:
+    """Hear what the container is like.
+
+    :raises NodeportError: there is no shell in it, or exec fails.
+    """
+    try:
+        said = session.ask("", until=sshd.END)
+    except ExecError as err:
+        if says_no_shell(err.message):
+            raise _no_shell(bid) from err
+        raise
+    if said.exit_code is not None:
+        words = said.stderr.decode("utf-8", "replace")
+        if says_no_shell(words):
+            raise _no_shell(bid)
+        raise _failed(bid, f"sh ended with {said.exit_code}: {' '.join(words.split())[:200]}")
+    return sshd.parse_ground(said.stdout)
+
+
+def _no_shell(bid: Bid) -> NodeportError:
+    return NodeportError(
+        f"there is no shell in {bid.where}, and without one no ssh server can be brought there",
+        hint="name another container of the pod with -c, or put sh into the image",
+    )
+
+
+def _failed(bid: Bid, why: str, hint: str = "") -> NodeportError:
+    return NodeportError(
+        f"no ssh server could be brought into {bid.where}: {why}",
+        hint=hint
+        or f"does this work? kubectl exec -i {bid.pod.name} -n {bid.pod.namespace} "
+        f"-c {bid.container.name} -- sh",
+    )
+
+
+def _is_needless(ground: Ground, bid: Bid) -> bool:
+    """Whether another server listens where one was looked for."""
+    if bid.was_brought or bid.port not in (ground.listening or {}):
+        return False
+    return ground.server is None or ground.server.port != bid.port
+
+
+def _check_user(ground: Ground, bid: Bid) -> None:
+    if bid.user is not None and not ground.is_logged_in_as(bid.user):
+        name = ground.user or ground.uid
+        raise NodeportError(
+            f"an ssh server in {bid.where} runs as its own user {name}, and lets in nobody as "
+            f"{bid.user}",
+            hint=f"leave the user out, or say {name}@",
+        )
+
+
+def _public_key(edges: Edges, bid: Bid) -> Offered:
+    """The one key to let in: as said, as before, the only one, or as a person chooses."""
+    before = bid.before
+    identity = bid.identity_file or (before.identity_file if before else None)
+    offered = edges.offered(bid.alias, identity)
+    if before is not None and bid.identity_file is None:
+        kept = [one for one in offered if one.key.openssh == before.origin.sshd_key]
+        offered = kept or offered
+    if not offered:
+        raise NodeportError(
+            "there is no ssh key of yours that the server could let in",
+            hint="make one with: ssh-keygen -t ed25519; or name one with -i",
+        )
+    if len(offered) == 1:
+        return offered[0]
+    named = [f"{one.where} ({one.key.type} {one.key.fingerprint})" for one in offered]
+    if edges.choose is None:
+        raise NodeportError(
+            f"ssh would offer several keys, and the server is to let in one: {', '.join(named)}",
+            hint="name it with -i FILE, the private key",
+        )
+    return offered[edges.choose("Which key shall the server let in?", named)]
+
+
+def _rehearsed(edges: Edges, bid: Bid, ground: Ground, mine: Offered) -> Brought:
+    server = ground.server
+    if server is not None and (bid.through_api or not server.is_loopback):
+        if mine.key not in server.keys:
+            edges.notes.append(f"your key {mine.where} would be let in by the server that runs")
+        return _brought(bid, server, mine)
+    port = _port(bid)
+    user = ground.user or ground.uid
+    edges.notes.append(
+        f"an ssh server would be started in {bid.where}, as {user}, on port {port} if it is free; "
+        f"it would let in {mine.where}"
+    )
+    return Brought(port, user, "", None, mine.key, bid.container.name)
+
+
+def _brought(bid: Bid, server: Server, mine: Offered) -> Brought:
+    return Brought(
+        server.port,
+        server.user,
+        server.home,
+        server.host_key,
+        mine.key,
+        bid.container.name,
+        had_pods=bid.before is not None and bid.before.origin.pod_uid != bid.pod.uid,
+    )
+
+
+def _port(bid: Bid) -> int:
+    if bid.is_exact:
+        return bid.port
+    if bid.before is not None and bid.was_brought:
+        return bid.before.origin.sshd_port
+    return bid.port if bid.port >= _FIRST_PORT else sshd.PORT
+
+
+def _wish(bid: Bid, ground: Ground, mine: Offered, seed: bytes) -> Wish:
+    running = ground.server
+    if running is not None and bid.is_exact and running.port != bid.port:
+        raise _failed(
+            bid,
+            f"one runs there already, on port {running.port}",
+            hint="others may use it: leave --port out",
+        )
+    return Wish(
+        seed=seed,
+        key=mine.key,
+        port=_port(bid),
+        exact=bid.is_exact,
+        loopback=bid.through_api,
+        replaces=running is not None and running.is_loopback and not bid.through_api,
+    )
+
+
+def _started(
+    session: Session, bid: Bid, ground: Ground, wish: Wish, program: Callable[[], bytes]
+) -> tuple[str, Server]:
+    """Have it run as wished: what became of it, and the server."""
+    try:
+        if ground.program is None or ground.program < sshd.VERSION:
+            _put(session, ground, program())
+        said = _said(session, f"start\n{wish.as_input()}\n".encode())
+        state, server = sshd.parse_server(said.stdout, said.stderr)
+    except sshd.SshdError as err:
+        raise _failed(bid, err.message, err.hint) from err
+    if server is None:
+        raise _failed(bid, f"it is {state}")
+    return state, server
+
+
+def _program(edges: Edges, ground: Ground, bid: Bid) -> bytes:
+    if ground.architecture is None:
+        raise _failed(
+            bid,
+            f"there is none for its processor ({ground.machine or 'it does not tell which'})",
+            hint="it is there for x86_64 and aarch64: kubectl get nodes -L kubernetes.io/arch",
+        )
+    return edges.sshd(ground.architecture)
+
+
+def _put(session: Session, ground: Ground, program: bytes) -> None:
+    """Send it: packed, where the container can unpack it."""
+    if not ground.unpacks:
+        import gzip
+
+        program = gzip.decompress(program)
+    line = sshd.put(len(program), packed=ground.unpacks)
+    said = _said(session, f"{line}\n".encode() + program)
+    sshd.parse_put(said.stdout, said.stderr)
+
+
+def remove_key(session: Session, key: HostKey) -> tuple[str, Server | None]:
+    """Let the key in no more; a server without keys ends, and nothing of it is left.
+
+    :raises SshdError: it failed.
+    """
+    said = _said(session, f"remove\n{key.openssh}\n".encode())
+    return sshd.parse_server(said.stdout, said.stderr)
+
+
+def _said(session: Session, data: bytes) -> Output:
+    return session.send(data, until=sshd.END)
+
+
+def _told(bid: Bid, ground: Ground, state: str, server: Server, mine: Offered) -> Iterator[str]:
+    whom = f"it lets in {mine.where} ({mine.key.fingerprint})"
+    if state == "started":
+        yield (
+            f"an ssh server of ours runs in {bid.where} now, as {server.user}, on port "
+            f"{server.port}: {whom}, until disconnect"
+        )
+    elif state == "replaced":
+        yield f"the ssh server in {bid.where} was replaced; who was logged in has to come again"
+    elif ground.server is not None and mine.key not in ground.server.keys:
+        others = len(ground.server.keys)
+        yield f"an ssh server of ours ran in {bid.where} already, for {others} other keys: {whom}"

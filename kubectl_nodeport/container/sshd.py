@@ -1,0 +1,366 @@
+"""The ssh server that is brought into a container: what is sent there, and how it answers. Pure.
+
+One exec: a shell script looks around and tells what it found, then does what it is told, a line for
+each, until its stdin ends. Programs and keys come over that stdin, nothing of them stands in a
+command line. The server's own interface is in sshd/README.md. The container is not trusted: each
+part of an answer is checked before it is used.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import TypeGuard
+
+from kubectl_nodeport.container.script import HOME, SOCKETS, listeners
+from kubectl_nodeport.errors import NodeportError
+from kubectl_nodeport.ssh.known_hosts import HostKey, parse_public_keys
+from kubectl_nodeport.ssh.names import passes, validate_user
+
+VERSION = (0, 1, 0)
+"""Of the program that is sent along; in Go it is sshd/internal/daemon.Version."""
+
+PORT = 20022
+"""Where the server listens, if nothing else asks for a port and it is free: the same each time, so
+that a rule outlives the server, and below the ports that the kernel lends to anybody."""
+
+END = b"end"
+"""The last line of each answer."""
+
+# POSIX sh. No file of its own and no PATH of its own: what it exports would be seen in sessions,
+# whose environment is that of `start` where the first process' cannot be read.
+#
+# Whether a place may hold programs an empty file tells: a file system that is mounted noexec
+# refuses it before anything looks into it, and elsewhere the shell takes it for an empty script.
+# A folder that is a link, or somebody else's, is passed over: its programs would be run.
+_SCRIPT = r"""
+umask 077
+set -f
+name=$1 first=$2 dir= made= nl='
+'
+<sockets>
+mounts() {
+  while IFS=' ' read -r _ at _; do
+    case $at in
+      / | /proc | /proc/* | /sys | /sys/* | /dev | /dev/* | *\\*) ;;
+      *) [ -d "$at" ] && echo "$at" ;;
+    esac
+  done < /proc/mounts
+}
+ours() { [ -d "$1" ] && [ ! -h "$1" ] && [ -O "$1" ]; }
+try() {
+  case $1 in /?*) ;; *) return 1 ;; esac
+  dir=${1%/}/$name
+  ours "$dir" || { mkdir "$dir" 2>/dev/null || return 1; made=yes; }
+  true > "$dir/.new-try" && chmod 700 "$dir/.new-try" && "$dir/.new-try" </dev/null
+  tried=$?
+  rm -f "$dir/.new-try"
+  [ $tried != 0 ] || return 0
+  undo
+  return 1
+} 2>/dev/null
+undo() {
+  [ -n "$made" ] || return 0
+  "$dir/nodeport-sshd" stop --purge --state "$dir" </dev/null
+  rm -f "$dir/nodeport-sshd" "$dir/.new-try" "$dir/.new-program" "$dir/.new-program.gz"
+  rmdir "$dir"
+  made=
+} >/dev/null 2>&1
+look() {
+  IFS=$nl
+  for at in $places; do
+    dir=${at%/}/$name
+    if ours "$dir" && [ -x "$dir/nodeport-sshd" ]; then
+      echo "program $("$dir/nodeport-sshd" --version </dev/null 2>/dev/null)"
+      echo "status $("$dir/nodeport-sshd" status --state "$dir" </dev/null 2>/dev/null)"
+      return
+    fi
+  done
+  dir=
+}
+room() {
+  [ -z "$dir" ] || return 0
+  IFS=$nl
+  for at in $places; do
+    try "$at" && return 0
+    echo "tried $at"
+  done
+  dir=
+  return 1
+}
+put() {
+  room || return 1
+  new=$dir/.new-program
+  if [ "$2" = gzip ]; then
+    head -c "$1" > "$new.gz" && gzip -dc < "$new.gz" > "$new"
+  else
+    head -c "$1" > "$new"
+  fi && chmod 700 "$new" && rm -f "$new.gz" && mv -f "$new" "$dir/nodeport-sshd" && return 0
+  rm -f "$new.gz" "$new"
+  undo
+  return 1
+}
+echo "machine $(uname -m 2>/dev/null || cat /proc/sys/kernel/arch 2>/dev/null)"
+echo "user $(id -un 2>/dev/null || whoami 2>/dev/null)"
+echo "uid $(id -u 2>/dev/null)"
+command -v gzip >/dev/null 2>&1 && echo gzip
+places="$first$nl$HOME$nl$(mounts 2>/dev/null)"
+look
+sockets -
+echo end
+while IFS=' ' read -r word size how; do
+  case $word in
+    put) if put "$size" "$how"; then echo put; else echo failed; echo end; exit 1; fi ;;
+    start) "$dir/nodeport-sshd" start --state "$dir" || undo ;;
+    remove) "$dir/nodeport-sshd" remove-key --state "$dir" --stop-last ;;
+    *) continue ;;
+  esac
+  echo end
+done
+""".replace("<sockets>", SOCKETS)
+_PLACES = ("/tmp", "/dev/shm", "/var/tmp")  # noqa: S108 - in the container
+
+_ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+_VERSION = re.compile(r"(\d{1,6})\.(\d{1,6})\.(\d{1,6})")
+_WORD = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_UID = re.compile(r"\d{1,10}")
+_PLACE = re.compile(r"tried (/[A-Za-z0-9/_.@+-]{0,255})")
+_MOST_WORDS_CHARS = 300
+_MOST_KEYS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that runs.
+
+    :ivar listen: the address that it listens on; "" for all.
+    :ivar keys: those that let somebody in.
+    """
+
+    port: int
+    listen: str
+    version: tuple[int, ...]
+    host_key: HostKey
+    user: str
+    home: str
+    keys: frozenset[HostKey]
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether nothing outside the pod reaches it."""
+        return self.listen == "::1" or self.listen.startswith("127.")
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What the container is like.
+
+    :ivar machine: the processor, as the kernel calls it.
+    :ivar user: whom it runs as, "" where that has no name.
+    :ivar program: version of the server's program that lies there; None for none.
+    :ivar server: the one that runs; None for none.
+    :ivar listening: see container.script.Inside.
+    """
+
+    machine: str
+    user: str
+    uid: str
+    unpacks: bool
+    program: tuple[int, ...] | None
+    server: Server | None
+    listening: Mapping[int, bool] | None
+
+    @property
+    def architecture(self) -> str | None:
+        """The program's architecture, as Go calls it; None where there is none for it."""
+        return _ARCHITECTURES.get(self.machine)
+
+    def is_logged_in_as(self, name: str) -> bool:
+        """Whether the server lets somebody of that name in: the container's user alone."""
+        return name in (self.user, self.uid)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What `start` is asked for.
+
+    :ivar seed: the host key's, 32 bytes; the folder's own key stays where it has one.
+    :ivar exact: whether no other port will do.
+    :ivar loopback: whether it is to be reached from inside the pod alone.
+    :ivar replaces: whether a running one is ended, if it is no older.
+    """
+
+    seed: bytes
+    key: HostKey
+    port: int
+    exact: bool = False
+    loopback: bool = False
+    replaces: bool = False
+
+    def as_input(self) -> str:
+        """The line that it reads."""
+        import base64
+
+        asked: dict[str, object] = {
+            "host_key": base64.b64encode(self.seed).decode("ascii"),
+            "authorized_keys": [self.key.openssh],
+            "port": self.port,
+            "port_fallback": not self.exact,
+            "keyless_exit": True,
+        }
+        if self.loopback:
+            asked["listen"] = "127.0.0.1"
+        if self.replaces:
+            asked["replace"] = "always"
+        return json.dumps(asked)
+
+
+class SshdError(NodeportError):
+    """The container could not do what it was told."""
+
+
+def folder_name(container: str, pod_uid: str) -> str:
+    """Of the server's state: another for each container of each pod, as a volume may be shared."""
+    return f"nodeport-sshd-{container}-{pod_uid[:13]}"
+
+
+def command(folder: str, places: Collection[str] = _PLACES) -> tuple[str, ...]:
+    """What to run in the container.
+
+    :param folder: see :func:`folder_name`.
+    :param places: where to look for room first.
+    """
+    return ("sh", "-c", _SCRIPT, "sh", folder, "\n".join(places))
+
+
+def put(size: int, *, packed: bool) -> str:
+    """The line before the bytes of a program."""
+    return f"put {size} {'gzip' if packed else 'raw'}"
+
+
+def parse_ground(output: bytes) -> Ground:
+    """Read the script's first answer."""
+    said: dict[str, str] = {}
+    lines = output.decode("utf-8", "replace").splitlines()
+    for line in lines:
+        word, _, rest = line.partition(" ")
+        said.setdefault(word, rest)
+    machine, user, uid = (said.get(word, "") for word in ("machine", "user", "uid"))
+    return Ground(
+        machine=machine if _WORD.fullmatch(machine) else "",
+        user=user if passes(validate_user, user) else "",
+        uid=uid if _UID.fullmatch(uid) else "",
+        unpacks="gzip" in said,
+        program=_program(said.get("program", "")),
+        server=_running(said.get("status", "")),
+        listening=listeners(lines),
+    )
+
+
+def parse_put(output: bytes, stderr: bytes) -> None:
+    """Read the answer to a program that was sent.
+
+    :raises SshdError: it is not there; the places that were tried are named.
+    """
+    lines = output.decode("utf-8", "replace").splitlines()
+    if "put" in lines:
+        return
+    tried = [match[1] for line in lines if (match := _PLACE.fullmatch(line))]
+    if tried:
+        raise SshdError(
+            "there is no place in it to put a program: nothing can be written, or run, in "
+            + ", ".join(tried),
+            hint="mount an emptyDir at /tmp in the pod",
+        )
+    raise SshdError(
+        f"the ssh server could not be put there: {_words(stderr)}",
+        hint="is the disk there full (df), and does the container have head, chmod and mv?",
+    )
+
+
+def parse_server(output: bytes, stderr: bytes) -> tuple[str, Server | None]:
+    """Read what one of the server's commands answers: what became of it, and the one that runs.
+
+    :raises SshdError: it failed, or said something that cannot be.
+    """
+    lines = [line for line in output.splitlines() if line.startswith(b"{")]
+    answer = _object(lines[0] if lines else b"")
+    error = answer.get("error")
+    if isinstance(error, dict):
+        raise SshdError(
+            f"the ssh server did not start: {_words(str(error.get('message')).encode())}",
+            hint="--port asks for another port, if that one is taken",
+        )
+    state = answer.get("state")
+    if not isinstance(state, str) or not _WORD.fullmatch(state):
+        raise SshdError(
+            f"the ssh server did not start: {_words(stderr)}",
+            hint="may programs run there? AppArmor and the like forbid it",
+        )
+    return state, _server(answer)
+
+
+def _program(text: str) -> tuple[int, ...] | None:
+    return _version(_object(text.encode()).get("version"))
+
+
+def _running(text: str) -> Server | None:
+    try:
+        state, server = parse_server(text.encode(), b"")
+    except SshdError:
+        return None
+    return server if state == "running" else None
+
+
+def _server(answer: Mapping[str, object]) -> Server | None:
+    told, keys = answer.get("server"), answer.get("keys")
+    if not isinstance(told, dict) or not isinstance(keys, list):
+        return None
+    port, user, home, listen = (told.get(name) for name in ("port", "user", "home", "listen"))
+    version = _version(told.get("version"))
+    host_keys = parse_public_keys(str(told.get("host_key")))
+    is_user = isinstance(user, str) and passes(validate_user, user)
+    if not (_is_port(port) and is_user and version and len(host_keys) == 1):
+        raise SshdError(
+            "the ssh server's answer is not what it should be",
+            hint="a newer kubectl nodeport may have started it; use that",
+        )
+    lines = [str(key.get("line")) for key in keys[:_MOST_KEYS] if isinstance(key, dict)]
+    return Server(
+        port=port,
+        listen=listen if isinstance(listen, str) and _is_address(listen) else "",
+        version=version,
+        host_key=host_keys[0],
+        user=str(user),
+        home=home if isinstance(home, str) and HOME.fullmatch(home) else "",
+        keys=frozenset(parse_public_keys("\n".join(lines))),
+    )
+
+
+def _is_port(number: object) -> TypeGuard[int]:
+    return isinstance(number, int) and not isinstance(number, bool) and 0 < number < 65536
+
+
+def _version(text: object) -> tuple[int, ...] | None:
+    match = _VERSION.fullmatch(text) if isinstance(text, str) else None
+    return tuple(int(part) for part in match.groups()) if match else None
+
+
+def _is_address(text: str) -> bool:
+    return re.fullmatch(r"[0-9A-Fa-f.:]{2,45}", text) is not None
+
+
+def _object(text: bytes) -> dict[str, object]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _words(said: bytes) -> str:
+    return (
+        " ".join(said.decode("utf-8", "replace").split())[:_MOST_WORDS_CHARS] or "it said no more"
+    )

@@ -1,0 +1,309 @@
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kubectl_nodeport.container import sshd
+from kubectl_nodeport.container.sshd import Server, SshdError, Wish
+from tests.ssh.make import key
+
+ROOT = Path(__file__).parent.parent.parent
+SHELLS = [
+    pytest.param(
+        words,
+        marks=pytest.mark.skipif(
+            shutil.which(words[0]) is None, reason=f"the shell {words[0]} is not installed"
+        ),
+    )
+    for words in (("sh",), ("bash", "--posix"), ("busybox", "sh"), ("zsh", "--emulate", "sh"))
+]
+FOLDER = "nodeport-sshd-main-test"
+# Does what the script needs of the real one, and says what it was asked.
+PROGRAM = rb"""#!/bin/sh
+answer() { printf '{"state": "%s", "keys": [], "said": "%s"}\n' "$@"; }
+case $1 in
+  --version) echo '{"program": "nodeport-sshd", "version": "0.1.0"}' ;;
+  status) answer stopped '' ;;
+  start) IFS= read -r line; printf '{"state": "started", "keys": [], "said": %s}\n' "$line" ;;
+  remove-key) IFS= read -r line; answer stopped "$*: $line" ;;
+  stop) rm -rf "$4" ;;
+esac
+"""
+
+
+class Conversation:
+    """The script, run by a shell of this machine, and spoken to as over exec."""
+
+    def __init__(self, shell: tuple[str, ...], *places: Path, home: Path | None = None) -> None:
+        script = sshd.command(FOLDER, [str(place) for place in places])[2:]
+        self.process = subprocess.Popen(
+            [*shell, "-c", *script],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={"PATH": os.environ["PATH"], "HOME": str(home or "")},
+        )
+
+    def hear(self) -> bytes:
+        assert self.process.stdout is not None
+        said = b""
+        while not (b"\n" + said).endswith(b"\nend\n"):
+            line = self.process.stdout.readline()
+            assert line, (said, self.process.stderr and self.process.stderr.read())
+            said += line
+        return said
+
+    def tell(self, *parts: bytes) -> bytes:
+        assert self.process.stdin is not None
+        self.process.stdin.write(b"".join(parts))
+        self.process.stdin.flush()
+        return self.hear()
+
+
+@contextlib.contextmanager
+def conversation(
+    shell: tuple[str, ...], *places: Path, home: Path | None = None
+) -> Iterator[Conversation]:
+    made = Conversation(shell, *places, home=home)
+    try:
+        yield made
+    finally:
+        made.process.communicate(timeout=20)
+
+
+def wish(**changes: object) -> Wish:
+    return Wish(**{"seed": bytes(32), "key": key(1), "port": 20022, **changes})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize("shell", SHELLS)
+def test_program_is_put_started_and_found_again(
+    shell: tuple[str, ...], packed: bool, tmp_path: Path
+) -> None:
+    program = PROGRAM + b"# " + os.urandom(1 << 20).hex().encode()
+    sent = gzip.compress(program) if packed else program
+    missing, empty = tmp_path / "missing", tmp_path / "empty"
+    empty.mkdir()
+    with conversation(shell, missing, empty) as box:
+        ground = sshd.parse_ground(box.hear())
+        assert (ground.program, ground.server) == (None, None)
+        assert ground.machine == os.uname().machine
+        assert ground.uid == str(os.getuid())
+        assert ground.unpacks
+        assert ground.listening is not None
+        assert list(empty.iterdir()) == [], "nothing is made before it is told"
+        answer = box.tell(sshd.put(len(sent), packed=packed).encode(), b"\n", sent)
+        sshd.parse_put(answer, b"")
+        folder = empty / FOLDER
+        assert (folder / "nodeport-sshd").read_bytes() == program
+        assert folder.stat().st_mode & 0o777 == 0o700
+        assert [path.name for path in folder.iterdir()] == ["nodeport-sshd"]
+        answer = box.tell(b"start\n", wish().as_input().encode(), b"\n")
+        assert json.loads(answer.splitlines()[0])["said"] == json.loads(wish().as_input())
+    with conversation(shell, missing, empty) as box:
+        ground = sshd.parse_ground(box.hear())
+        assert ground.program == sshd.VERSION
+        answer = box.tell(b"remove\nssh-ed25519 AAAA\n")
+        words = f"remove-key --state {folder} --stop-last: ssh-ed25519 AAAA"
+        assert json.loads(answer.splitlines()[0])["said"] == words
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_start_that_fails_leaves_nothing(shell: tuple[str, ...], tmp_path: Path) -> None:
+    program = PROGRAM.replace(b"start) IFS", b"start) exit 1; IFS")
+    with conversation(shell, tmp_path) as box:
+        box.hear()
+        box.tell(sshd.put(len(program), packed=False).encode(), b"\n", program)
+        assert (tmp_path / FOLDER).exists()
+        with pytest.raises(SshdError, match="did not start"):
+            sshd.parse_server(box.tell(b"start\n{}\n"), b"")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_damaged_program_is_not_put(shell: tuple[str, ...], tmp_path: Path) -> None:
+    with conversation(shell, tmp_path) as box:
+        box.hear()
+        with pytest.raises(SshdError, match="could not be put there: gzip: not"):
+            sshd.parse_put(box.tell(b"put 3 gzip\nabc"), b"gzip: not in gzip format")
+        assert box.process.wait(timeout=20) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_link_in_the_folders_place_is_passed_over(shell: tuple[str, ...], tmp_path: Path) -> None:
+    theirs, first, home = tmp_path / "theirs", tmp_path / "first", tmp_path / "home"
+    for path in (theirs, first, home):
+        path.mkdir()
+    (theirs / "nodeport-sshd").write_text('#!/bin/sh\ntouch "${0%/*}/run"\n')
+    (theirs / "nodeport-sshd").chmod(0o755)
+    (first / FOLDER).symlink_to(theirs)
+    with conversation(shell, first, home=home) as box:
+        assert sshd.parse_ground(box.hear()).program is None
+        box.tell(sshd.put(len(PROGRAM), packed=False).encode(), b"\n", PROGRAM)
+    assert [path.name for path in theirs.iterdir()] == ["nodeport-sshd"]
+    assert (home / FOLDER / "nodeport-sshd").read_bytes() == PROGRAM
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts need root")
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="mounts need unshare")
+@pytest.mark.parametrize("shell", SHELLS)
+def test_noexec_and_read_only_places_are_named(shell: tuple[str, ...], tmp_path: Path) -> None:
+    """All else than three places is read-only there, and of those one takes programs: the last."""
+    places = [tmp_path / name for name in ("ro", "noexec", "good")]
+    for place in places:
+        place.mkdir()
+    inside = (
+        "mount -t tmpfs -o ro t $1 && mount -t tmpfs -o noexec t $2 && mount -t tmpfs t $3 &&"
+        ' shift 3 && exec "$@"'
+    )
+    enter = ("unshare", "-m", "sh", "-c", inside, "sh", *map(str, places))
+    with conversation((*enter, *shell), *places) as box:
+        box.hear()
+        answer = box.tell(sshd.put(len(PROGRAM), packed=False).encode(), b"\n", PROGRAM)
+    sshd.parse_put(answer, b"")
+    tried = [line for line in answer.decode().splitlines() if line.startswith("tried")]
+    assert tried == [f"tried {place}" for place in places[:2]]
+
+
+def test_no_place() -> None:
+    with pytest.raises(SshdError, match=r"in /tmp, /dev/shm$") as caught:
+        sshd.parse_put(b"tried /tmp\ntried /dev/shm\ntried /\x1b[2J\nfailed\nend\n", b"")
+    assert "emptyDir" in caught.value.hint
+
+
+def answer(**changes: object) -> dict[str, object]:
+    server = {
+        "port": 20022,
+        "listen": "",
+        "version": "0.1.0",
+        "host_key": key(7).openssh,
+        "user": "dev",
+        "home": "/home/dev",
+        **changes,
+    }
+    keys = [{"line": f"{key(1).openssh} me", "fingerprint": "", "comment": "me"}]
+    return {"state": "running", "keys": keys, "server": server}
+
+
+def said(plain: object) -> bytes:
+    return json.dumps(plain).encode() + b"\nend\n"
+
+
+def test_running_server() -> None:
+    server = Server(20022, "", (0, 1, 0), key(7), "dev", "/home/dev", frozenset([key(1)]))
+    assert sshd.parse_server(said(answer()), b"") == ("running", server)
+    ground = sshd.parse_ground(b"status " + said(answer()))
+    assert ground.server == server
+    assert sshd.parse_ground(b"status " + said({**answer(), "state": "stopped"})).server is None
+
+
+@pytest.mark.parametrize(
+    ("listen", "loopback"),
+    [("", False), ("127.0.0.1", True), ("::1", True), ("10.0.0.1", False), ("x\n", False)],
+)
+def test_where_it_listens(listen: str, loopback: bool) -> None:
+    _, server = sshd.parse_server(said(answer(listen=listen)), b"")
+    assert server is not None
+    assert server.is_loopback is loopback
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"port": 0},
+        {"port": 65536},
+        {"port": "22"},
+        {"port": True},
+        {"user": "-oProxyCommand=x"},
+        {"user": None},
+        {"version": "x"},
+        {"host_key": "ssh-ed25519 AAAA"},
+        {"host_key": f"{key(1).openssh}\n{key(2).openssh}"},
+        {"host_key": None},
+    ],
+)
+def test_answer_that_cannot_be(changes: dict[str, object]) -> None:
+    with pytest.raises(SshdError, match="not what it should be"):
+        sshd.parse_server(said(answer(**changes)), b"")
+
+
+def test_home_that_cannot_be_is_left_out() -> None:
+    _, server = sshd.parse_server(said(answer(home="/x;rm")), b"")
+    assert server is not None
+    assert server.home == ""
+
+
+def test_error_is_told_in_one_line() -> None:
+    error = {"error": {"code": "port", "message": "port 20022:\nin use"}}
+    with pytest.raises(SshdError) as caught:
+        sshd.parse_server(said(error), b"")
+    assert caught.value.message == "the ssh server did not start: port 20022: in use"
+
+
+@given(st.binary(max_size=300))
+def test_anything_else_is_refused(output: bytes) -> None:
+    sshd.parse_ground(output)
+    with contextlib.suppress(SshdError):
+        sshd.parse_server(output, output)
+    with contextlib.suppress(SshdError):
+        sshd.parse_put(output, output)
+
+
+@pytest.mark.parametrize(
+    ("machine", "architecture"),
+    [("x86_64", "amd64"), ("aarch64", "arm64"), ("riscv64", None), ("", None), ("a b", None)],
+)
+def test_architecture(machine: str, architecture: str | None) -> None:
+    assert sshd.parse_ground(f"machine {machine}\nend\n".encode()).architecture == architecture
+
+
+@pytest.mark.parametrize(
+    ("name", "fits"), [("dev", True), ("1000", True), ("root", False), ("", False)]
+)
+def test_whom_the_server_lets_in(name: str, fits: bool) -> None:
+    ground = sshd.parse_ground(b"user dev\nuid 1000\nend\n")
+    assert ground.is_logged_in_as(name) is fits
+
+
+def test_what_start_reads() -> None:
+    plain = json.loads(wish(exact=True, loopback=True, replaces=True).as_input())
+    assert plain == {
+        "host_key": "A" * 43 + "=",
+        "authorized_keys": [key(1).openssh],
+        "port": 20022,
+        "port_fallback": False,
+        "keyless_exit": True,
+        "listen": "127.0.0.1",
+        "replace": "always",
+    }
+    assert "\n" not in wish().as_input()
+
+
+def test_version_is_the_programs() -> None:
+    source = (ROOT / "sshd/internal/daemon/settings.go").read_text()
+    found = re.search(r'^const Version = "(.*)"', source, re.MULTILINE)
+    assert found
+    assert found[1] == ".".join(map(str, sshd.VERSION))
+
+
+def test_folder_is_another_for_each_container_and_pod() -> None:
+    names = {sshd.folder_name(c, u) for c in ("a", "b") for u in ("1-2", "3-4")}
+    assert len(names) == 4
+
+
+def test_what_is_asked_fits_into_a_line_of_http() -> None:
+    words = sshd.command(sshd.folder_name("c" * 63, "u" * 36))
+    assert len(urlencode([("command", word) for word in words])) < 7000

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import base64
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from kubectl_nodeport.errors import NodeportError
+from kubectl_nodeport.ssh.config_file import ConfigFile
+from kubectl_nodeport.ssh.edit import Edit
+from tests.ssh.make import entry_for, key
+
+ALIAS = "dev.default.kind"
+
+
+def test_it_is_made_once_for_each_alias_and_for_its_owner_alone(tmp_path: Path) -> None:
+    hosts = ConfigFile(tmp_path / "config")
+    seed = hosts.server_seed("a")
+    assert len(seed) == 32
+    assert hosts.server_seed("a") == seed
+    assert hosts.server_seed("b") != seed
+    file = tmp_path / "kubectl-nodeport" / "a.host_key"
+    assert base64.b64decode(file.read_text()) == seed
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert file.parent.stat().st_mode & 0o777 == 0o700
+    assert not (tmp_path / "config").exists()
+
+
+def test_runs_at_once_get_the_same(tmp_path: Path) -> None:
+    def seed(_: int) -> bytes:
+        return ConfigFile(tmp_path / "config").server_seed("a")
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(seed, range(8)))) == 1
+
+
+@pytest.mark.parametrize("text", ["", "AAAA", "x" * 44, "\0"])
+def test_something_else_in_the_file(text: str, tmp_path: Path) -> None:
+    hosts = ConfigFile(tmp_path / "config")
+    hosts.server_seed("a")
+    (tmp_path / "kubectl-nodeport" / "a.host_key").write_text(text)
+    with pytest.raises(NodeportError, match="does not hold") as caught:
+        hosts.server_seed("a")
+    assert "a.host_key" in caught.value.hint
+
+
+def test_it_is_forgotten(tmp_path: Path) -> None:
+    hosts = ConfigFile(tmp_path / "config")
+    seed = hosts.server_seed("a")
+    hosts.forget_server_seed("a")
+    hosts.forget_server_seed("a")
+    assert hosts.server_seed("a") != seed
+
+
+def test_it_goes_with_the_entry(tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    hosts = ConfigFile(config)
+    made = entry_for(hosts, ALIAS)
+    hosts.apply(Edit(((made, (key(1),)),)))
+    hosts.server_seed(ALIAS)
+    hosts.apply(Edit(gone=(ALIAS,)))
+    assert list((tmp_path / "kubectl-nodeport").glob("*.host_key")) == []
