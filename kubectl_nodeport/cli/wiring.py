@@ -190,7 +190,8 @@ def _offer(ssh_config: str | None) -> Offer:
     def offer(alias: str, identity: str | None) -> list[Offered]:
         from kubectl_nodeport.ssh import offered
 
-        config = Path(ssh_config) if ssh_config and Path(ssh_config).exists() else None
+        named = named_config_path(ssh_config) if ssh_config else None
+        config = named if named and named.exists() else None
         return [Offered(*one) for one in offered.offered(config, alias, identity)]
 
     return offer

@@ -62,4 +62,5 @@ def test_second_container(desk: Desk) -> None:
 
 def test_no_shell(desk: Desk) -> None:
     desk.ns.pod("dev", shell=False)  # port 22 listens: give another
-    assert "there is no shell in container main" in desk.refused("dev", "--with-sshd", "--port", "2222")
+    refused = desk.refused("dev", "--with-sshd", "--port", "2222")
+    assert "there is no shell in container main" in refused
