@@ -24,7 +24,7 @@ OWNERS = {
     "kubernetes": ("kube.package",),
     "urllib3": ("kube.client", "kube.login", "kube.pools"),
     "websocket": ("kube.client", "kube.faults", "kube.streams"),
-    "paramiko": ("address.handshake",),
+    "paramiko": ("address.package",),
     "sshconf": ("ssh.block",),
     "filelock": ("ssh.whole_file",),
     "yaml": ("kube.documents", "cli.output"),
@@ -361,3 +361,17 @@ def test_of_the_kubernetes_package_no_more_is_loaded_than_needed() -> None:
     parts = {name.split(".")[1] for name in done.stdout.split()}
     assert "client" in parts
     assert parts & {"config", "dynamic", "leaderelection", "stream", "watch"} == set()
+
+
+def test_paramiko_is_loaded_without_invoke_which_others_still_find() -> None:
+    code = (
+        "import sys, kubectl_nodeport.address.package as package\n"
+        "assert package.Transport.__module__ == 'paramiko.transport'\n"
+        "print('invoke' in sys.modules)\n"
+        "import invoke\n"
+        "print('invoke' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["False", "True"]

@@ -15,7 +15,7 @@ from kubectl_nodeport.limited_socket import LimitedSocket
 from kubectl_nodeport.ssh.known_hosts import HostKey, is_well_formed
 
 if TYPE_CHECKING:
-    import paramiko
+    from kubectl_nodeport.address.package import Transport
 
 _KEY_EXCHANGE_S = 10.0
 _MOST_KEY_EXCHANGE_BYTES = 256 << 10
@@ -23,10 +23,10 @@ _JOIN_S = 1.0
 
 
 def warm_up() -> None:
-    """Import paramiko, a third of a second: worth a thread while the API server is asked."""
+    """Import paramiko, a fifth of a second: worth a thread while the API server is asked."""
     import logging
 
-    import paramiko  # noqa: F401
+    from kubectl_nodeport.address import package  # noqa: F401
 
     log = logging.getLogger("paramiko")
     if not log.handlers:
@@ -59,11 +59,11 @@ def exchange_keys(sock: socket.socket, known: frozenset[HostKey], stop: dial.Sto
     :raises StoppedError: the search is over.
     """
     warm_up()
-    import paramiko
+    from kubectl_nodeport.address.package import SSHException, Transport
 
     # paramiko believes a packet's length, and keeps what comes.
     limited = LimitedSocket(sock, _MOST_KEY_EXCHANGE_BYTES)
-    transport = paramiko.Transport(cast("socket.socket", limited))
+    transport = Transport(cast("socket.socket", limited))
     try:
         _ask_for_known(transport, known)
         done = threading.Event()
@@ -77,7 +77,7 @@ def exchange_keys(sock: socket.socket, known: frozenset[HostKey], stop: dial.Sto
                 raise dial.DialError(Verdict.KEY_EXCHANGE_FAILED, text)
         key = transport.get_remote_server_key()
         return well_formed(key.get_name(), key.asbytes())
-    except (paramiko.SSHException, EOFError, OSError) as failure:
+    except (SSHException, EOFError, OSError) as failure:
         cause = transport.get_exception() or failure
         reason = dial.printable(str(cause).encode("utf-8", "replace")) or type(cause).__name__
         text = f"an ssh server with which no key exchange comes about: {reason}"
@@ -99,7 +99,7 @@ def well_formed(kind: str, blob: bytes) -> HostKey:
     return key
 
 
-def _ask_for_known(transport: paramiko.Transport, known: frozenset[HostKey]) -> None:
+def _ask_for_known(transport: Transport, known: frozenset[HostKey]) -> None:
     """A server with several keys shows one; make it one that can be compared."""
     wanted = {key.type for key in known}
     if "ssh-rsa" in wanted:
@@ -108,7 +108,7 @@ def _ask_for_known(transport: paramiko.Transport, known: frozenset[HostKey]) -> 
     options.key_types = sorted(options.key_types, key=lambda name: name not in wanted)
 
 
-def _end(transport: paramiko.Transport, sock: socket.socket) -> None:
+def _end(transport: Transport, sock: socket.socket) -> None:
     """End the transport's thread at once: closing alone is noticed a tenth of a second late."""
     with contextlib.suppress(OSError):  # the other side was faster
         sock.shutdown(socket.SHUT_RDWR)
