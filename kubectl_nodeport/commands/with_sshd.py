@@ -49,7 +49,7 @@ def brought_along(edges: Edges, bid: Bid) -> Iterator[Brought | None]:
             )
             edges.notes.extend(_told(bid, ground, state, server, mine))
             try:
-                yield _brought(bid, server, mine)
+                yield _brought(bid, ground, server, mine)
             except BaseException:
                 if state == "started":
                     with contextlib.suppress(NodeportError):
@@ -174,17 +174,18 @@ def _rehearsed(edges: Edges, bid: Bid, ground: Ground, mine: Offered) -> Brought
     if server is not None and (bid.through_api or not server.is_loopback):
         if mine.key not in server.keys:
             edges.notes.append(f"your key {mine.where} would be let in by the server that runs")
-        return _brought(bid, server, mine)
+        return _brought(bid, ground, server, mine)
     port = _port(bid)
     user = ground.user or ground.uid
     edges.notes.append(
         f"an ssh server would be started in {bid.where}, as {user}, on port {port} if it is free; "
         f"it would let in {mine.where}"
     )
-    return Brought(port, user, "", None, mine.key, bid.container.name)
+    container = bid.container.name
+    return Brought(port, user, "", None, mine.key, container, equipment=ground.equipment)
 
 
-def _brought(bid: Bid, server: Server, mine: Offered) -> Brought:
+def _brought(bid: Bid, ground: Ground, server: Server, mine: Offered) -> Brought:
     return Brought(
         server.port,
         server.user,
@@ -193,6 +194,7 @@ def _brought(bid: Bid, server: Server, mine: Offered) -> Brought:
         mine.key,
         bid.container.name,
         had_pods=bid.before is not None and bid.before.origin.pod_uid != bid.pod.uid,
+        equipment=ground.equipment,
     )
 
 

@@ -14,7 +14,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TypeGuard
 
-from kubectl_nodeport.container.script import HOME, SOCKETS, listeners
+from kubectl_nodeport.container import editor_needs
+from kubectl_nodeport.container.editor_needs import Equipment
+from kubectl_nodeport.container.script import HOME, SOCKETS, listeners, without_indent
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.ssh.known_hosts import HostKey, parse_public_keys
 from kubectl_nodeport.ssh.names import passes, validate_user
@@ -41,6 +43,7 @@ set -f
 name=$1 first=$2 dir= made= nl='
 '
 <sockets>
+<equipment>
 mounts() {
   while IFS=' ' read -r _ at _; do
     case $at in
@@ -108,6 +111,8 @@ echo "uid $(id -u 2>/dev/null)"
 command -v gzip >/dev/null 2>&1 && echo gzip
 places="$first$nl$HOME$nl$(mounts 2>/dev/null)"
 look
+equipment "$HOME"
+set -f
 sockets -
 echo end
 while IFS=' ' read -r word size how; do
@@ -119,7 +124,7 @@ while IFS=' ' read -r word size how; do
   esac
   echo end
 done
-""".replace("<sockets>", SOCKETS)
+""".replace("<sockets>", SOCKETS).replace("<equipment>", editor_needs.SCRIPT)
 _PLACES = ("/tmp", "/dev/shm", "/var/tmp")  # noqa: S108 - in the container
 
 _ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
@@ -161,7 +166,7 @@ class Ground:
     :ivar user: whom it runs as, "" where that has no name.
     :ivar program: version of the server's program that lies there; None for none.
     :ivar server: the one that runs; None for none.
-    :ivar listening: see container.script.Inside.
+    :ivar listening: see container.script.Inside, as for ``equipment``.
     """
 
     machine: str
@@ -171,6 +176,7 @@ class Ground:
     program: tuple[int, ...] | None
     server: Server | None
     listening: Mapping[int, bool] | None
+    equipment: Equipment | None = None
 
     @property
     def architecture(self) -> str | None:
@@ -232,7 +238,7 @@ def command(folder: str, places: Collection[str] = _PLACES) -> tuple[str, ...]:
     :param folder: see :func:`folder_name`.
     :param places: where to look for room first.
     """
-    return ("sh", "-c", _SCRIPT, "sh", folder, "\n".join(places))
+    return ("sh", "-c", without_indent(_SCRIPT), "sh", folder, "\n".join(places))
 
 
 def put(size: int, *, packed: bool) -> str:
@@ -256,6 +262,7 @@ def parse_ground(output: bytes) -> Ground:
         program=_program(said.get("program", "")),
         server=_running(said.get("status", "")),
         listening=listeners(lines),
+        equipment=editor_needs.read(lines),
     )
 
 

@@ -89,6 +89,8 @@ class FakeSshd:
     gzip: bool = True
     others: tuple[int, ...] = ()
     """Ports that somebody else listens on."""
+    says: list[str] = field(default_factory=list)
+    """What else the container tells at first."""
     refuses: str = ""
     error: Exception | None = None
     sent: list[bytes] = field(default_factory=list)
@@ -101,6 +103,7 @@ class FakeSshd:
             raise self.error
         self.closed = False
         lines = [f"machine {self.machine}", "user dev", "uid 1000", *(["gzip"] * self.gzip)]
+        lines += self.says
         if self.has_program:
             lines.append(f"program {json.dumps({'version': self.version})}")
             lines.append(f"status {self._answer('stopped' if self.port is None else 'running')}")
