@@ -2,6 +2,7 @@
 # make test    every test; without root those on the real cluster are skipped, and it says so
 # make lint    ruff and mypy; gofmt and go vet where Go is
 # make sshd    the ssh server for containers without one, for both architectures (Go)
+# make dist    an sdist and a wheel for others, both servers inside (Go)
 # make bench   connect against the same work done by hand
 PYTHON ?= python3
 VENV := .venv
@@ -9,7 +10,7 @@ VENV := .venv
 PARALLEL := --numprocesses=3 --dist=loadfile
 RUN := $(VENV)/bin/python
 
-.PHONY: demo test lint sshd bench clean
+.PHONY: demo test lint sshd dist bench clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready
@@ -30,6 +31,12 @@ lint: $(VENV)/ready
 
 sshd:
 	@$(PYTHON) sshd/build.py
+
+# The wheel is made from the sdist, which is not made without the servers.
+dist: $(VENV)/ready
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check build
+	rm -rf dist
+	$(RUN) -m build
 
 bench: $(VENV)/ready
 	@$(RUN) -m tests.cluster prepare

@@ -63,6 +63,7 @@ PURE = (
     "errors",
     "printable",
     "rule.",
+    "container.editor_needs",
     "container.script",
     "container.sshd",
     "kube.request",

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 
 from kubectl_nodeport.commands.look import Look
+from kubectl_nodeport.container.editor_needs import Equipment
 from kubectl_nodeport.container.script import Inside
 from kubectl_nodeport.kube.pod import Container, Pod
 from kubectl_nodeport.ssh.entry import HostEntry
@@ -52,6 +53,7 @@ class Brought:
     :ivar host_key: None where it would only be started, in a dry run.
     :ivar let_in: the user's public key that it lets in.
     :ivar had_pods: whether the host key may be that of an earlier pod too, which may still run.
+    :ivar equipment: see container.script.Inside.
     """
 
     port: int
@@ -61,6 +63,7 @@ class Brought:
     let_in: HostKey
     container: str
     had_pods: bool = False
+    equipment: Equipment | None = None
 
     @property
     def host_keys(self) -> tuple[HostKey, ...]:
@@ -72,13 +75,28 @@ class Brought:
         """What there is to know of the container: its host key is this pod's alone, so nobody has
         to be seen arriving, and no second exec is needed.
         """
-        inside = Inside(self.user, self.home, self.host_keys, None, passwords=False)
-        return Look(inside, self.port, None, None, -math.inf, made_here=frozenset(self.host_keys))
+        return Look(
+            self._about(Inside("", "", (), None)),
+            self.port,
+            None,
+            None,
+            -math.inf,
+            made_here=frozenset(self.host_keys),
+        )
 
     def seen_in(self, look: Look) -> Look:
         """A look into the container, with what is known of this server, which has no file there."""
-        about = replace(look.inside, user=self.user, home=self.home, passwords=False)
-        return replace(look, inside=replace(about, host_keys=self.host_keys))
+        return replace(look, inside=self._about(look.inside))
+
+    def _about(self, inside: Inside) -> Inside:
+        return replace(
+            inside,
+            user=self.user,
+            home=self.home,
+            host_keys=self.host_keys,
+            passwords=False,
+            equipment=self.equipment,
+        )
 
     def noted_in(self, origin: Origin) -> Origin:
         """The origin of an entry for it."""

@@ -18,6 +18,7 @@ from kubectl_nodeport.commands.trust import accepted, find_trusted
 from kubectl_nodeport.commands.tunnelled import note_fall_back, note_left_open, prove_tunnel
 from kubectl_nodeport.commands.vouch import HostKeys, Voucher
 from kubectl_nodeport.commands.with_sshd import question
+from kubectl_nodeport.container.editor_needs import Lack, lacks
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.pod import Container, Pod
 from kubectl_nodeport.rule.rule import Exposed, new_id
@@ -45,7 +46,8 @@ class Way:
 class Connected:
     """What connect did, or in a dry run would do.
 
-    ``preview`` is the change to the ssh configuration as a diff.
+    ``vscode_lacks`` is what VS Code's server needs and the container has not; None where it did not
+    say. ``preview`` is the change to the ssh configuration as a diff.
     """
 
     pod: Pod
@@ -57,6 +59,7 @@ class Connected:
     home: str
     context: str
     notes: tuple[str, ...]
+    vscode_lacks: tuple[Lack, ...] | None = None
     dry_run: bool = False
     preview: str = ""
 
@@ -215,6 +218,12 @@ def _connected(seen: Survey, way: Way, entry: HostEntry, change: str) -> Connect
     pod, edges = seen.pod, seen.edges
     if not pod.ready:
         edges.notes.append(f"pod {pod.name} is not ready; it is reached all the same")
+    missing = _vscode_lacks(seen)
+    if missing and change != "unchanged":  # told once, not at every run
+        edges.notes.append(
+            f"for VS Code container {seen.container.name} lacks "
+            f"{', '.join(lack.words for lack in missing)}; ssh works without"
+        )
     return Connected(
         pod=pod,
         container=seen.container,
@@ -225,4 +234,10 @@ def _connected(seen: Survey, way: Way, entry: HostEntry, change: str) -> Connect
         home=seen.look.inside.home,
         context=edges.connection.context,
         notes=tuple(edges.notes),
+        vscode_lacks=missing,
     )
+
+
+def _vscode_lacks(seen: Survey) -> tuple[Lack, ...] | None:
+    inside = seen.look.inside
+    return None if inside.equipment is None else lacks(inside.equipment, inside.home)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from kubectl_nodeport.commands.brought import Bid, Brought
 from kubectl_nodeport.commands.edges import Edges, Offered, Session
@@ -12,7 +12,7 @@ from kubectl_nodeport.container import sshd
 from kubectl_nodeport.container.sshd import Ground, Server, Wish
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.pod import Container, Pod
-from kubectl_nodeport.kube.request import ForbiddenError
+from kubectl_nodeport.kube.request import ForbiddenError, NotFoundError
 from kubectl_nodeport.kube.streams import ExecError, Output
 from kubectl_nodeport.ssh.known_hosts import HostKey
 
@@ -44,17 +44,12 @@ def brought_along(edges: Edges, bid: Bid) -> Iterator[Brought | None]:
             return
         with _seed(edges, bid) as seed:
             wish = _wish(bid, ground, mine, seed)
-            state, server = _started(
-                session, bid, ground, wish, lambda: _program(edges, ground, bid)
-            )
-            edges.notes.extend(_told(bid, ground, state, server, mine))
-            try:
-                yield _brought(bid, server, mine)
-            except BaseException:
-                if state == "started":
-                    with contextlib.suppress(NodeportError):
-                        remove_key(session, mine.key)
-                raise
+            if ground.program is None or ground.program < sshd.VERSION:
+                _put(session, bid, ground, _program(edges, ground, bid))
+            with _let_in(edges, bid, ground, mine):
+                state, server = _started(session, bid, wish)
+                edges.notes.extend(_told(bid, ground, state, server, mine))
+                yield _brought(bid, ground, server, mine)
 
 
 @contextlib.contextmanager
@@ -67,6 +62,36 @@ def _seed(edges: Edges, bid: Bid) -> Iterator[bytes]:
         if bid.before is None:
             edges.hosts.forget_server_seed(bid.alias)
         raise
+
+
+@contextlib.contextmanager
+def _let_in(edges: Edges, bid: Bid, ground: Ground, mine: Offered) -> Iterator[None]:
+    """Where the block fails, a key that was not let in before is let in no more.
+
+    That ends a server that was started for it. It takes an exec of its own: the one before may have
+    broken off, and what the server has answered, if anything, is not what counts.
+    """
+    had_key = ground.server is not None and mine.key in ground.server.keys
+    try:
+        yield
+    except BaseException:
+        if not had_key:
+            _take_out(edges, bid, mine)
+        raise
+
+
+def _take_out(edges: Edges, bid: Bid, mine: Offered) -> None:
+    try:
+        with contextlib.closing(open_session(edges, bid)) as session:
+            if ground_of(session, bid).program is not None:
+                remove_key(session, mine.key)
+    except NotFoundError:
+        pass  # the pod is gone, with all in it
+    except NodeportError as err:
+        edges.tell(
+            f"an ssh server in {bid.where} may run and let {mine.where} in until the container "
+            f"ends: {err.message}"
+        )
 
 
 def question(pod: Pod, container: Container, port: int, user: str) -> str:
@@ -174,17 +199,18 @@ def _rehearsed(edges: Edges, bid: Bid, ground: Ground, mine: Offered) -> Brought
     if server is not None and (bid.through_api or not server.is_loopback):
         if mine.key not in server.keys:
             edges.notes.append(f"your key {mine.where} would be let in by the server that runs")
-        return _brought(bid, server, mine)
+        return _brought(bid, ground, server, mine)
     port = _port(bid)
     user = ground.user or ground.uid
     edges.notes.append(
         f"an ssh server would be started in {bid.where}, as {user}, on port {port} if it is free; "
         f"it would let in {mine.where}"
     )
-    return Brought(port, user, "", None, mine.key, bid.container.name)
+    container = bid.container.name
+    return Brought(port, user, "", None, mine.key, container, equipment=ground.equipment)
 
 
-def _brought(bid: Bid, server: Server, mine: Offered) -> Brought:
+def _brought(bid: Bid, ground: Ground, server: Server, mine: Offered) -> Brought:
     return Brought(
         server.port,
         server.user,
@@ -193,6 +219,7 @@ def _brought(bid: Bid, server: Server, mine: Offered) -> Brought:
         mine.key,
         bid.container.name,
         had_pods=bid.before is not None and bid.before.origin.pod_uid != bid.pod.uid,
+        equipment=ground.equipment,
     )
 
 
@@ -222,19 +249,17 @@ def _wish(bid: Bid, ground: Ground, mine: Offered, seed: bytes) -> Wish:
     )
 
 
-def _started(
-    session: Session, bid: Bid, ground: Ground, wish: Wish, program: Callable[[], bytes]
-) -> tuple[str, Server]:
+def _started(session: Session, bid: Bid, wish: Wish) -> tuple[str, Server]:
     """Have it run as wished: what became of it, and the server."""
+    said = _said(session, f"start\n{wish.as_input()}\n".encode())
     try:
-        if ground.program is None or ground.program < sshd.VERSION:
-            _put(session, ground, program())
-        said = _said(session, f"start\n{wish.as_input()}\n".encode())
         state, server = sshd.parse_server(said.stdout, said.stderr)
     except sshd.SshdError as err:
         raise _failed(bid, err.message, err.hint) from err
-    if server is None:
-        raise _failed(bid, f"it is {state}")
+    if wish.exact and server.port != wish.port:
+        raise _failed(bid, f"it listens on port {server.port}, not on {wish.port}")
+    if server.is_loopback and not wish.loopback:
+        raise _failed(bid, f"it listens on {server.listen} alone, where no NodePort leads")
     return state, server
 
 
@@ -248,7 +273,7 @@ def _program(edges: Edges, ground: Ground, bid: Bid) -> bytes:
     return edges.sshd(ground.architecture)
 
 
-def _put(session: Session, ground: Ground, program: bytes) -> None:
+def _put(session: Session, bid: Bid, ground: Ground, program: bytes) -> None:
     """Send it: packed, where the container can unpack it."""
     if not ground.unpacks:
         import gzip
@@ -256,7 +281,10 @@ def _put(session: Session, ground: Ground, program: bytes) -> None:
         program = gzip.decompress(program)
     line = sshd.put(len(program), packed=ground.unpacks)
     said = _said(session, f"{line}\n".encode() + program)
-    sshd.parse_put(said.stdout, said.stderr)
+    try:
+        sshd.parse_put(said.stdout, said.stderr)
+    except sshd.SshdError as err:
+        raise _failed(bid, err.message, err.hint) from err
 
 
 def remove_key(session: Session, key: HostKey) -> tuple[str, Server | None]:
@@ -265,7 +293,7 @@ def remove_key(session: Session, key: HostKey) -> tuple[str, Server | None]:
     :raises SshdError: it failed.
     """
     said = _said(session, f"remove\n{key.openssh}\n".encode())
-    return sshd.parse_server(said.stdout, said.stderr)
+    return sshd.parse_removed(said.stdout, said.stderr, key)
 
 
 def _said(session: Session, data: bytes) -> Output:

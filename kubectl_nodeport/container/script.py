@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from kubectl_nodeport.container import editor_needs
+from kubectl_nodeport.container.editor_needs import Equipment
 from kubectl_nodeport.ssh.known_hosts import HostKey, parse_public_keys
 from kubectl_nodeport.ssh.names import passes, validate_user
 
@@ -53,6 +55,7 @@ export LC_ALL=C
 login=$1 peers=$2 tab='<tab>' cr='<cr>' nl='
 '
 <sockets>
+<equipment>
 made() {
   while IFS=' ' read -r _ at _; do
     case $at in
@@ -118,7 +121,7 @@ sshd_keys() {
   for line in $settings; do
     case $line in
       hostkey\ *) [ -n "$given" ] || files=$files$nl${line#hostkey } ;;
-      *authentication\ *) echo "sshd $line" ;;
+      *authentication\ * | allowtcpforwarding\ * | disableforwarding\ *) echo "sshd $line" ;;
     esac
   done
   if [ "$files" = "$given" ]; then
@@ -148,11 +151,14 @@ process() {
     esac
   done < "$1/status"
 }
+home=
 self=$(id -un 2>/dev/null || whoami 2>/dev/null)
 echo "user $self"
 while IFS=: read -r name _ _ _ _ dir _; do
-  [ "$name" = "${login:-$self}" ] && echo "home $dir"
+  [ "$name" = "${login:-$self}" ] && home=$dir && echo "home $dir"
 done < /etc/passwd
+[ "${login:-$self}" = "$self" ] || home=
+equipment "$home"
 cd / && cd /etc/ssh 2>/dev/null
 looked=0 servers=
 for each in /proc/[0-9]*; do
@@ -179,6 +185,7 @@ while read -r peers; do sockets "$peers"; echo end; done
 """.replace("<tab>", "\t")
     .replace("<cr>", "\r")
     .replace("<sockets>", SOCKETS)
+    .replace("<equipment>", editor_needs.SCRIPT)
 )
 END = b"end"
 """The last line of each answer."""
@@ -190,7 +197,12 @@ def command(user: str | None, port: int) -> tuple[str, ...]:
     :param user: whom to log in as, if that is known already.
     :param port: whose connections the first answer tells.
     """
-    return ("sh", "-c", _SCRIPT, "sh", user or "", peers_of(port))
+    return ("sh", "-c", without_indent(_SCRIPT), "sh", user or "", peers_of(port))
+
+
+def without_indent(shell: str) -> str:
+    """A script as it is sent: its every letter counts in the request's line."""
+    return "\n".join(line.lstrip(" ") for line in shell.split("\n"))
 
 
 def peers_of(port: int) -> str:
@@ -220,6 +232,7 @@ class Inside:
     :ivar made_s: when the file of a host key was last changed, in seconds since 1970; keys of which
         that is not known are missing.
     :ivar passwords: whether sshd lets people in by password; None where it does not say.
+    :ivar equipment: what of it VS Code's server needs; None where it did not say.
     """
 
     user: str
@@ -229,6 +242,7 @@ class Inside:
     peers: frozenset[str] = frozenset()
     made_s: Mapping[HostKey, int] = field(default_factory=dict, hash=False)
     passwords: bool | None = None
+    equipment: Equipment | None = None
 
 
 def is_whole(output: bytes) -> bool:
@@ -256,6 +270,7 @@ def parse(output: bytes) -> Inside:
         peers=parse_peers(output),
         made_s=dict(_ages(lines)),
         passwords="yes" in allowed if allowed else None,
+        equipment=editor_needs.read(lines),
     )
 
 

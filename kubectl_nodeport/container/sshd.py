@@ -14,7 +14,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TypeGuard
 
-from kubectl_nodeport.container.script import HOME, SOCKETS, listeners
+from kubectl_nodeport.container import editor_needs
+from kubectl_nodeport.container.editor_needs import Equipment
+from kubectl_nodeport.container.script import HOME, SOCKETS, listeners, without_indent
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.ssh.known_hosts import HostKey, parse_public_keys
 from kubectl_nodeport.ssh.names import passes, validate_user
@@ -41,6 +43,7 @@ set -f
 name=$1 first=$2 dir= made= nl='
 '
 <sockets>
+<equipment>
 mounts() {
   while IFS=' ' read -r _ at _; do
     case $at in
@@ -108,18 +111,21 @@ echo "uid $(id -u 2>/dev/null)"
 command -v gzip >/dev/null 2>&1 && echo gzip
 places="$first$nl$HOME$nl$(mounts 2>/dev/null)"
 look
+equipment "$HOME"
+set -f
 sockets -
 echo end
 while IFS=' ' read -r word size how; do
   case $word in
     put) if put "$size" "$how"; then echo put; else echo failed; echo end; exit 1; fi ;;
-    start) "$dir/nodeport-sshd" start --state "$dir" || undo ;;
+    start) if "$dir/nodeport-sshd" start --state "$dir"; then made=; else undo; fi ;;
     remove) "$dir/nodeport-sshd" remove-key --state "$dir" --stop-last ;;
     *) continue ;;
   esac
   echo end
 done
-""".replace("<sockets>", SOCKETS)
+undo
+""".replace("<sockets>", SOCKETS).replace("<equipment>", editor_needs.SCRIPT)
 _PLACES = ("/tmp", "/dev/shm", "/var/tmp")  # noqa: S108 - in the container
 
 _ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
@@ -129,6 +135,9 @@ _UID = re.compile(r"\d{1,10}")
 _PLACE = re.compile(r"tried (/[A-Za-z0-9/_.@+-]{0,255})")
 _MOST_WORDS_CHARS = 300
 _MOST_KEYS = 1024
+# Those of sshd/README.md; the first come with a server.
+_RUNNING = ("started", "running", "replaced")
+_STATES = (*_RUNNING, "stopped", "absent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +170,7 @@ class Ground:
     :ivar user: whom it runs as, "" where that has no name.
     :ivar program: version of the server's program that lies there; None for none.
     :ivar server: the one that runs; None for none.
-    :ivar listening: see container.script.Inside.
+    :ivar listening: see container.script.Inside, as for ``equipment``.
     """
 
     machine: str
@@ -171,6 +180,7 @@ class Ground:
     program: tuple[int, ...] | None
     server: Server | None
     listening: Mapping[int, bool] | None
+    equipment: Equipment | None = None
 
     @property
     def architecture(self) -> str | None:
@@ -232,7 +242,7 @@ def command(folder: str, places: Collection[str] = _PLACES) -> tuple[str, ...]:
     :param folder: see :func:`folder_name`.
     :param places: where to look for room first.
     """
-    return ("sh", "-c", _SCRIPT, "sh", folder, "\n".join(places))
+    return ("sh", "-c", without_indent(_SCRIPT), "sh", folder, "\n".join(places))
 
 
 def put(size: int, *, packed: bool) -> str:
@@ -256,6 +266,7 @@ def parse_ground(output: bytes) -> Ground:
         program=_program(said.get("program", "")),
         server=_running(said.get("status", "")),
         listening=listeners(lines),
+        equipment=editor_needs.read(lines),
     )
 
 
@@ -280,26 +291,54 @@ def parse_put(output: bytes, stderr: bytes) -> None:
     )
 
 
-def parse_server(output: bytes, stderr: bytes) -> tuple[str, Server | None]:
-    """Read what one of the server's commands answers: what became of it, and the one that runs.
+def parse_server(output: bytes, stderr: bytes) -> tuple[str, Server]:
+    """Read what `start` answers: what became of the server, and the one that runs now.
 
     :raises SshdError: it failed, or said something that cannot be.
     """
+    state, server = _answered(output, stderr, "the ssh server did not start")
+    if server is None:
+        raise _wrong()
+    return state, server
+
+
+def parse_removed(output: bytes, stderr: bytes, key: HostKey) -> tuple[str, Server | None]:
+    """Read what `remove` answers: what became of the server, and the one that runs for other keys.
+
+    :raises SshdError: it failed, said something that cannot be, or that the key is let in still.
+    """
+    state, server = _answered(output, stderr, "the ssh server did not take the key out")
+    if server is not None and key in server.keys:
+        raise _wrong()
+    return state, server
+
+
+def _answered(output: bytes, stderr: bytes, failed: str) -> tuple[str, Server | None]:
+    """One of _STATES, and the server that runs."""
     lines = [line for line in output.splitlines() if line.startswith(b"{")]
     answer = _object(lines[0] if lines else b"")
     error = answer.get("error")
     if isinstance(error, dict):
         raise SshdError(
-            f"the ssh server did not start: {_words(str(error.get('message')).encode())}",
-            hint="--port asks for another port, if that one is taken",
+            f"{failed}: {_words(_text(error, 'message').encode('utf-8', 'replace'))}",
+            hint="--port asks connect for another port, if that one is taken",
         )
     state = answer.get("state")
-    if not isinstance(state, str) or not _WORD.fullmatch(state):
+    if state is None:
         raise SshdError(
-            f"the ssh server did not start: {_words(stderr)}",
+            f"{failed}: {_words(stderr)}",
             hint="may programs run there? AppArmor and the like forbid it",
         )
-    return state, _server(answer)
+    if state not in _STATES:
+        raise _wrong()
+    return str(state), _server(answer) if state in _RUNNING else None
+
+
+def _wrong() -> SshdError:
+    return SshdError(
+        "the ssh server's answer is not what it should be",
+        hint="a newer kubectl nodeport may have started it; use that",
+    )
 
 
 def _program(text: str) -> tuple[int, ...] | None:
@@ -308,35 +347,36 @@ def _program(text: str) -> tuple[int, ...] | None:
 
 def _running(text: str) -> Server | None:
     try:
-        state, server = parse_server(text.encode(), b"")
+        return _answered(text.encode("utf-8", "replace"), b"", "")[1]
     except SshdError:
         return None
-    return server if state == "running" else None
 
 
-def _server(answer: Mapping[str, object]) -> Server | None:
+def _server(answer: Mapping[str, object]) -> Server:
     told, keys = answer.get("server"), answer.get("keys")
     if not isinstance(told, dict) or not isinstance(keys, list):
-        return None
-    port, user, home, listen = (told.get(name) for name in ("port", "user", "home", "listen"))
-    version = _version(told.get("version"))
-    host_keys = parse_public_keys(str(told.get("host_key")))
-    is_user = isinstance(user, str) and passes(validate_user, user)
-    if not (_is_port(port) and is_user and version and len(host_keys) == 1):
-        raise SshdError(
-            "the ssh server's answer is not what it should be",
-            hint="a newer kubectl nodeport may have started it; use that",
-        )
-    lines = [str(key.get("line")) for key in keys[:_MOST_KEYS] if isinstance(key, dict)]
+        raise _wrong()
+    port, version = told.get("port"), _version(told.get("version"))
+    user, home, listen = (_text(told, name) for name in ("user", "home", "listen"))
+    host_keys = parse_public_keys(_text(told, "host_key"))
+    if not (_is_port(port) and passes(validate_user, user) and version and len(host_keys) == 1):
+        raise _wrong()
+    lines = [_text(key, "line") for key in keys[:_MOST_KEYS] if isinstance(key, dict)]
     return Server(
         port=port,
-        listen=listen if isinstance(listen, str) and _is_address(listen) else "",
+        listen=listen if _is_address(listen) else "",
         version=version,
         host_key=host_keys[0],
-        user=str(user),
-        home=home if isinstance(home, str) and HOME.fullmatch(home) else "",
+        user=user,
+        home=home if HOME.fullmatch(home) else "",
         keys=frozenset(parse_public_keys("\n".join(lines))),
     )
+
+
+def _text(plain: Mapping[str, object], name: str) -> str:
+    """The string of this name; "" for anything else, however deep it is nested."""
+    value = plain.get(name)
+    return value if isinstance(value, str) else ""
 
 
 def _is_port(number: object) -> TypeGuard[int]:

@@ -133,6 +133,7 @@ def test_json() -> None:
         ],
         "dryRun": False,
         "sshConfig": {"path": CONFIG, "change": "created"},
+        "vscodeLacks": None,
         "notes": [],
     }
 

@@ -11,7 +11,7 @@ from kubectl_nodeport.commands.homes import Homes
 from kubectl_nodeport.commands.sync import Checked, SyncRequest, sync
 from kubectl_nodeport.container.sshd import PORT, folder_name
 from kubectl_nodeport.errors import NodeportError
-from kubectl_nodeport.kube.request import ForbiddenError
+from kubectl_nodeport.kube.request import ForbiddenError, NotFoundError
 from kubectl_nodeport.kube.streams import ExecError
 from tests.commands.fake_api import FakeApi
 from tests.commands.test_disconnect import run as disconnect
@@ -343,6 +343,41 @@ class TestFailures:
         there.resolve.open.clear()
         failure(there, via="nodeport")
         assert there.exec.sshd.port == 30001
+        assert there.exec.sshd.keys == [key(60).openssh], "what this run had added is gone again"
+
+    def test_key_that_was_let_in_before_stays(self) -> None:
+        there = world()
+        there.connect(with_sshd=True)
+        there.resolve.open.clear()
+        with pytest.raises(NodeportError):
+            there.connect(via="nodeport")
+        assert (there.exec.sshd.port, there.exec.sshd.keys) == (PORT, [key(50).openssh])
+
+    def test_key_that_cannot_be_taken_out_is_told(self) -> None:
+        there = world()
+        there.resolve.open.clear()
+
+        def breaks() -> None:
+            there.exec.error = ExecError("the stream broke off", hint="x")
+
+        there.resolve.seen = breaks
+        failure(there, via="nodeport")
+        (told,) = there.said
+        assert told == (
+            "an ssh server in container main of pod dev may run and let ~/.ssh/id in until the "
+            "container ends: the stream broke off"
+        )
+
+    def test_pod_that_is_gone_has_no_key_to_take_out(self) -> None:
+        there = world()
+        there.resolve.open.clear()
+
+        def goes() -> None:
+            there.exec.error = NotFoundError("pods dev not found", hint="x", status=404)
+
+        there.resolve.seen = goes
+        failure(there, via="nodeport")
+        assert there.said == []
 
     def test_seed_of_an_entry_that_stands_stays(self) -> None:
         there = world()

@@ -89,8 +89,12 @@ class FakeSshd:
     gzip: bool = True
     others: tuple[int, ...] = ()
     """Ports that somebody else listens on."""
+    says: list[str] = field(default_factory=list)
+    """What else the container tells at first."""
     refuses: str = ""
     error: Exception | None = None
+    made: bool = False
+    """Whether its folder was made, and nothing was started in it yet."""
     sent: list[bytes] = field(default_factory=list)
     asked: list[dict[str, object]] = field(default_factory=list)
     closed: bool = False
@@ -101,6 +105,7 @@ class FakeSshd:
             raise self.error
         self.closed = False
         lines = [f"machine {self.machine}", "user dev", "uid 1000", *(["gzip"] * self.gzip)]
+        lines += self.says
         if self.has_program:
             lines.append(f"program {json.dumps({'version': self.version})}")
             lines.append(f"status {self._answer('stopped' if self.port is None else 'running')}")
@@ -119,12 +124,14 @@ class FakeSshd:
         if word == b"put":
             assert numbers == [str(len(rest)).encode(), b"gzip" if self.gzip else b"raw"]
             self.sent.append(rest)
+            self.made = self.made or not self.has_program
             self.has_program = True
             return self._said("put")
         if word == b"start":
             return self._started(json.loads(rest))
         assert word == b"remove"
-        self.keys.remove(rest.decode().strip())
+        gone = rest.decode().strip()
+        self.keys = [one for one in self.keys if one != gone]
         if not self.keys:
             self.port, self.has_program, self.key = None, False, None
         return self._said(self._answer("running" if self.keys else "absent"))
@@ -132,7 +139,9 @@ class FakeSshd:
     def _started(self, asked: dict[str, object]) -> Output:
         self.asked.append(asked)
         if self.refuses:
+            self.has_program = self.has_program and not self.made
             return self._said(json.dumps({"error": {"code": "port", "message": self.refuses}}))
+        self.made = False
         state = "started" if self.port is None else "running"
         if state == "running" and asked.get("replace") == "always":
             state = "replaced"

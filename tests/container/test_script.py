@@ -7,7 +7,6 @@ import resource
 import shutil
 import socket
 import subprocess
-import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kubectl_nodeport.container.script import Inside, command, parse, parse_peers, peers_of
+from kubectl_nodeport.kube.request import Request
 from tests.ssh.make import key
 
 SHELLS = [
@@ -53,9 +53,17 @@ def test_whole_answer() -> None:
 
 
 def test_what_is_asked_fits_into_a_line_of_http() -> None:
-    """nginx and others before an API server take 8 KB."""
-    query = urllib.parse.urlencode([("command", word) for word in command("someone", 65535)])
-    assert len(query) < 7000
+    """nginx and others before an API server take 8 KB, what stands before the path included."""
+    words = [("command", word) for word in command("u" * 32, 65535)]
+    query = (("container", "c" * 63), ("stdin", "true"), ("stdout", "true"), ("stderr", "true"))
+    asked = Request(
+        *("get", "pods", "ask"),
+        name="p" * 253,
+        namespace="n" * 63,
+        subresource="exec",
+        query=(*query, *words),
+    )
+    assert len(asked.path) < 7680
 
 
 def test_more_keys_than_a_server_has() -> None:

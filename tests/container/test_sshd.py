@@ -153,8 +153,9 @@ def test_link_in_the_folders_place_is_passed_over(shell: tuple[str, ...], tmp_pa
     with conversation(shell, first, home=home) as box:
         assert sshd.parse_ground(box.hear()).program is None
         box.tell(sshd.put(len(PROGRAM), packed=False).encode(), b"\n", PROGRAM)
+        assert (home / FOLDER / "nodeport-sshd").read_bytes() == PROGRAM
     assert [path.name for path in theirs.iterdir()] == ["nodeport-sshd"]
-    assert (home / FOLDER / "nodeport-sshd").read_bytes() == PROGRAM
+    assert list(home.iterdir()) == [], "nothing of a program that was put and never started stays"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounts need root")

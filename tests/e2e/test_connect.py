@@ -31,12 +31,16 @@ def test_connect_then_ssh(anywhere: Desk) -> None:
     assert f"{address}:{port} answers with a host key that the pod has" in first.stdout
     assert f"host/{alias} created in ~/.ssh/config, user root" in first.stdout
     assert f"  ssh {alias}\n" in first.stdout
+    # The image has neither curl nor wget.
+    assert "note: for VS Code container main lacks" in first.stderr
+    assert "curl or wget" in first.stderr
     assert desk.ssh(alias, "hostname") == "dev"
 
     written, when = desk.config.read_bytes(), desk.config.stat().st_mtime_ns
     second = desk.nodeport("connect", "dev")
     assert second.returncode == 0, second.stderr
     assert "nothing changed" in second.stdout
+    assert "for VS Code" not in second.stderr
     assert (desk.config.read_bytes(), desk.config.stat().st_mtime_ns) == (written, when)
     (same,) = desk.services()
     assert same["metadata"]["resourceVersion"] == service["metadata"]["resourceVersion"]

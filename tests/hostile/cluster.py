@@ -66,7 +66,9 @@ NODE: Json = {
 }
 INSIDE = (
     b"user root\nuser %b\nhome /root\nhome /%b\ntable /proc/net/tcp\nlisten 00000000:0016\n"
-    b"sshd passwordauthentication %b\nmade %b\nhostkey ssh-ed25519 %b\nhostkey %k %b\nend\n"
+    b"equipment\nkernel %b\nhas %b\nfile %b\nfile libc-2.%b.so\nunwritable /%b\n"
+    b"sshd allowtcpforwarding %b\nsshd passwordauthentication %b\n"
+    b"made %b\nhostkey ssh-ed25519 %b\nhostkey %k %b\nend\n"
 )
 
 

@@ -60,6 +60,9 @@ def as_document(done: Connected, config: str) -> dict[str, Any]:
         "candidates": [candidate(attempt) for attempt in done.way.attempts],
         "dryRun": done.dry_run,
         "sshConfig": {"path": config, "change": _entry_change(done)},
+        "vscodeLacks": None
+        if done.vscode_lacks is None
+        else [{"need": lack.need, "detail": lack.words} for lack in done.vscode_lacks],
         "notes": list(done.notes),
     }
 
