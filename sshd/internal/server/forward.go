@@ -8,11 +8,13 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
 
 	"golang.org/x/crypto/ssh"
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -49,11 +51,25 @@ type directSocket struct {
 // serveDirectSocket is -L to a unix socket.
 func (c *connection) serveDirectSocket(channel ssh.NewChannel) {
 	var wanted directSocket
-	if err := ssh.Unmarshal(channel.ExtraData(), &wanted); err != nil || len(wanted.Path) > socketPathLimit {
+	err := ssh.Unmarshal(channel.ExtraData(), &wanted)
+	path, ok := socketFile(wanted.Path)
+	if err != nil || !ok {
 		_ = channel.Reject(ssh.ConnectionFailed, "malformed request")
 		return
 	}
-	c.dial(channel, "unix", wanted.Path)
+	c.dial(channel, "unix", path)
+}
+
+// socketFile is the path of a socket's file. Go and the kernel take some names for sockets without a
+// file, which know no owner; a client means a file.
+func socketFile(path string) (file string, ok bool) {
+	if path == "" || len(path) > socketPathLimit || strings.ContainsRune(path, 0) {
+		return "", false
+	}
+	if path[0] == '@' {
+		return "./" + path, true
+	}
+	return path, true
 }
 
 func (c *connection) dial(channel ssh.NewChannel, network, address string) {
@@ -109,6 +125,7 @@ func (c *connection) join(stream ssh.Channel, requests <-chan *ssh.Request, targ
 			err = half.CloseWrite()
 		}
 		inward <- err
+		close(inward)
 	}()
 	go func() {
 		_, err := copyBlocks(stream, target)
@@ -117,12 +134,14 @@ func (c *connection) join(stream ssh.Channel, requests <-chan *ssh.Request, targ
 		}
 		outward <- err
 	}()
-	for ended := 0; ended < 2; ended++ {
+	in := inward
+	for range 2 {
 		select {
-		case err := <-inward:
+		case err := <-in:
 			if err != nil {
 				return
 			}
+			in = nil // its end does not count twice
 		case err := <-outward:
 			if err != nil {
 				return
@@ -239,17 +258,18 @@ func (f socketForward) key() string { return "unix " + f.Path }
 // that is there stays, as with OpenSSH, but a socket on which nobody listens any more.
 func (f *forwards) listenSocket(payload []byte) bool {
 	var wanted socketForward
-	if err := ssh.Unmarshal(payload, &wanted); err != nil || wanted.Path == "" || len(wanted.Path) > socketPathLimit {
+	err := ssh.Unmarshal(payload, &wanted)
+	path, ok := socketFile(wanted.Path)
+	if err != nil || !ok {
 		return false
 	}
-	removeStale(wanted.Path)
-	listener, err := net.Listen("unix", wanted.Path)
+	removeStale(path)
+	listener, err := listenPrivately(path)
 	if err != nil {
-		f.connection.server.Log.Printf("%s: -R %s: %v", f.connection.ssh.RemoteAddr(), wanted.Path, err)
+		f.connection.server.Log.Printf("%s: -R %s: %v", f.connection.ssh.RemoteAddr(), path, err)
 		return false
 	}
-	if err := os.Chmod(wanted.Path, 0o600); err != nil || !f.keep(wanted.key(), []net.Listener{listener}) {
-		_ = listener.Close()
+	if !f.keep(wanted.key(), []net.Listener{listener}) {
 		return false
 	}
 	f.connection.serving.Go(func() {
@@ -258,6 +278,27 @@ func (f *forwards) listenSocket(payload []byte) bool {
 		})
 	})
 	return true
+}
+
+// private is told of a socket before it gets its name. Linux gives the file the socket's own mode
+// then, so that others cannot connect in the moment before chmod either; other kernels that
+// containers run on may not do so.
+func private(_, _ string, socket syscall.RawConn) error {
+	return socket.Control(func(fd uintptr) { _ = unix.Fchmod(int(fd), 0o600) })
+}
+
+// listenPrivately opens a unix socket that the user alone may connect to.
+func listenPrivately(path string) (net.Listener, error) {
+	config := net.ListenConfig{Control: private}
+	listener, err := config.Listen(context.Background(), "unix", path)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		_ = listener.Close()
+		return nil, err
+	}
+	return listener, nil
 }
 
 func removeStale(path string) {
