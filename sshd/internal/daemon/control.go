@@ -103,11 +103,11 @@ func RemoveKey(ctx context.Context, path string, input io.Reader, stopLast bool)
 	}
 	defer release()
 	left, err := state.RemoveKeys([]folder.AuthorizedKey{key})
+	if stopLast && left != nil && len(left) == 0 { // on a full disk too
+		return end(state, true)
+	}
 	if err != nil {
 		return Answer{}, failure("folder", err)
-	}
-	if stopLast && len(left) == 0 {
-		return end(state, true)
 	}
 	return survey(state)
 }

@@ -129,7 +129,8 @@ func (f *Folder) AddKeys(added []AuthorizedKey) ([]AuthorizedKey, error) {
 	return keys, f.writeKeys(keys)
 }
 
-// RemoveKeys removes those that are there. The caller holds the edit lock.
+// RemoveKeys removes those that are there. The caller holds the edit lock. Where they cannot be written,
+// as the disk is full, the error comes with those that would be left.
 func (f *Folder) RemoveKeys(removed []AuthorizedKey) ([]AuthorizedKey, error) {
 	keys, _, err := f.Keys()
 	if err != nil {
@@ -207,7 +208,7 @@ func (r *KeyRing) Empty() bool {
 }
 
 func (r *KeyRing) refresh() {
-	info, err := os.Stat(r.folder.in(keysName))
+	info, err := r.folder.root.Stat(keysName)
 	if err == nil && r.stamp.same(info) {
 		return
 	}
