@@ -2,13 +2,17 @@ package daemon
 
 import (
 	"context"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"nodeport-sshd/internal/folder"
 )
@@ -116,5 +120,73 @@ func TestTheServerIsTheProgramThatStartedIt(t *testing.T) {
 		if !os.SameFile(mine, theirs) || string(name) != "nodeport-sshd\n" {
 			t.Errorf("%s %q", theirs.Name(), name)
 		}
+	}
+}
+
+// Two who disconnect at once are both told that nothing is left.
+func TestManyStopsAtOnce(t *testing.T) {
+	path, me := statePath(t), newPerson(t, "me")
+	for range 3 {
+		start(t, path, func(c *Config) { c.AuthorizedKeys = []string{me.line} })
+		var all sync.WaitGroup
+		for i := range 8 {
+			all.Go(func() {
+				var answer Answer
+				var err error
+				if i%2 == 0 {
+					answer, err = Stop(context.Background(), path, true)
+				} else {
+					answer, err = RemoveKey(context.Background(), path, strings.NewReader(me.line+"\n"), true)
+				}
+				if err != nil || answer.State != "absent" {
+					t.Errorf("%+v %v", answer, err)
+				}
+			})
+		}
+		all.Wait()
+	}
+}
+
+func TestWhoUsesUpTheDescriptorsLosesHis(t *testing.T) {
+	path, many, one := statePath(t), newPerson(t, "many"), newPerson(t, "one")
+	answer := start(t, path, func(c *Config) {
+		c.AuthorizedKeys, c.KeylessExit = []string{many.line, one.line}, true
+	})
+	server := serverOf(t, answer.Server.PID)
+	var limit unix.Rlimit
+	must(t, unix.Prlimit(server, unix.RLIMIT_NOFILE, nil, &limit))
+	limit.Cur = 60
+	must(t, unix.Prlimit(server, unix.RLIMIT_NOFILE, &limit, nil))
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer func() { _ = listener.Close() }()
+	client, err := dial(answer, many)
+	must(t, err)
+	defer func() { _ = client.Close() }()
+	opened := 0
+	for ; opened < 200; opened++ {
+		if _, err = client.Dial("tcp", listener.Addr().String()); err != nil {
+			break
+		}
+	}
+	if opened == 200 {
+		t.Fatal("the limit was not reached")
+	}
+	in := make(chan error, 1)
+	go func() {
+		client, err := dial(answer, one)
+		if err == nil {
+			_ = client.Close()
+		}
+		in <- err
+	}()
+	select {
+	case err := <-in:
+		must(t, err)
+	case <-time.After(patience):
+		t.Fatal("others are locked out")
+	}
+	if serverOf(t, answer.Server.PID) != server {
+		t.Error("the server has ended")
 	}
 }

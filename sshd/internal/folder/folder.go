@@ -136,6 +136,17 @@ func (f *Folder) LogPath() string { return filepath.Join(f.path, logName) }
 
 // write puts data into a file of the folder, whole or not at all, readable by its user alone.
 func (f *Folder) write(name string, data []byte) error {
+	err := f.replace(name, data)
+	if path := (*fs.PathError)(nil); errors.As(err, &path) { // which names what no user knows
+		err = path.Err
+	}
+	if err != nil {
+		return fmt.Errorf("write %s in %s: %w", name, f.path, err)
+	}
+	return nil
+}
+
+func (f *Folder) replace(name string, data []byte) error {
 	temporary := temporaryStart + rand.Text()
 	file, err := f.root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -184,8 +195,11 @@ func (f *Folder) read(name string, limit int64) ([]byte, error) {
 func (f *Folder) Remove() error {
 	names, err := f.names()
 	for _, name := range names {
-		if name != editLockName {
-			err = errors.Join(err, f.root.RemoveAll(name))
+		if name == editLockName {
+			continue
+		}
+		if failed := f.root.RemoveAll(name); err == nil {
+			err = failed
 		}
 	}
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -212,11 +213,19 @@ func (r *KeyRing) refresh() {
 	if err == nil && r.stamp.same(info) {
 		return
 	}
+	var keys []AuthorizedKey
+	var refused []string
+	if err == nil {
+		keys, refused, err = r.folder.Keys()
+	}
+	if passes(err) { // nobody has removed a key: those that were there last still hold
+		r.refused([]string{err.Error()})
+		return
+	}
 	r.blobs, r.stamp = nil, keyStamp{}
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
 		return // no file, no keys
 	}
-	keys, refused, err := r.folder.Keys()
 	if err != nil {
 		r.refused([]string{err.Error()})
 		return
@@ -232,4 +241,14 @@ func (r *KeyRing) refresh() {
 	if len(refused) != 0 {
 		r.refused(refused)
 	}
+}
+
+// passes is whether the error says nothing about the file.
+func passes(err error) bool {
+	for _, number := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EIO} {
+		if errors.Is(err, number) {
+			return true
+		}
+	}
+	return false
 }

@@ -78,6 +78,31 @@ func TestWhatIsNoFileOfOursIsNotRead(t *testing.T) {
 	}
 }
 
+func TestKeysHoldWhileTheirFileCannotBeOpened(t *testing.T) {
+	folder := newFolder(t)
+	key := newKey(t, "")
+	_, err := folder.AddKeys([]AuthorizedKey{key})
+	must(t, err)
+	told := 0
+	ring := folder.KeyRing(func([]string) { told++ })
+	if !ring.Allows(key.Key) {
+		t.Fatal("a key is not allowed")
+	}
+	var limit syscall.Rlimit
+	must(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
+	must(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 0, Max: limit.Max}))
+	allowed, empty := ring.Allows(key.Key), ring.Empty()
+	must(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit))
+	if !allowed || empty || told == 0 {
+		t.Errorf("allowed %v, empty %v, told %d times", allowed, empty, told)
+	}
+	_, err = folder.RemoveKeys([]AuthorizedKey{key})
+	must(t, err)
+	if ring.Allows(key.Key) || !ring.Empty() {
+		t.Error("a removed key is allowed")
+	}
+}
+
 // Who comes while the folder is removed has either been there before, or keeps what he adds.
 func TestWhatComesWhileTheFolderGoesIsKept(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state")

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -137,6 +138,9 @@ func (s *Server) accept(ctx context.Context, stop context.CancelCauseFunc, liste
 		}
 		if err != nil { // no descriptors left, or the like: it passes
 			s.Log.Printf("accept: %v", err)
+			if errors.Is(err, syscall.EMFILE) {
+				s.endLargest()
+			}
 			time.Sleep(100 * time.Millisecond)
 			continue
 		}
@@ -192,6 +196,19 @@ func (s *Server) keep(ctx context.Context, conn *connection) bool {
 	}
 	s.open[conn] = true
 	return true
+}
+
+// endLargest ends the connection with the most channels, which has the most descriptors.
+func (s *Server) endLargest() {
+	var largest *connection
+	for _, conn := range s.connections() {
+		if largest == nil || conn.channels.Load() > largest.channels.Load() {
+			largest = conn
+		}
+	}
+	if largest != nil {
+		largest.end("no descriptors are left")
+	}
 }
 
 // endOneFor makes place for a connection, where another key has more of them than its own: that one
