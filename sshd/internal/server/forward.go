@@ -287,6 +287,22 @@ func private(_, _ string, socket syscall.RawConn) error {
 	return socket.Control(func(fd uintptr) { _ = unix.Fchmod(int(fd), 0o600) })
 }
 
+// A socketListener removes its file when it is closed, unless another has taken the name meanwhile: a
+// connection that is lost ends minutes later, when its user is back with a new one.
+type socketListener struct {
+	net.Listener
+	path string
+	file os.FileInfo
+}
+
+func (l *socketListener) Close() error {
+	info, err := os.Lstat(l.path)
+	if err == nil && os.SameFile(info, l.file) && info.ModTime().Equal(l.file.ModTime()) {
+		_ = os.Remove(l.path)
+	}
+	return l.Listener.Close()
+}
+
 // listenPrivately opens a unix socket that the user alone may connect to.
 func listenPrivately(path string) (net.Listener, error) {
 	config := net.ListenConfig{Control: private}
@@ -294,11 +310,18 @@ func listenPrivately(path string) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.Chmod(path, 0o600); err != nil {
+	info, err := os.Lstat(path)
+	if err == nil {
+		err = os.Chmod(path, 0o600)
+	}
+	if err != nil {
 		_ = listener.Close()
 		return nil, err
 	}
-	return listener, nil
+	if socket, ok := listener.(*net.UnixListener); ok {
+		socket.SetUnlinkOnClose(false)
+	}
+	return &socketListener{listener, path, info}, nil
 }
 
 func removeStale(path string) {

@@ -104,6 +104,30 @@ func TestSocketsAreFilesOfTheUserAlone(t *testing.T) {
 	}
 }
 
+func TestALostConnectionLeavesTheSocketOfItsSuccessor(t *testing.T) {
+	r := run(t, nil)
+	path := filepath.Join(t.TempDir(), "s")
+	lost, next := r.dial(t), r.dial(t)
+	_, err := lost.ListenUnix(path)
+	must(t, err)
+	must(t, os.Remove(path)) // by its user, who is back
+	listener, err := next.ListenUnix(path)
+	must(t, err)
+	upperCase(t, listener)
+	must(t, lost.Close())
+	eventually(t, "the lost one has ended", func() bool { return len(r.server.connections()) == 1 })
+	conn, err := net.Dial("unix", path)
+	must(t, err)
+	if got := ask(t, conn, "still there"); got != "STILL THERE" {
+		t.Errorf("%q", got)
+	}
+	must(t, listener.Close())
+	eventually(t, "its own end removes it", func() bool {
+		_, err := os.Lstat(path)
+		return os.IsNotExist(err)
+	})
+}
+
 // There is no moment in which others could connect.
 func TestASocketsFileIsPrivateFromTheFirst(t *testing.T) {
 	before := syscall.Umask(0)
