@@ -165,6 +165,26 @@ func (f *Folder) replace(name string, data []byte) error {
 	return f.root.Rename(temporary, name)
 }
 
+// overwrite puts less into a file where it stands, which takes no room. Who reads meanwhile may see some
+// of both.
+func (f *Folder) overwrite(name string, data []byte) error {
+	file, err := f.root.OpenFile(name, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	info, err := file.Stat()
+	if err == nil && info.Size() < int64(len(data)) {
+		err = syscall.ENOSPC
+	}
+	if err == nil {
+		_, err = file.WriteAt(data, 0)
+	}
+	if err == nil {
+		err = file.Truncate(int64(len(data)))
+	}
+	return errors.Join(err, file.Close())
+}
+
 // read is a file of the folder, at most limit bytes of it; a longer one is an error, and so is what
 // is no file, which could be waited for without end, or was put there by another user.
 func (f *Folder) read(name string, limit int64) ([]byte, error) {

@@ -130,8 +130,8 @@ func (f *Folder) AddKeys(added []AuthorizedKey) ([]AuthorizedKey, error) {
 	return keys, f.writeKeys(keys)
 }
 
-// RemoveKeys removes those that are there. The caller holds the edit lock. Where they cannot be written,
-// as the disk is full, the error comes with those that would be left.
+// RemoveKeys removes those that are there, on a full disk too. The caller holds the edit lock. Where
+// the rest cannot be written, the error comes with those that would be left.
 func (f *Folder) RemoveKeys(removed []AuthorizedKey) ([]AuthorizedKey, error) {
 	keys, _, err := f.Keys()
 	if err != nil {
@@ -146,7 +146,11 @@ func (f *Folder) RemoveKeys(removed []AuthorizedKey) ([]AuthorizedKey, error) {
 	if len(left) == len(keys) {
 		return left, nil
 	}
-	return left, f.writeKeys(left)
+	err = f.writeKeys(left)
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		err = f.overwrite(keysName, textOf(left))
+	}
+	return left, err
 }
 
 func contains(keys []AuthorizedKey, key AuthorizedKey) bool {
@@ -159,12 +163,14 @@ func contains(keys []AuthorizedKey, key AuthorizedKey) bool {
 	return false
 }
 
-func (f *Folder) writeKeys(keys []AuthorizedKey) error {
-	var text strings.Builder
+func (f *Folder) writeKeys(keys []AuthorizedKey) error { return f.write(keysName, textOf(keys)) }
+
+func textOf(keys []AuthorizedKey) []byte {
+	var text bytes.Buffer
 	for _, key := range keys {
 		text.WriteString(key.Line() + "\n")
 	}
-	return f.write(keysName, []byte(text.String()))
+	return text.Bytes()
 }
 
 // A KeyRing answers whether a key may log in, by the file as it is at that moment: a look at its

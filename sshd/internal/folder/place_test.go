@@ -103,6 +103,36 @@ func TestKeysHoldWhileTheirFileCannotBeOpened(t *testing.T) {
 	}
 }
 
+func TestAKeyIsRemovedOnAFullDisk(t *testing.T) {
+	disk := t.TempDir()
+	if err := syscall.Mount("none", disk, "tmpfs", 0, "size=64k"); err != nil {
+		t.Skipf("a small disk cannot be mounted: %v", err)
+	}
+	defer func() { must(t, syscall.Unmount(disk, syscall.MNT_DETACH)) }()
+	folder, err := Open(filepath.Join(disk, "state"))
+	must(t, err)
+	stays, goes := newKey(t, "stays"), newKey(t, "goes")
+	_, err = folder.AddKeys([]AuthorizedKey{goes, stays})
+	must(t, err)
+	if err := os.WriteFile(filepath.Join(disk, "full"), make([]byte, 1<<20), 0o600); !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("the disk is not full: %v", err)
+	}
+	if _, err := folder.AddKeys([]AuthorizedKey{newKey(t, "")}); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("a key was added: %v", err)
+	}
+	left, err := folder.RemoveKeys([]AuthorizedKey{goes})
+	must(t, err)
+	text, err := os.ReadFile(in(folder, keysName))
+	must(t, err)
+	if len(left) != 1 || string(text) != stays.Line()+"\n" {
+		t.Errorf("%d keys: %q", len(left), text)
+	}
+	ring := folder.KeyRing(func([]string) {})
+	if ring.Allows(goes.Key) || !ring.Allows(stays.Key) {
+		t.Error("the ring does not follow")
+	}
+}
+
 // Who comes while the folder is removed has either been there before, or keeps what he adds.
 func TestWhatComesWhileTheFolderGoesIsKept(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state")
