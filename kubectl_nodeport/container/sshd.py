@@ -32,13 +32,20 @@ END = b"end"
 """The last line of each answer."""
 
 # POSIX sh. No file of its own and no PATH of its own: what it exports would be seen in sessions,
-# whose environment is that of `start` where the first process' cannot be read.
+# whose environment is that of `start` where the first process' cannot be read. `start` has the
+# umask and the folder that exec has, as sessions have them from it.
 #
 # Whether a place may hold programs an empty file tells: a file system that is mounted noexec
 # refuses it before anything looks into it, and elsewhere the shell takes it for an empty script.
-# A folder that is a link, or somebody else's, is passed over: its programs would be run.
+#
+# A folder that is a link, or somebody else's, is passed over: its programs would be run. Others can
+# change what a path leads to between two looks at it, where they may write to the place too (an
+# emptyDir that another container mounts). So the shell goes into the folder first: where it stands,
+# and whose that is, nobody else can change.
 _SCRIPT = r"""
+mask=$(umask) there=$(pwd)
 umask 077
+cd /
 set -f
 name=$1 first=$2 dir= made= nl='
 '
@@ -52,32 +59,39 @@ mounts() {
     esac
   done < /proc/mounts
 }
-ours() { [ -d "$1" ] && [ ! -h "$1" ] && [ -O "$1" ]; }
-try() {
+at() {
   case $1 in /?*) ;; *) return 1 ;; esac
-  dir=${1%/}/$name
-  ours "$dir" || { mkdir "$dir" 2>/dev/null || return 1; made=yes; }
-  true > "$dir/.new-try" && chmod 700 "$dir/.new-try" && "$dir/.new-try" </dev/null
+  cd -P "$1" && dir=$(pwd -P) && dir=${dir%/}/$name
+} 2>/dev/null
+enter() {
+  cd -P "./$name" && [ "$(pwd -P)" = "$dir" ] && [ -O . ] && return 0
+  cd /
+  return 1
+} 2>/dev/null
+try() {
+  made=
+  at "$1" || return 1
+  enter || { at "$1" && mkdir "./$name" && made=yes && enter; } || return 1
+  true > .new-try && chmod 700 .new-try && ./.new-try </dev/null
   tried=$?
-  rm -f "$dir/.new-try"
+  rm -f .new-try
   [ $tried != 0 ] || return 0
   undo
   return 1
 } 2>/dev/null
 undo() {
   [ -n "$made" ] || return 0
-  "$dir/nodeport-sshd" stop --purge --state "$dir" </dev/null
-  rm -f "$dir/nodeport-sshd" "$dir/.new-try" "$dir/.new-program" "$dir/.new-program.gz"
-  rmdir "$dir"
+  ./nodeport-sshd stop --purge --state "$dir" </dev/null
+  rm -f nodeport-sshd .new-try .new-program .new-program.gz
+  cd / && rmdir "$dir"
   made=
 } >/dev/null 2>&1
 look() {
   IFS=$nl
-  for at in $places; do
-    dir=${at%/}/$name
-    if ours "$dir" && [ -x "$dir/nodeport-sshd" ]; then
-      echo "program $("$dir/nodeport-sshd" --version </dev/null 2>/dev/null)"
-      echo "status $("$dir/nodeport-sshd" status --state "$dir" </dev/null 2>/dev/null)"
+  for place in $places; do
+    if at "$place" && enter && [ -x nodeport-sshd ] && [ -O nodeport-sshd ]; then
+      echo "program $(./nodeport-sshd --version </dev/null 2>/dev/null)"
+      echo "status $(./nodeport-sshd status --state "$dir" </dev/null 2>/dev/null)"
       return
     fi
   done
@@ -86,24 +100,29 @@ look() {
 room() {
   [ -z "$dir" ] || return 0
   IFS=$nl
-  for at in $places; do
-    try "$at" && return 0
-    echo "tried $at"
+  for place in $places; do
+    try "$place" && return 0
+    echo "tried $place"
   done
   dir=
   return 1
 }
 put() {
   room || return 1
-  new=$dir/.new-program
+  new=.new-program
   if [ "$2" = gzip ]; then
     head -c "$1" > "$new.gz" && gzip -dc < "$new.gz" > "$new"
   else
     head -c "$1" > "$new"
-  fi && chmod 700 "$new" && rm -f "$new.gz" && mv -f "$new" "$dir/nodeport-sshd" && return 0
+  fi && chmod 700 "$new" && rm -f "$new.gz" && mv -f "$new" nodeport-sshd && return 0
   rm -f "$new.gz" "$new"
   undo
   return 1
+}
+start() {
+  umask "$mask"
+  cd "$there" 2>/dev/null
+  "/proc/$$/cwd/nodeport-sshd" start --state "$dir"
 }
 echo "machine $(uname -m 2>/dev/null || cat /proc/sys/kernel/arch 2>/dev/null)"
 echo "user $(id -un 2>/dev/null || whoami 2>/dev/null)"
@@ -118,8 +137,8 @@ echo end
 while IFS=' ' read -r word size how; do
   case $word in
     put) if put "$size" "$how"; then echo put; else echo failed; echo end; exit 1; fi ;;
-    start) if "$dir/nodeport-sshd" start --state "$dir"; then made=; else undo; fi ;;
-    remove) "$dir/nodeport-sshd" remove-key --state "$dir" --stop-last ;;
+    start) if (start); then made=; else undo; fi ;;
+    remove) ./nodeport-sshd remove-key --state "$dir" --stop-last ;;
     *) continue ;;
   esac
   echo end

@@ -133,6 +133,42 @@ def test_start_that_fails_leaves_nothing(shell: tuple[str, ...], tmp_path: Path)
 
 
 @pytest.mark.parametrize("shell", SHELLS)
+def test_program_that_others_put_in_its_place_is_not_run(
+    shell: tuple[str, ...], tmp_path: Path
+) -> None:
+    folder, loot = tmp_path / FOLDER, tmp_path / "loot"
+    with conversation(shell, tmp_path) as box:
+        box.hear()
+        box.tell(sshd.put(len(PROGRAM), packed=False).encode(), b"\n", PROGRAM)
+        folder.rename(tmp_path / "ours")  # as who may write to the place can do
+        folder.mkdir()
+        (folder / "nodeport-sshd").write_text(f"#!/bin/sh\ntouch {loot}\n")
+        (folder / "nodeport-sshd").chmod(0o755)
+        started = sshd.parse_server(box.tell(b"start\n{}\n"), b"")
+        removed = sshd.parse_server(box.tell(b"remove\nssh-ed25519 AAAA\n"), b"")
+    assert (started, removed) == (("started", None), ("stopped", None))
+    assert not loot.exists()
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_server_has_the_umask_and_the_folder_of_exec(
+    shell: tuple[str, ...], tmp_path: Path
+) -> None:
+    telling = b"""start) IFS= read -r _; answer started "$(umask) $(pwd -P)" ;;\n  other)"""
+    program = PROGRAM.replace(b"start)", telling)
+    before = os.umask(0o002)
+    try:
+        with conversation(shell, tmp_path) as box:
+            box.hear()
+            box.tell(sshd.put(len(program), packed=False).encode(), b"\n", program)
+            answer = json.loads(box.tell(b"start\n{}\n").splitlines()[0])
+    finally:
+        os.umask(before)
+    mask, _, folder = answer["said"].partition(" ")
+    assert (int(mask, 8), folder) == (0o002, os.path.realpath("."))
+
+
+@pytest.mark.parametrize("shell", SHELLS)
 def test_damaged_program_is_not_put(shell: tuple[str, ...], tmp_path: Path) -> None:
     with conversation(shell, tmp_path) as box:
         box.hear()

@@ -98,16 +98,19 @@ func RemoveKey(ctx context.Context, path string, input io.Reader, stopLast bool)
 		return absent(path), err
 	}
 	release, err := lock(ctx, state)
+	if errors.Is(err, fs.ErrNotExist) { // another command has removed it meanwhile
+		return absent(path), nil
+	}
 	if err != nil {
 		return Answer{}, err
 	}
 	defer release()
 	left, err := state.RemoveKeys([]folder.AuthorizedKey{key})
+	if stopLast && left != nil && len(left) == 0 { // on a full disk too
+		return end(state, true)
+	}
 	if err != nil {
 		return Answer{}, failure("folder", err)
-	}
-	if stopLast && len(left) == 0 {
-		return end(state, true)
 	}
 	return survey(state)
 }
@@ -119,6 +122,9 @@ func Stop(ctx context.Context, path string, purge bool) (Answer, error) {
 		return absent(path), err
 	}
 	release, err := lock(ctx, state)
+	if errors.Is(err, fs.ErrNotExist) { // likewise
+		return absent(path), nil
+	}
 	if err != nil {
 		return Answer{}, err
 	}
@@ -144,6 +150,9 @@ func lock(ctx context.Context, state *folder.Folder) (func(), error) {
 	ctx, cancel := context.WithTimeout(ctx, editPatience)
 	defer cancel()
 	release, err := state.Edit(ctx)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, failure("no-folder", err)
+	}
 	return release, failure("folder", err)
 }
 

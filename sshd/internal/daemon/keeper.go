@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"os/signal"
@@ -34,6 +35,7 @@ const (
 // container's first process often does not. It returns when the server has ended for good.
 func Keep(path string) error {
 	runtime.LockOSThread() // the server dies with the thread that started it
+	takeName()
 	state, err := folder.Existing(path)
 	if err != nil {
 		tell(failure("folder", err))
@@ -46,8 +48,9 @@ func Keep(path string) error {
 		return err
 	}
 	defer lock.Release()
-	k := &keeper{state: state, log: log, signals: make(chan os.Signal, 8)}
-	signal.Notify(k.signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGCHLD)
+	k := &keeper{state: state, log: log, asked: make(chan os.Signal, 1), children: make(chan os.Signal, 1)}
+	signal.Notify(k.asked, syscall.SIGTERM, syscall.SIGINT)
+	signal.Notify(k.children, syscall.SIGCHLD)
 	passOver(syscall.SIGHUP, syscall.SIGPIPE)
 	if err := k.prepare(); err != nil {
 		log.Printf("no start: %v", err)
@@ -56,7 +59,13 @@ func Keep(path string) error {
 	}
 	err = k.run()
 	log.Printf("ended%s", because(err))
-	return k.leave(err)
+	k.state.RemoveStatus()
+	_ = k.socket.Close()
+	lock.Release() // who stops this holds the other lock, and waits
+	if errors.Is(err, server.ErrKeyless) {
+		return k.removeKeyless()
+	}
+	return nil
 }
 
 func because(err error) string {
@@ -70,9 +79,10 @@ type keeper struct {
 	state    *folder.Folder
 	log      *folder.Log
 	settings Settings
-	socket   *os.File // listening
-	signals  chan os.Signal
-	server   int // process id, 0 while none runs
+	socket   *os.File       // listening
+	asked    chan os.Signal // to end; apart, so that children cannot fill it
+	children chan os.Signal // have ended
+	server   int            // process id, 0 while none runs
 	crashes  []time.Time
 }
 
@@ -150,33 +160,50 @@ func (k *keeper) startServer() error {
 	return awaitReport(told, startPatience)
 }
 
-// run tells that all is ready and reaps until the server has ended for good; the error is why.
+// run tells that all is ready and reaps until the server has ended for good; the error is why,
+// nil where that was asked for.
 func (k *keeper) run() error {
 	tell(nil)
 	var deadline <-chan time.Time
-	ending := false
 	for {
 		select {
 		case <-deadline:
 			k.kill(syscall.SIGKILL)
-		case received := <-k.signals:
-			if received != syscall.SIGCHLD && !ending {
-				ending = true
+		case <-k.asked:
+			if deadline == nil {
 				deadline = time.After(endPatience)
 				k.kill(syscall.SIGTERM)
 			}
+		case <-k.children:
 		}
 		status, gone := k.reap()
 		if !gone {
 			continue
 		}
-		if reason, crashed := reasonOf(status); ending || !crashed {
+		if deadline != nil {
+			return nil
+		}
+		reason, crashed := reasonOf(status)
+		if !crashed && !k.isWanted(reason) {
 			return reason
 		}
-		if err := k.again(status); err != nil {
+		if crashed {
+			k.log.Printf("the server crashed (status %d, signal %d)", status.ExitStatus(), status.Signal())
+		}
+		if err := k.again(); err != nil {
 			return err
 		}
 	}
+}
+
+// isWanted is whether a key has come while the server ended because there was none: who added it was
+// told that the server runs.
+func (k *keeper) isWanted(reason error) bool {
+	if !errors.Is(reason, server.ErrKeyless) {
+		return false
+	}
+	keys, _, err := k.state.Keys()
+	return err == nil && len(keys) != 0
 }
 
 func (k *keeper) kill(number syscall.Signal) {
@@ -202,38 +229,69 @@ func (k *keeper) reap() (ended syscall.WaitStatus, gone bool) {
 	}
 }
 
-// again starts a server in the place of one that crashed. Clients that come meanwhile wait in the
-// listening socket.
-func (k *keeper) again(status syscall.WaitStatus) error {
-	k.log.Printf("the server crashed (status %d, signal %d)", status.ExitStatus(), status.Signal())
-	now := time.Now()
-	k.crashes = append(k.crashes, now)
-	if len(k.crashes) >= crashLimit {
-		if now.Sub(k.crashes[0]) < crashPeriod {
-			return errors.New("the server crashed too often")
+var errAsked = errors.New("it was asked to")
+
+// again starts a server in the place of one that has ended, and tries until it runs: there may be no
+// process or memory to be had for a while. Clients that come meanwhile wait in the listening socket.
+func (k *keeper) again() error {
+	for {
+		if err := k.countEnd(); err != nil {
+			return err
 		}
-		k.crashes = k.crashes[1:]
+		select {
+		case <-k.asked:
+			return errAsked
+		case <-time.After(crashPause):
+		}
+		err := k.startServer()
+		if err == nil {
+			return nil
+		}
+		k.log.Printf("no server: %v", err)
+		k.dismiss()
 	}
-	time.Sleep(crashPause)
-	return k.startServer()
 }
 
-// leave removes what says that a server runs, and all of it when it ended as the last key went.
-func (k *keeper) leave(reason error) error {
-	k.state.RemoveStatus()
-	_ = k.socket.Close()
-	if !errors.Is(reason, server.ErrKeyless) {
+// countEnd is an error when the server has ended too often.
+func (k *keeper) countEnd() error {
+	now := time.Now()
+	k.crashes = append(k.crashes, now)
+	if len(k.crashes) < crashLimit {
 		return nil
 	}
-	// Somebody may add a key in this very moment: under the lock it is seen whether one is there.
+	if now.Sub(k.crashes[0]) < crashPeriod {
+		return errors.New("the server crashed too often")
+	}
+	k.crashes = k.crashes[1:]
+	return nil
+}
+
+// dismiss ends a server that did not get ready.
+func (k *keeper) dismiss() {
+	k.kill(syscall.SIGKILL)
+	for k.server > 0 {
+		if _, err := syscall.Wait4(k.server, nil, 0, nil); !errors.Is(err, syscall.EINTR) {
+			k.server = 0
+		}
+	}
+}
+
+// removeKeyless removes the folder, unless somebody has added a key meanwhile, or started a server.
+func (k *keeper) removeKeyless() error {
 	ctx, cancel := context.WithTimeout(context.Background(), editPatience)
 	defer cancel()
 	release, err := k.state.Edit(ctx)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // others have removed it
+	}
 	if err != nil {
 		return err
 	}
 	defer release()
 	if keys, _, err := k.state.Keys(); err != nil || len(keys) != 0 {
+		return err
+	}
+	if pid, err := k.state.Holder(); err != nil || pid != 0 {
 		return err
 	}
 	return k.state.Remove()

@@ -56,6 +56,7 @@ func reasonOf(status syscall.WaitStatus) (reason error, crashed bool) {
 
 // Serve is the server's process. It returns the exit status.
 func Serve(path string) int {
+	takeName()
 	state, err := folder.Existing(path)
 	if err != nil {
 		tell(failure("folder", err))

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"syscall"
@@ -36,11 +37,7 @@ func Start(ctx context.Context, path string, input io.Reader) (Answer, error) {
 	if err != nil {
 		return Answer{}, failure("config", err)
 	}
-	state, err := folder.Open(path)
-	if err != nil {
-		return Answer{}, failure("folder", err)
-	}
-	release, err := lock(ctx, state)
+	state, release, err := open(ctx, path)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -59,16 +56,38 @@ func Start(ctx context.Context, path string, input io.Reader) (Answer, error) {
 	if running.Server != nil {
 		became = "replaced"
 		config.keepPort(running.Server)
+	}
+	// Before the former server ends: on a full disk it goes on.
+	if err := state.WriteSettings(config.Settings); err != nil {
+		return Answer{}, failure("folder", err)
+	}
+	if running.Server != nil {
 		if err := endProcess(state); err != nil {
 			return Answer{}, failure("stop", err)
 		}
 	}
-	if err := launch(state, config.Settings); err != nil {
+	if err := launch(state); err != nil {
 		return Answer{}, err
 	}
 	answer, err := survey(state)
 	answer.State = became
 	return answer, err
+}
+
+// open makes the folder, and locks it. One that is removed in that moment, as its last user goes,
+// is made again.
+func open(ctx context.Context, path string) (*folder.Folder, func(), error) {
+	const tries = 5
+	for try := 1; ; try++ {
+		state, err := folder.Open(path)
+		if err != nil {
+			return nil, nil, failure("folder", err)
+		}
+		release, err := lock(ctx, state)
+		if err == nil || try == tries || !errors.Is(err, fs.ErrNotExist) {
+			return state, release, err
+		}
+	}
 }
 
 // prepare puts host key and keys into the folder.
@@ -111,10 +130,7 @@ func (c *Config) keepPort(former *folder.Status) {
 
 // launch starts the keeper, in a session of its own and with nothing of exec's streams, and waits
 // until it tells that the server serves.
-func launch(state *folder.Folder, settings Settings) error {
-	if err := state.WriteSettings(settings); err != nil {
-		return failure("folder", err)
-	}
+func launch(state *folder.Folder) error {
 	keeper, told, err := spawn(state, "keep", &syscall.SysProcAttr{Setsid: true})
 	if err != nil {
 		return failure("start", err)
@@ -140,6 +156,9 @@ func spawn(state *folder.Folder, part string, attributes *syscall.SysProcAttr, f
 		return nil, nil, err
 	}
 	cmd := exec.Command(program, part, "--state", state.Path())
+	// This very program: at its path there may lie another by now, a newer one or, where others can
+	// write too, theirs.
+	cmd.Path = "/proc/self/exe"
 	cmd.SysProcAttr = attributes
 	cmd.ExtraFiles = append([]*os.File{telling}, files...)
 	err = cmd.Start()
@@ -150,6 +169,9 @@ func spawn(state *folder.Folder, part string, attributes *syscall.SysProcAttr, f
 	}
 	return cmd.Process, told, nil
 }
+
+// takeName is for those that are started so: the kernel calls them by the link's name.
+func takeName() { _ = os.WriteFile("/proc/self/comm", []byte("nodeport-sshd"), 0) }
 
 // awaitReport is nil when the other process is ready.
 func awaitReport(told *os.File, patience time.Duration) error {

@@ -35,6 +35,8 @@ func newFolder(t testing.TB) *Folder {
 	return folder
 }
 
+func in(folder *Folder, name string) string { return filepath.Join(folder.Path(), name) }
+
 func newKey(t testing.TB, comment string) AuthorizedKey {
 	t.Helper()
 	public, _, err := ed25519.GenerateKey(rand.Reader)
@@ -100,7 +102,7 @@ func TestKeysAreAddedAndRemoved(t *testing.T) {
 	if len(keys) != 1 || !bytes.Equal(keys[0].Key.Marshal(), b.Key.Marshal()) {
 		t.Fatalf("%v", keys)
 	}
-	info, err := os.Stat(folder.in(keysName))
+	info, err := os.Stat(in(folder, keysName))
 	must(t, err)
 	if info.Mode().Perm() != 0o600 {
 		t.Fatalf("mode %o", info.Mode().Perm())
@@ -144,7 +146,7 @@ func TestTheRingFollowsTheFile(t *testing.T) {
 	}{
 		{a.Line(), true, false}, {b.Line() + "\n", false, true}, {a.Line() + "\r\nnonsense\n" + b.Line(), true, true}, {"", false, false},
 	} {
-		must(t, os.WriteFile(folder.in(keysName), []byte(round.text), 0o600)) // by hand, in place
+		must(t, os.WriteFile(in(folder, keysName), []byte(round.text), 0o600)) // by hand, in place
 		if ring.Allows(a.Key) != round.a || ring.Allows(b.Key) != round.b || ring.Empty() != (!round.a && !round.b) {
 			t.Fatalf("%q", round.text)
 		}
@@ -152,17 +154,17 @@ func TestTheRingFollowsTheFile(t *testing.T) {
 	if len(refused) != 1 || !strings.HasPrefix(refused[0], "line 2: ") {
 		t.Fatalf("%q", refused)
 	}
-	must(t, os.WriteFile(folder.in(keysName), []byte(strings.Repeat("#", keysLimit+1)), 0o600))
+	must(t, os.WriteFile(in(folder, keysName), []byte(strings.Repeat("#", keysLimit+1)), 0o600))
 	if !ring.Empty() {
 		t.Fatal("a file without bounds is read")
 	}
-	must(t, os.WriteFile(folder.in(keysName), []byte(a.Line()), 0o600))
+	must(t, os.WriteFile(in(folder, keysName), []byte(a.Line()), 0o600))
 	old := time.Now().Add(-time.Hour)
-	must(t, os.Chtimes(folder.in(keysName), old, old))
+	must(t, os.Chtimes(in(folder, keysName), old, old))
 	if !ring.Allows(a.Key) {
 		t.Fatal("an old file")
 	}
-	must(t, os.Remove(folder.in(keysName)))
+	must(t, os.Remove(in(folder, keysName)))
 	if ring.Allows(a.Key) {
 		t.Fatal("a removed file")
 	}
@@ -199,7 +201,7 @@ func TestHostKey(t *testing.T) {
 			t.Errorf("%q: %v", bad, err)
 		}
 	}
-	must(t, os.WriteFile(folder.in(hostKeyName), []byte("cut off"), 0o600))
+	must(t, os.WriteFile(in(folder, hostKeyName), []byte("cut off"), 0o600))
 	must(t, folder.KeepHostKey(second))
 	if _, err := folder.HostKey(); err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -129,7 +130,8 @@ func (f *Folder) AddKeys(added []AuthorizedKey) ([]AuthorizedKey, error) {
 	return keys, f.writeKeys(keys)
 }
 
-// RemoveKeys removes those that are there. The caller holds the edit lock.
+// RemoveKeys removes those that are there, on a full disk too. The caller holds the edit lock. Where
+// the rest cannot be written, the error comes with those that would be left.
 func (f *Folder) RemoveKeys(removed []AuthorizedKey) ([]AuthorizedKey, error) {
 	keys, _, err := f.Keys()
 	if err != nil {
@@ -144,7 +146,11 @@ func (f *Folder) RemoveKeys(removed []AuthorizedKey) ([]AuthorizedKey, error) {
 	if len(left) == len(keys) {
 		return left, nil
 	}
-	return left, f.writeKeys(left)
+	err = f.writeKeys(left)
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		err = f.overwrite(keysName, textOf(left))
+	}
+	return left, err
 }
 
 func contains(keys []AuthorizedKey, key AuthorizedKey) bool {
@@ -157,12 +163,14 @@ func contains(keys []AuthorizedKey, key AuthorizedKey) bool {
 	return false
 }
 
-func (f *Folder) writeKeys(keys []AuthorizedKey) error {
-	var text strings.Builder
+func (f *Folder) writeKeys(keys []AuthorizedKey) error { return f.write(keysName, textOf(keys)) }
+
+func textOf(keys []AuthorizedKey) []byte {
+	var text bytes.Buffer
 	for _, key := range keys {
 		text.WriteString(key.Line() + "\n")
 	}
-	return f.write(keysName, []byte(text.String()))
+	return text.Bytes()
 }
 
 // A KeyRing answers whether a key may log in, by the file as it is at that moment: a look at its
@@ -207,15 +215,23 @@ func (r *KeyRing) Empty() bool {
 }
 
 func (r *KeyRing) refresh() {
-	info, err := os.Stat(r.folder.in(keysName))
+	info, err := r.folder.root.Stat(keysName)
 	if err == nil && r.stamp.same(info) {
 		return
 	}
+	var keys []AuthorizedKey
+	var refused []string
+	if err == nil {
+		keys, refused, err = r.folder.Keys()
+	}
+	if passes(err) { // nobody has removed a key: those that were there last still hold
+		r.refused([]string{err.Error()})
+		return
+	}
 	r.blobs, r.stamp = nil, keyStamp{}
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
 		return // no file, no keys
 	}
-	keys, refused, err := r.folder.Keys()
 	if err != nil {
 		r.refused([]string{err.Error()})
 		return
@@ -231,4 +247,14 @@ func (r *KeyRing) refresh() {
 	if len(refused) != 0 {
 		r.refused(refused)
 	}
+}
+
+// passes is whether the error says nothing about the file.
+func passes(err error) bool {
+	for _, number := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EIO} {
+		if errors.Is(err, number) {
+			return true
+		}
+	}
+	return false
 }

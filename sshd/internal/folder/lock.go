@@ -22,7 +22,7 @@ type RunLock struct {
 // Run takes the run lock, or fails with ErrRunning. The file must not be opened again in this
 // process: closing any descriptor of it would drop the lock.
 func (f *Folder) Run() (*RunLock, error) {
-	file, err := os.OpenFile(f.in(runLockName), os.O_RDWR|os.O_CREATE, 0o600)
+	file, err := f.root.OpenFile(runLockName, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +43,7 @@ func (l *RunLock) Release() { _ = l.file.Close() }
 // Holder is the process id of the running server, 0 where none runs. A server in a container
 // with its own process ids, on a shared volume, is an error: it can be neither used nor stopped.
 func (f *Folder) Holder() (int, error) {
-	file, err := os.OpenFile(f.in(runLockName), os.O_RDWR, 0)
+	file, err := f.root.Open(runLockName) // for reading: the disk may take no writing any more
 	if errors.Is(err, os.ErrNotExist) {
 		return 0, nil
 	}
@@ -68,7 +68,7 @@ func (f *Folder) Holder() (int, error) {
 // ends; the function that it returns lets the next one go.
 func (f *Folder) Edit(ctx context.Context) (func(), error) {
 	for {
-		file, err := os.OpenFile(f.in(editLockName), os.O_RDWR|os.O_CREATE, 0o600)
+		file, err := f.openEditLock()
 		if err != nil {
 			return nil, err
 		}
@@ -89,11 +89,21 @@ func (f *Folder) Edit(ctx context.Context) (func(), error) {
 	}
 }
 
+// openEditLock opens the file for reading where the disk takes no writing any more: a server has to be
+// stopped there too.
+func (f *Folder) openEditLock() (*os.File, error) {
+	file, err := f.root.OpenFile(editLockName, os.O_RDWR|os.O_CREATE, 0o600)
+	if errors.Is(err, syscall.EROFS) {
+		return f.root.Open(editLockName)
+	}
+	return file, err
+}
+
 func (f *Folder) isCurrent(file *os.File) bool {
 	held, err := file.Stat()
 	if err != nil {
 		return false
 	}
-	named, err := os.Stat(f.in(editLockName))
+	named, err := f.root.Stat(editLockName)
 	return err == nil && os.SameFile(held, named)
 }

@@ -19,7 +19,7 @@ const lineLimit = 1000
 
 // A Log writes lines to the folder's log. A log that cannot be written stops nothing.
 type Log struct {
-	path string
+	root *os.Root
 	mu   sync.Mutex
 	file *os.File
 	size int64
@@ -27,13 +27,13 @@ type Log struct {
 
 // OpenLog appends to what is there. The text of a crash of this process goes there too.
 func (f *Folder) OpenLog() *Log {
-	log := &Log{path: f.LogPath()}
+	log := &Log{root: f.root}
 	log.open()
 	return log
 }
 
 func (l *Log) open() {
-	file, err := os.OpenFile(l.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	file, err := l.root.OpenFile(logName, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
 	if err != nil {
 		l.file = nil
 		return
@@ -68,8 +68,8 @@ func (l *Log) Printf(format string, arguments ...any) {
 func (l *Log) rotate() {
 	_ = l.file.Close()
 	// Two processes write here, the server and its keeper: the other may have rotated already.
-	if info, err := os.Stat(l.path); err == nil && info.Size() > logLimit/2 {
-		_ = os.Rename(l.path, l.path+".1")
+	if info, err := l.root.Stat(logName); err == nil && info.Size() > logLimit/2 {
+		_ = l.root.Rename(logName, formerLogName)
 	}
 	l.open()
 }

@@ -2,7 +2,6 @@ package folder
 
 import (
 	"encoding/json"
-	"os"
 )
 
 const recordLimit = 1 << 20
@@ -33,7 +32,7 @@ func (f *Folder) Status() (Status, error) {
 }
 
 // RemoveStatus is for a server that ends.
-func (f *Folder) RemoveStatus() { _ = os.Remove(f.in(statusName)) }
+func (f *Folder) RemoveStatus() { _ = f.root.Remove(statusName) }
 
 // WriteSettings keeps what the server was started with; there is no secret in it.
 func (f *Folder) WriteSettings(settings any) error { return f.writeRecord(settingsName, settings) }

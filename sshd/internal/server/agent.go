@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 )
 
-// SocketFolders is the pattern of the folders that agents' sockets are in.
-const SocketFolders = "agent-*"
+// SocketFolders is how the names begin of the folders that agents' sockets are in.
+const SocketFolders = "agent-"
 
 // An agentSocket is a socket through which a session's processes reach the client's ssh-agent.
 type agentSocket struct {
@@ -23,10 +23,7 @@ func (c *connection) openAgent() (*agentSocket, error) {
 		return nil, err
 	}
 	path := filepath.Join(folder, "agent")
-	listener, err := net.Listen("unix", path)
-	if err == nil {
-		err = os.Chmod(path, 0o600)
-	}
+	listener, err := listenPrivately(path)
 	if err != nil {
 		_ = os.RemoveAll(folder)
 		return nil, err

@@ -29,7 +29,7 @@ type connection struct {
 	closed   chan struct{}
 	channels atomic.Int32
 	sessions atomic.Int32
-	sealed   atomic.Int64 // since when, in unix nanoseconds, there may be no more sessions; 0 not yet
+	sealed   atomic.Pointer[time.Time] // since when there may be no more sessions; nil not yet
 	forwards *forwards
 	serving  sync.WaitGroup
 	reason   atomic.Pointer[string]
@@ -188,7 +188,7 @@ func (c *connection) serveChannel(channel ssh.NewChannel) {
 // channels over apart, so that a session which was asked for before the wish may come after it.
 func (c *connection) isSealed() bool {
 	since := c.sealed.Load()
-	return since != 0 && time.Since(time.Unix(0, since)) > sealedAfter
+	return since != nil && time.Since(*since) > sealedAfter
 }
 
 // takeChannel counts one more channel, where there may be one. Where memory is short, the
@@ -225,7 +225,8 @@ func (c *connection) answer() {
 		case "cancel-streamlocal-forward@openssh.com":
 			ok = c.forwards.cancelSocket(request.Payload)
 		case "no-more-sessions@openssh.com":
-			c.sealed.CompareAndSwap(0, time.Now().UnixNano())
+			now := time.Now()
+			c.sealed.CompareAndSwap(nil, &now)
 			ok = true
 		}
 		// keepalive@openssh.com wants any reply; OpenSSH's own is a refusal too.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"io/fs"
 	"net"
 	"os"
 	"strconv"
@@ -18,7 +17,6 @@ import (
 const (
 	dialTimeout      = 30 * time.Second
 	forwardBlockSize = 64 << 10
-	socketPathLimit  = 107 // bytes of sun_path, without its zero
 )
 
 // directTCP is RFC 4254, section 7.2.
@@ -49,11 +47,13 @@ type directSocket struct {
 // serveDirectSocket is -L to a unix socket.
 func (c *connection) serveDirectSocket(channel ssh.NewChannel) {
 	var wanted directSocket
-	if err := ssh.Unmarshal(channel.ExtraData(), &wanted); err != nil || len(wanted.Path) > socketPathLimit {
+	err := ssh.Unmarshal(channel.ExtraData(), &wanted)
+	path, ok := socketFile(wanted.Path)
+	if err != nil || !ok {
 		_ = channel.Reject(ssh.ConnectionFailed, "malformed request")
 		return
 	}
-	c.dial(channel, "unix", wanted.Path)
+	c.dial(channel, "unix", path)
 }
 
 func (c *connection) dial(channel ssh.NewChannel, network, address string) {
@@ -109,6 +109,7 @@ func (c *connection) join(stream ssh.Channel, requests <-chan *ssh.Request, targ
 			err = half.CloseWrite()
 		}
 		inward <- err
+		close(inward)
 	}()
 	go func() {
 		_, err := copyBlocks(stream, target)
@@ -117,12 +118,14 @@ func (c *connection) join(stream ssh.Channel, requests <-chan *ssh.Request, targ
 		}
 		outward <- err
 	}()
-	for ended := 0; ended < 2; ended++ {
+	in := inward
+	for range 2 {
 		select {
-		case err := <-inward:
+		case err := <-in:
 			if err != nil {
 				return
 			}
+			in = nil // its end does not count twice
 		case err := <-outward:
 			if err != nil {
 				return
@@ -239,17 +242,18 @@ func (f socketForward) key() string { return "unix " + f.Path }
 // that is there stays, as with OpenSSH, but a socket on which nobody listens any more.
 func (f *forwards) listenSocket(payload []byte) bool {
 	var wanted socketForward
-	if err := ssh.Unmarshal(payload, &wanted); err != nil || wanted.Path == "" || len(wanted.Path) > socketPathLimit {
+	err := ssh.Unmarshal(payload, &wanted)
+	path, ok := socketFile(wanted.Path)
+	if err != nil || !ok {
 		return false
 	}
-	removeStale(wanted.Path)
-	listener, err := net.Listen("unix", wanted.Path)
+	removeStale(path)
+	listener, err := listenPrivately(path)
 	if err != nil {
-		f.connection.server.Log.Printf("%s: -R %s: %v", f.connection.ssh.RemoteAddr(), wanted.Path, err)
+		f.connection.server.Log.Printf("%s: -R %s: %v", f.connection.ssh.RemoteAddr(), path, err)
 		return false
 	}
-	if err := os.Chmod(wanted.Path, 0o600); err != nil || !f.keep(wanted.key(), []net.Listener{listener}) {
-		_ = listener.Close()
+	if !f.keep(wanted.key(), []net.Listener{listener}) {
 		return false
 	}
 	f.connection.serving.Go(func() {
@@ -258,21 +262,6 @@ func (f *forwards) listenSocket(payload []byte) bool {
 		})
 	})
 	return true
-}
-
-func removeStale(path string) {
-	info, err := os.Lstat(path)
-	if err != nil || info.Mode()&fs.ModeSocket == 0 {
-		return
-	}
-	peer, err := net.DialTimeout("unix", path, time.Second)
-	if err == nil {
-		_ = peer.Close()
-		return
-	}
-	if errors.Is(err, syscall.ECONNREFUSED) {
-		_ = os.Remove(path)
-	}
 }
 
 func (f *forwards) cancelSocket(payload []byte) bool {

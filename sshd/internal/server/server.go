@@ -10,6 +10,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -137,6 +138,9 @@ func (s *Server) accept(ctx context.Context, stop context.CancelCauseFunc, liste
 		}
 		if err != nil { // no descriptors left, or the like: it passes
 			s.Log.Printf("accept: %v", err)
+			if errors.Is(err, syscall.EMFILE) {
+				s.endLargest()
+			}
 			time.Sleep(100 * time.Millisecond)
 			continue
 		}
@@ -186,11 +190,46 @@ func (s *Server) keep(ctx context.Context, conn *connection) bool {
 	if ctx.Err() != nil {
 		return false
 	}
-	if len(s.open) >= s.Limits.Connections {
+	if len(s.open) >= s.Limits.Connections && !s.endOneFor(conn) {
 		s.Log.Printf("%s: refused, %d connections are open", conn.ssh.RemoteAddr(), len(s.open))
 		return false
 	}
 	s.open[conn] = true
+	return true
+}
+
+// endLargest ends the connection with the most channels, which has the most descriptors.
+func (s *Server) endLargest() {
+	var largest *connection
+	for _, conn := range s.connections() {
+		if largest == nil || conn.channels.Load() > largest.channels.Load() {
+			largest = conn
+		}
+	}
+	if largest != nil {
+		largest.end("no descriptors are left")
+	}
+}
+
+// endOneFor makes place for a connection, where another key has more of them than its own: that one
+// loses the one with the least in it. The caller holds the lock.
+func (s *Server) endOneFor(newcomer *connection) bool {
+	counts := map[string]int{}
+	for conn := range s.open {
+		counts[string(conn.key.Marshal())]++
+	}
+	least, most := (*connection)(nil), counts[string(newcomer.key.Marshal())]
+	for conn := range s.open {
+		count := counts[string(conn.key.Marshal())]
+		if count > most || count == most && least != nil && conn.channels.Load() < least.channels.Load() {
+			least, most = conn, count
+		}
+	}
+	if least == nil {
+		return false
+	}
+	least.end("others need its place")
+	delete(s.open, least)
 	return true
 }
 

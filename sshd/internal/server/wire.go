@@ -12,6 +12,11 @@ const greetingChunk = 4096 // bytes; a version line and a KEXINIT are below 2000
 
 var errTooMuch = errors.New("more than a login needs")
 
+var started = time.Now()
+
+// sinceStart is in nanoseconds. A change of the clock, as after a laptop's sleep, does not move it.
+func sinceStart() int64 { return int64(time.Since(started)) }
+
 // A wire is the client's socket under the ssh library. It greets by itself, so that what the
 // client says of itself is known before the library is told what to offer; it bounds what a
 // client may send before its login; and it knows when the client was last heard.
@@ -22,13 +27,13 @@ type wire struct {
 	read    *bytes.Reader // of the client, ahead of the library
 	allowed atomic.Int64  // bytes that may still come before the login
 	free    atomic.Bool   // the client has logged in
-	heard   atomic.Int64  // unix time in nanoseconds
+	heard   atomic.Int64  // as sinceStart tells
 }
 
 func newWire(socket net.Conn, banner string, allowed int64) *wire {
 	w := &wire{Conn: socket, banner: []byte(banner + "\r\n"), read: bytes.NewReader(nil)}
 	w.allowed.Store(allowed)
-	w.heard.Store(time.Now().UnixNano())
+	w.heard.Store(sinceStart())
 	return w
 }
 
@@ -76,7 +81,7 @@ func (w *wire) Read(data []byte) (int, error) {
 	}
 	n, err := w.Conn.Read(data)
 	if n > 0 {
-		w.heard.Store(time.Now().UnixNano())
+		w.heard.Store(sinceStart())
 		if !w.free.Load() && w.allowed.Add(-int64(n)) < 0 {
 			return 0, errTooMuch
 		}
@@ -97,5 +102,5 @@ func (w *wire) Write(data []byte) (int, error) {
 }
 
 func (w *wire) silentFor() time.Duration {
-	return time.Since(time.Unix(0, w.heard.Load()))
+	return time.Duration(sinceStart() - w.heard.Load())
 }
