@@ -51,7 +51,7 @@ mounts() {
 }
 ours() { [ -d "$1" ] && [ ! -h "$1" ] && [ -O "$1" ]; }
 try() {
-  case $1 in /?*) ;; *) return 1 ;; esac
+  case $1 in /*) ;; *) return 1 ;; esac
   dir=${1%/}/$name
   ours "$dir" || { mkdir "$dir" 2>/dev/null || return 1; made=yes; }
   true > "$dir/.new-try" && chmod 700 "$dir/.new-try" && "$dir/.new-try" </dev/null
@@ -120,7 +120,8 @@ while IFS=' ' read -r word size how; do
   echo end
 done
 """.replace("<sockets>", SOCKETS)
-_PLACES = ("/tmp", "/dev/shm", "/var/tmp")  # noqa: S108 - in the container
+# An image of one program and a shell has none of the usual ones, and root may write in /.
+_PLACES = ("/tmp", "/dev/shm", "/var/tmp", "/")  # noqa: S108 - in the container
 
 _ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 _VERSION = re.compile(r"(\d{1,6})\.(\d{1,6})\.(\d{1,6})")
@@ -271,7 +272,7 @@ def parse_put(output: bytes, stderr: bytes) -> None:
     if tried:
         raise SshdError(
             "there is no place in it to put a program: nothing can be written, or run, in "
-            + ", ".join(tried),
+            + ", ".join(dict.fromkeys(tried)),
             hint="mount an emptyDir at /tmp in the pod",
         )
     raise SshdError(
