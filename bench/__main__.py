@@ -12,7 +12,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from bench import scale, ssh_config, tunnel
+from bench import brought, scale, ssh_config, sshd, tunnel
 from bench.table import Row, show, timed
 from tests.cluster import plugin
 from tests.cluster.build import build
@@ -56,6 +56,8 @@ def main() -> int:
                 *_requests(cluster, ns),
                 *_start(cluster, ns),
                 *tunnel.rows(cluster, ns),
+                *brought.rows(cluster, ns),
+                *sshd.rows(cluster, ns),
             ]
     rows += scale.rows(tools)
     rows += ssh_config.rows()

@@ -39,8 +39,8 @@ def show(rows: Sequence[Row]) -> None:
         )
 
 
-def timed(cluster: Cluster, line: str) -> float:
+def timed(cluster: Cluster, line: str, timeout_s: float = 60) -> float:
     """The seconds that a shell line takes on the laptop."""
     began = time.monotonic()
-    cluster.laptop.run(["bash", "-c", line], check=True)
+    cluster.laptop.run(["bash", "-c", line], timeout_s=timeout_s, check=True)
     return time.monotonic() - began

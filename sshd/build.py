@@ -61,7 +61,7 @@ def go_program() -> str:
     return go
 
 
-def compile_for(architecture: str, program: Path, go: str) -> None:
+def compile_for(architecture: str, program: Path, go: str, sources: Path = SOURCES) -> None:
     """Write the static program for linux on that architecture; raises BuildError."""
     environment = os.environ | {
         "CGO_ENABLED": "0",
@@ -75,7 +75,7 @@ def compile_for(architecture: str, program: Path, go: str) -> None:
     }
     command = (go, "build", *_FLAGS, "-o", str(program), ".")
     done = subprocess.run(
-        command, cwd=SOURCES, env=environment, capture_output=True, text=True, check=False
+        command, cwd=sources, env=environment, capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise BuildError(f"go build for {architecture}: {done.stderr.strip()}")

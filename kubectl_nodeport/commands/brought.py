@@ -21,6 +21,7 @@ class Bid:
     :ivar before: the Host entry of the alias, if there is one.
     :ivar port: where an ssh server was looked for, or the one that was brought is to be.
     :ivar is_exact: whether the port was said to be this one.
+    :ivar is_anothers: whether it is that of another container of the pod, which was not meant.
     :ivar through_api: whether no NodePort is to lead there.
     """
 
@@ -30,6 +31,7 @@ class Bid:
     before: HostEntry | None
     port: int
     is_exact: bool = False
+    is_anothers: bool = False
     through_api: bool = False
     user: str | None = None
     identity_file: str | None = None

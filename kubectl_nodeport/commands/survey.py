@@ -199,13 +199,15 @@ def _aimed(request: ConnectRequest, edges: Edges) -> _Aim:
 
 def _bid(request: ConnectRequest, aim: _Aim) -> Bid | None:
     """Where an ssh server is asked for; None where none is."""
+    pod, port = aim.wanted.pod, aim.wanted.rule.port
     bid = Bid(
-        aim.wanted.pod,
+        pod,
         aim.container,
         aim.alias,
         aim.before,
-        aim.wanted.rule.port,
+        port,
         is_exact=request.port is not None,
+        is_anothers=request.port is None and pod.declares_beside(aim.container, port),
         through_api=goes_through_api(request, aim.before),
         user=request.target.user,
         identity_file=request.identity_file,

@@ -155,7 +155,7 @@ def _failed(bid: Bid, why: str, hint: str = "") -> NodeportError:
 
 def _is_needless(ground: Ground, bid: Bid) -> bool:
     """Whether another server listens where one was looked for."""
-    if bid.was_brought or bid.port not in (ground.listening or {}):
+    if bid.was_brought or bid.is_anothers or bid.port not in (ground.listening or {}):
         return False
     return ground.server is None or ground.server.port != bid.port
 
@@ -228,7 +228,7 @@ def _port(bid: Bid) -> int:
         return bid.port
     if bid.before is not None and bid.was_brought:
         return bid.before.origin.sshd_port
-    return bid.port if bid.port >= _FIRST_PORT else sshd.PORT
+    return bid.port if bid.port >= _FIRST_PORT and not bid.is_anothers else sshd.PORT
 
 
 def _wish(bid: Bid, ground: Ground, mine: Offered, seed: bytes) -> Wish:
@@ -310,5 +310,6 @@ def _told(bid: Bid, ground: Ground, state: str, server: Server, mine: Offered) -
     elif state == "replaced":
         yield f"the ssh server in {bid.where} was replaced; who was logged in has to come again"
     elif ground.server is not None and mine.key not in ground.server.keys:
-        others = len(ground.server.keys)
-        yield f"an ssh server of ours ran in {bid.where} already, for {others} other keys: {whom}"
+        many = len(ground.server.keys)
+        others = "another key" if many == 1 else f"{many} other keys"
+        yield f"an ssh server of ours ran in {bid.where} already, for {others}: {whom}"

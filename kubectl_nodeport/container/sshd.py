@@ -60,7 +60,7 @@ mounts() {
   done < /proc/mounts
 }
 at() {
-  case $1 in /?*) ;; *) return 1 ;; esac
+  case $1 in /*) ;; *) return 1 ;; esac
   cd -P "$1" && dir=$(pwd -P) && dir=${dir%/}/$name
 } 2>/dev/null
 enter() {
@@ -128,7 +128,7 @@ echo "machine $(uname -m 2>/dev/null || cat /proc/sys/kernel/arch 2>/dev/null)"
 echo "user $(id -un 2>/dev/null || whoami 2>/dev/null)"
 echo "uid $(id -u 2>/dev/null)"
 command -v gzip >/dev/null 2>&1 && echo gzip
-places="$first$nl$HOME$nl$(mounts 2>/dev/null)"
+places="$first$nl$HOME$nl$(mounts 2>/dev/null)$nl/"
 look
 equipment "$HOME"
 set -f
@@ -301,7 +301,7 @@ def parse_put(output: bytes, stderr: bytes) -> None:
     if tried:
         raise SshdError(
             "there is no place in it to put a program: nothing can be written, or run, in "
-            + ", ".join(tried),
+            + ", ".join(dict.fromkeys(tried)),
             hint="mount an emptyDir at /tmp in the pod",
         )
     raise SshdError(

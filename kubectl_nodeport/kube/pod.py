@@ -47,6 +47,10 @@ class Container:
     restarts: int = 0
     started: datetime | None = None
 
+    def declares(self, port: int | None) -> bool:
+        """Whether the manifest says that it listens on this TCP port."""
+        return any((p.number, p.protocol) == (port, "TCP") for p in self.ports)
+
 
 @dataclass(frozen=True, slots=True)
 class Controller:
@@ -119,10 +123,15 @@ class Pod:
     def container(self, port: int | None = None) -> Container:
         """The container meant: the one that declares the port, kubectl's default, or the first."""
         for container in self.containers:
-            if any((p.number, p.protocol) == (port, "TCP") for p in container.ports):
+            if container.declares(port):
                 return container
         default = self.annotations.get(_DEFAULT_CONTAINER)
         return next((c for c in self.containers if c.name == default), self.containers[0])
+
+    def declares_beside(self, container: Container, port: int) -> bool:
+        """Whether the port is another container's, as far as they declare theirs."""
+        others = (other for other in self.containers if other.name != container.name)
+        return not container.declares(port) and any(other.declares(port) for other in others)
 
     def ssh_port(self) -> int:
         """The container port named ``ssh``, else 22."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from tests.cluster import image, versions
+from tests.cluster import bare, image, versions
 from tests.cluster.cache import cached
 from tests.cluster.prepare import architecture, go_program
 from tests.cluster.process import ClusterError
@@ -145,6 +145,29 @@ def trixie_image() -> Path:
             _archive(folder / "sshd.tar", root, versions.TRIXIE_IMAGE, "bash")
 
     return cached("trixie", _image_ingredients("trixie"), make) / "sshd.tar"
+
+
+def bare_image() -> Path:
+    """An archive of BARE_IMAGE, for a containerd that has SSHD_IMAGE."""
+    below = _images() / "sshd.tar"
+
+    def make(folder: Path) -> None:
+        name = versions.BARE_IMAGE
+        bare.without_ssh(folder / "bare.tar", below, name=name, architecture=architecture())
+
+    ingredients = [Path(bare.__file__).read_text(), below.parent.name]
+    return cached("bare", ingredients, make) / "bare.tar"
+
+
+def busybox_image() -> Path:
+    """An archive of BUSYBOX_IMAGE."""
+
+    def make(folder: Path) -> None:
+        name = versions.BUSYBOX_IMAGE
+        bare.busybox(folder / "busybox.tar", name=name, architecture=architecture())
+
+    ingredients = [Path(bare.__file__).read_text(), image.release()["VERSION_CODENAME"]]
+    return cached("busybox", ingredients, make) / "busybox.tar"
 
 
 def _image_ingredients(suite: str) -> list[str]:

@@ -20,11 +20,12 @@ from tests.cluster import (
     network,
     node,
     nodes,
+    pods,
     readiness,
 )
 from tests.cluster import relay as relays
 from tests.cluster.api import Api, Object
-from tests.cluster.build import build, trixie_image
+from tests.cluster.build import bare_image, build, busybox_image, trixie_image
 from tests.cluster.cache import locked
 from tests.cluster.families import url_host
 from tests.cluster.foreign import ForeignSshd
@@ -38,7 +39,9 @@ from tests.cluster.process import ClusterError, ProcessId, run
 from tests.cluster.profiles import API_PORT, PROFILES, Forwarder, Profile
 from tests.cluster.relay import Relay
 from tests.cluster.state import State, folder_of
-from tests.cluster.versions import TRIXIE_IMAGE
+
+_MADE_LATER = {"bare": bare_image, "busybox": busybox_image, "trixie": trixie_image}
+"""Images that few tests want."""
 
 
 class Cluster:
@@ -268,8 +271,9 @@ class Cluster:
 
     def _load(self, words: Words) -> None:
         """Give the node the image that is not there from the start, if these words want it."""
-        if words.image == "trixie" and not self.run_in_node(node.image_listing(TRIXIE_IMAGE)):
-            self.run_in_node(node.image_import(trixie_image()))
+        archive = _MADE_LATER.get(words.image)
+        if archive and not self.run_in_node(node.image_listing(pods.IMAGES[words.image])):
+            self.run_in_node(node.image_import(archive()))
 
     def _forward(self, former: Forwarder | None, chosen: Forwarder | None) -> None:
         """Let the forwarder that runs be the chosen one."""

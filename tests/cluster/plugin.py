@@ -7,8 +7,10 @@ import hashlib
 import shutil
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
+from sshd import build
 from tests.cluster.cache import cache_root, cached, locked
 from tests.cluster.laptop import REPOSITORY
 from tests.cluster.process import run
@@ -21,13 +23,16 @@ def installed() -> Path:
     """The folder with kubectl-nodeport, to be put on a PATH.
 
     The dependencies are installed once; the package itself again when one of its files changed.
+    The ssh servers that it brings into containers are in it where this machine can build them.
     Raises ClusterError with what pip said.
     """
     needs = _requirements()
     venv = cached("plugin", [sys.executable, sys.version, str(REPOSITORY), *needs], _venv)
-    content = _content()
     stamp = venv / "content"
     with locked(cache_root() / "plugin.lock"):
+        with suppress(build.BuildError):
+            build.build(build.PACKAGE_DATA)
+        content = _content()
         if not stamp.exists() or stamp.read_text() != content:
             _install(venv)
             stamp.write_text(content)

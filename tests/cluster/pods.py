@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from tests.cluster.versions import SSHD_IMAGE, TRIXIE_IMAGE
+from tests.cluster import versions
 
 Object = dict[str, Any]
 
@@ -58,6 +58,24 @@ exec dropbear -F -E -p 22 "$@"
 }
 """What a pod can run: an sshd, a dropbear, a sleep, a listener, a failure, a success."""
 
+_RESTRICTED = {
+    "runAsUser": 1000,
+    "runAsGroup": 1000,
+    "runAsNonRoot": True,
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["ALL"]},
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+
+IMAGES = {
+    "own": versions.SSHD_IMAGE,
+    "trixie": versions.TRIXIE_IMAGE,
+    "bare": versions.BARE_IMAGE,
+    "busybox": versions.BUSYBOX_IMAGE,
+    "pause": versions.PAUSE_IMAGE,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Words:
@@ -74,8 +92,10 @@ class Words:
     """False: its readiness probe fails for ever."""
     schedulable: bool = True
     """False: no node fits, so it stays Pending."""
-    image: Literal["own", "trixie"] = "own"
-    """The machine's own Debian release, or trixie with OpenSSH 10 and its PerSourcePenalties."""
+    image: Literal["own", "trixie", "bare", "busybox", "pause"] = "own"
+    """The machine's own Debian release, or trixie with OpenSSH 10 and its PerSourcePenalties; the
+    former without any ssh; busybox and nothing else; a program that sleeps and nothing else.
+    Without bash, `nothing` is all that can run."""
     verbose: bool = False
     """Its sshd logs each connection: Namespace.connections()."""
     passwords: bool = True
@@ -85,11 +105,18 @@ class Words:
     port_name: str | None = "ssh"
     """Name of the declared container port; None declares no port at all."""
     labels: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
+    """More variables of its container."""
     command: Sequence[str] | None = None
     """Instead of what `runs` names."""
     restart: Literal["Always", "OnFailure", "Never"] = "Always"
     tool: bool = False
     """Whether a second container of the same image is there, `tool`, in which nothing runs."""
+    restricted: bool = False
+    """Whether it runs as the user 1000, without any capability or a way to more, on a root file
+    system that is read-only."""
+    volumes: Sequence[str] = ()
+    """Where empty volumes are mounted."""
 
 
 def manifest(name: str, words: Words, public_key: str) -> Object:
@@ -122,18 +149,24 @@ def _spec(words: Words, public_key: str) -> Object:
         "SHELL_IN_IMAGE": "yes" if words.shell else "no",
         "PORT": str(words.port),
         "SSHD_SETTINGS": "\n".join(_sshd_settings(words)),
+        **words.env,
     }
     container: Object = {
         "name": "main",
-        "image": TRIXIE_IMAGE if words.image == "trixie" else SSHD_IMAGE,
+        "image": IMAGES[words.image],
         "imagePullPolicy": "Never",
-        "command": list(words.command or ("bash", "-euc", RUNS[words.runs])),
+        "command": list(words.command or _program(words)),
         "env": [{"name": key, "value": value} for key, value in variables.items()],
     }
     if words.port_name is not None:
         container["ports"] = [{"name": words.port_name, "containerPort": words.port}]
     if not words.ready:
         container["readinessProbe"] = {"exec": {"command": ["false"]}, "periodSeconds": 1}
+    if words.restricted:
+        container["securityContext"] = _RESTRICTED
+    container["volumeMounts"] = [
+        {"name": f"empty{number}", "mountPath": path} for number, path in enumerate(words.volumes)
+    ]
     containers = [container]
     if words.tool:
         sleep = {"name": "tool", "command": ["sleep", "infinity"]}
@@ -147,10 +180,17 @@ def _spec(words: Words, public_key: str) -> Object:
         "enableServiceLinks": False,
         "restartPolicy": words.restart,
         "terminationGracePeriodSeconds": 0,
+        "volumes": [{"name": row["name"], "emptyDir": {}} for row in container["volumeMounts"]],
     }
     if not words.schedulable:
         spec["nodeSelector"] = {"no-such-node": "true"}
     return spec
+
+
+def _program(words: Words) -> tuple[str, ...]:
+    if words.image == "pause":
+        return ("/pause",)
+    return ("sh" if words.image == "busybox" else "bash", "-euc", RUNS[words.runs])
 
 
 def _sshd_settings(words: Words) -> Iterator[str]:

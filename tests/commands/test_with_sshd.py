@@ -146,7 +146,7 @@ class TestAgain:
         assert there.exec.sshd.keys == [key(60).openssh, key(50).openssh]
         assert there.hosts.known[ALIAS] == (key(9),)
         assert rule(done).rule.port == 30001
-        assert "for 1 other keys" in done.notes[0]
+        assert "already, for another key: it lets in " in done.notes[0]
 
     def test_server_elsewhere_than_asked_is_left(self) -> None:
         there = world(has_program=True, port=30001, key=key(9), keys=[key(60).openssh])
@@ -161,6 +161,20 @@ class TestNotNeeded:
         assert rule(done).rule.port == 22
         assert done.entry.origin.sshd_port == 0
         assert "no ssh server was brought along" in done.notes[0]
+
+    def test_what_listens_for_another_container_is_not_meant(self) -> None:
+        """A pod's containers share its ports: sshd's in the one does not serve the other."""
+        containers = [{"name": "web", "ports": [{"containerPort": 22}]}, {"name": "tool"}]
+        running: dict[str, object] = {"running": {}}
+        statuses = [{"name": name, "state": running} for name in ("web", "tool")]
+        there = World(exec=FakeExec(inside(), sshd=FakeSshd(others=(22,))))
+        there.api = FakeApi(
+            make.pod("dev", containers=containers, containerStatuses=statuses), NODE
+        )
+        done = there.connect(with_sshd=True, container="tool")
+        assert there.exec.visits == [folder_name("tool", make.UID)]
+        assert rule(done).rule.port == PORT
+        assert (done.entry.origin.container, done.entry.origin.sshd_port) == ("tool", PORT)
 
     def test_without_the_flag_the_error_names_it(self) -> None:
         there = world()

@@ -215,9 +215,31 @@ def test_noexec_and_read_only_places_are_named(shell: tuple[str, ...], tmp_path:
     assert tried == [f"tried {place}" for place in places[:2]]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="a root of its own needs root")
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="a root of its own needs unshare")
+@pytest.mark.parametrize("shell", SHELLS)
+def test_image_without_folders(shell: tuple[str, ...], tmp_path: Path) -> None:
+    """The program goes to its root, if nothing else is there."""
+    inside = (
+        'mount -t tmpfs t "$1" && for name in bin dev lib lib64 proc usr; do '
+        '[ ! -d /$name ] || { mkdir "$1/$name" && mount --rbind /$name "$1/$name"; } || exit; '
+        'done && exec chroot "$@"'
+    )
+    enter = ("unshare", "-m", "sh", "-c", inside, "sh", str(tmp_path))
+    with conversation((*enter, *shell), Path("/tmp"), Path("/")) as box:
+        box.hear()
+        answer = box.tell(sshd.put(len(PROGRAM), packed=False).encode(), b"\n", PROGRAM)
+        sshd.parse_put(answer, b"")
+        assert b"tried /\n" not in answer
+        said = json.loads(box.tell(b"remove\nssh-ed25519 AAAA\n").splitlines()[0])["said"]
+    assert said == f"remove-key --state /{FOLDER} --stop-last: ssh-ed25519 AAAA"
+    assert "/" in sshd.command(FOLDER)[-1].splitlines()
+
+
 def test_no_place() -> None:
-    with pytest.raises(SshdError, match=r"in /tmp, /dev/shm$") as caught:
-        sshd.parse_put(b"tried /tmp\ntried /dev/shm\ntried /\x1b[2J\nfailed\nend\n", b"")
+    """Each is named once, although it may be the home as well, or mounted."""
+    with pytest.raises(SshdError, match=r"in /tmp, /$") as caught:
+        sshd.parse_put(b"tried /tmp\ntried /\ntried /\ntried /\x1b[2J\nfailed\nend\n", b"")
     assert "emptyDir" in caught.value.hint
 
 

@@ -3,21 +3,58 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.cluster.api import until
 from tests.cluster.cluster import Cluster
+from tests.cluster.laptop import end
 from tests.cluster.namespace import Namespace
 
 PROFILES = ("lan", "docker-desktop")
 ANSWERS_AT = {"lan": "192.168.65.3", "docker-desktop": "127.0.0.1"}
 SHORT = ("--timeout", "3s")
 """For connect where nothing will ever answer, which it would wait for longer."""
+
+
+class Terminal:
+    """A command on a terminal: what it shows, what is typed, how it ends."""
+
+    def __init__(self, process: subprocess.Popen[str], keyboard: FileIO) -> None:
+        self._process = process
+        self._keyboard = keyboard
+        self.shown = ""
+
+    def wait_for(self, text: str) -> None:
+        """Wait until it shows this; raises ClusterError."""
+
+        def is_shown() -> bool:
+            self._read()
+            return text in self.shown
+
+        until(f"the words {text!r}", is_shown, timeout_s=30)
+
+    def answer(self, text: str) -> int:
+        """Type a line and wait for the command's end; its exit code."""
+        self._keyboard.write(f"{text}\n".encode())
+        return self.end()
+
+    def end(self) -> int:
+        """Wait for the command's end; its exit code."""
+        code = self._process.wait(timeout=60)
+        self._read()
+        return code
+
+    def _read(self) -> None:
+        with suppress(OSError):  # EIO, when nobody has it open any more
+            self.shown += (self._keyboard.read(65536) or b"").decode()
 
 
 class Desk:
@@ -66,6 +103,22 @@ class Desk:
         done = self.type("ssh", "-o", "BatchMode=yes", host, *command)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
+
+    @contextmanager
+    def terminal(self, *words: str) -> Iterator[Terminal]:
+        """``kubectl nodeport WORDS -n NAMESPACE`` where a person could be asked."""
+        ours, theirs = os.openpty()
+        argv = ["kubectl", "nodeport", *words, "-n", self.ns.name]
+        try:
+            process = self.laptop.popen(argv, env={"TERM": "xterm"}, stdin=theirs, stderr=theirs)
+        finally:
+            os.close(theirs)
+        os.set_blocking(ours, False)
+        with os.fdopen(ours, "rb+", buffering=0) as keyboard:
+            try:
+                yield Terminal(process, keyboard)
+            finally:
+                end(process)
 
     def services(self) -> list[dict[str, Any]]:
         """The namespace's Services."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Literal
 
 import pytest
@@ -98,22 +97,10 @@ def test_passwords_before_the_internet_on_a_terminal(
     """There it is a question, asked before anything is opened."""
     desk.cluster.use("public")
     desk.ns.pod("dev", passwords=True)
-    terminal, theirs = os.openpty()
-    connect = ["kubectl", "nodeport", "connect", "dev", "-n", desk.ns.name]
-    process = desk.laptop.popen(connect, env={"TERM": "xterm"}, stdin=theirs, stderr=theirs)
-    os.close(theirs)
-    os.set_blocking(terminal, False)
-    with os.fdopen(terminal, "rb+", buffering=0) as keyboard:
-        shown = [b""]
-
-        def asked() -> bool:
-            shown.append(keyboard.read(1024) or b"")
-            return b"passwords. Open it?" in b"".join(shown)
-
-        until("the question", asked, timeout_s=30)
+    with desk.terminal("connect", "dev") as terminal:
+        terminal.wait_for("passwords. Open it?")
         assert desk.services() == []
-        keyboard.write(f"{answer}\n".encode())
-        assert process.wait(timeout=30) == code
+        assert terminal.answer(answer) == code
     assert len(desk.services()) == opened
 
 

@@ -180,6 +180,20 @@ def test_container_that_declares_the_port_then_the_default_then_the_first() -> N
     assert wrong.container().name == "proxy"
 
 
+def test_whose_port_it_is() -> None:
+    pod = several()
+    proxy, work, db = pod.containers
+    assert [pod.declares_beside(one, 2222) for one in (proxy, work, db)] == [True, False, True]
+    assert not pod.declares_beside(db, 53), "for UDP alone"
+    assert not pod.declares_beside(db, 22)
+
+
+def test_port_of_two_containers_is_each_ones() -> None:
+    both = [{"name": name, "ports": [{"containerPort": 22}]} for name in ("a", "b")]
+    pod = Pod.of(make.pod(containers=both))
+    assert not any(pod.declares_beside(one, 22) for one in pod.containers)
+
+
 def test_ssh_port_is_22_where_none_is_named_so() -> None:
     assert Pod.of(make.pod()).ssh_port() == 22
 
