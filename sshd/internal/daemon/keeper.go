@@ -46,8 +46,9 @@ func Keep(path string) error {
 		return err
 	}
 	defer lock.Release()
-	k := &keeper{state: state, log: log, signals: make(chan os.Signal, 8)}
-	signal.Notify(k.signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGCHLD)
+	k := &keeper{state: state, log: log, asked: make(chan os.Signal, 1), children: make(chan os.Signal, 1)}
+	signal.Notify(k.asked, syscall.SIGTERM, syscall.SIGINT)
+	signal.Notify(k.children, syscall.SIGCHLD)
 	passOver(syscall.SIGHUP, syscall.SIGPIPE)
 	if err := k.prepare(); err != nil {
 		log.Printf("no start: %v", err)
@@ -70,9 +71,10 @@ type keeper struct {
 	state    *folder.Folder
 	log      *folder.Log
 	settings Settings
-	socket   *os.File // listening
-	signals  chan os.Signal
-	server   int // process id, 0 while none runs
+	socket   *os.File       // listening
+	asked    chan os.Signal // to end; apart, so that children cannot fill it
+	children chan os.Signal // have ended
+	server   int            // process id, 0 while none runs
 	crashes  []time.Time
 }
 
@@ -150,27 +152,30 @@ func (k *keeper) startServer() error {
 	return awaitReport(told, startPatience)
 }
 
-// run tells that all is ready and reaps until the server has ended for good; the error is why.
+// run tells that all is ready and reaps until the server has ended for good; the error is why,
+// nil where that was asked for.
 func (k *keeper) run() error {
 	tell(nil)
 	var deadline <-chan time.Time
-	ending := false
 	for {
 		select {
 		case <-deadline:
 			k.kill(syscall.SIGKILL)
-		case received := <-k.signals:
-			if received != syscall.SIGCHLD && !ending {
-				ending = true
+		case <-k.asked:
+			if deadline == nil {
 				deadline = time.After(endPatience)
 				k.kill(syscall.SIGTERM)
 			}
+		case <-k.children:
 		}
 		status, gone := k.reap()
 		if !gone {
 			continue
 		}
-		if reason, crashed := reasonOf(status); ending || !crashed {
+		if deadline != nil {
+			return nil
+		}
+		if reason, crashed := reasonOf(status); !crashed {
 			return reason
 		}
 		if err := k.again(status); err != nil {
@@ -225,9 +230,14 @@ func (k *keeper) leave(reason error) error {
 	if !errors.Is(reason, server.ErrKeyless) {
 		return nil
 	}
-	// Somebody may add a key in this very moment: under the lock it is seen whether one is there.
+	// Somebody may add a key in this very moment: under the lock it is seen whether one is there. Who
+	// has the lock may be one who waits for this process to end, and sees to the folder himself.
 	ctx, cancel := context.WithTimeout(context.Background(), editPatience)
 	defer cancel()
+	go func() {
+		<-k.asked
+		cancel()
+	}()
 	release, err := k.state.Edit(ctx)
 	if err != nil {
 		return err

@@ -103,10 +103,10 @@ func New(config Config) *Server {
 	}
 }
 
-// Serve accepts connections until ctx ends (nil), nobody came for IdleExit (ErrIdle), or no key
+// Serve accepts connections until asked ends (nil), nobody came for IdleExit (ErrIdle), or no key
 // is left (ErrKeyless). It closes the listener, ends all connections, and waits for them.
-func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
-	ctx, stop := context.WithCancelCause(ctx)
+func (s *Server) Serve(asked context.Context, listener net.Listener) error {
+	ctx, stop := context.WithCancelCause(asked)
 	defer stop(nil)
 	go s.watch(ctx, stop)
 	s.serving.Go(func() { s.accept(ctx, stop, listener) })
@@ -118,10 +118,10 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	}
 	s.serving.Wait()
 	s.burying.Wait()
-	if cause := context.Cause(ctx); cause != context.Canceled {
-		return cause
+	if asked.Err() != nil { // for whatever cause: that of a signal names it
+		return nil
 	}
-	return nil
+	return context.Cause(ctx)
 }
 
 func (s *Server) accept(ctx context.Context, stop context.CancelCauseFunc, listener net.Listener) {
