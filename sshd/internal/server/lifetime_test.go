@@ -25,10 +25,10 @@ func awaitEnd(t *testing.T, r *running) error {
 
 func TestIdleExit(t *testing.T) {
 	t.Parallel()
-	const idle = 5 * time.Second // within which one has to log in
+	const idle = 3 * time.Second // within which one has to log in
 	r := run(t, func(c *Config) { c.IdleExit = idle })
 	client := r.dial(t)
-	time.Sleep(idle + 2*time.Second)
+	time.Sleep(idle + time.Second)
 	if got := command(t, client, "echo used", ""); got.stdout != "used\n" {
 		t.Fatalf("it ends while somebody is there: %+v", got)
 	}

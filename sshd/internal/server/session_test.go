@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -353,6 +354,18 @@ func TestProcessesEndWithTheConnection(t *testing.T) {
 			}
 			eventually(t, "the connection is forgotten", func() bool { return len(r.server.connections()) == 0 })
 		})
+	}
+}
+
+// Else its number would be waited for, and then killed, whoever has it by then.
+func TestWhoHasEndedIsNotHungUp(t *testing.T) {
+	cmd := exec.Command("true")
+	must(t, cmd.Run())
+	if victims := (attachment{}).victims(cmd.Process.Pid); len(victims) != 0 {
+		t.Errorf("%+v", victims)
+	}
+	if !(victim{cmd.Process.Pid, ""}).isGone() || (victim{os.Getpid(), ""}).isGone() {
+		t.Error("without /proc")
 	}
 }
 
