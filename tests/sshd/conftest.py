@@ -9,23 +9,57 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from sshd import build
-from tests.sshd.program import Program, Server, make_key, running, ssh_config
+from tests.address.servers import free_port
+from tests.cluster.prepare import go_program, missing, reason_to_skip
+from tests.sshd.program import Program, Server, Unavailable, make_key, running, ssh_config
 
 
 @pytest.fixture(scope="session")
-def compressed() -> Iterator[dict[str, Path]]:
+def unavailable(pytestconfig: pytest.Config) -> Unavailable:
+    """Skips, or fails where nothing may be missing."""
+
+    def give_up(reason: str) -> NoReturn:
+        if pytestconfig.getoption("--require-cluster"):
+            pytest.fail(reason, pytrace=False)
+        pytest.skip(reason)
+
+    return give_up
+
+
+@pytest.fixture
+def needs(unavailable: Unavailable) -> Callable[[str], None]:
+    """Takes the name of a program without which the test cannot run."""
+
+    def look(name: str) -> None:
+        if shutil.which(name) is None:
+            unavailable(f"{name} is not installed")
+
+    return look
+
+
+@pytest.fixture(scope="session")
+def go(unavailable: Unavailable) -> Iterator[str]:
+    """A Go that can build it: on PATH, or that of the test cluster, which is put there."""
+    with pytest.MonkeyPatch.context() as patch:
+        if shutil.which("go") is None and reason_to_skip() is None and not missing():
+            patch.setenv("PATH", f"{go_program().parent}:{os.environ['PATH']}")
+        try:
+            yield build.go_program()
+        except build.BuildError as failed:
+            unavailable(f"nodeport-sshd cannot be built here: {failed}")
+
+
+@pytest.fixture(scope="session")
+def compressed(go: str) -> Iterator[dict[str, Path]]:  # noqa: ARG001 it has to be on PATH
     """The built programs by architecture, as they are packed."""
-    try:
-        build.go_program()
-    except build.BuildError as failed:
-        pytest.skip(f"nodeport-sshd cannot be built here: {failed}")
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder)
         files = build.build(output)
@@ -33,11 +67,11 @@ def compressed() -> Iterator[dict[str, Path]]:
 
 
 @pytest.fixture(scope="session")
-def program(compressed: dict[str, Path]) -> Iterator[Program]:
+def program(compressed: dict[str, Path], unavailable: Unavailable) -> Iterator[Program]:
     """The program of this machine's architecture, where every user can run it."""
     architecture = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine)
     if architecture is None:
-        pytest.skip(f"nodeport-sshd is not built for {os.uname().machine}")
+        unavailable(f"nodeport-sshd is not built for {os.uname().machine}")
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         path = Path(folder) / "nodeport-sshd"
@@ -75,15 +109,15 @@ def server(program: Program) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def openssh(shared: Server) -> Iterator[Path]:
+def openssh(shared: Server, unavailable: Unavailable) -> Iterator[Path]:
     """An ssh_config with the host `pod` as it is and the host `openssh`, OpenSSH's own server."""
     sshd = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")
     if sshd is None or os.geteuid() != 0:
-        pytest.skip("OpenSSH's sshd, to compare with, needs to be installed and root")
+        unavailable("OpenSSH's sshd, to compare with, needs to be installed and root")
     folder = shared.folder / "openssh"
     folder.mkdir()
     make_key(folder / "host")
-    port = _free_port()
+    port = free_port()
     Path("/run/sshd").mkdir(exist_ok=True)
     (folder / "sshd_config").write_text(
         f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nPidFile none\n"
@@ -103,15 +137,8 @@ def openssh(shared: Server) -> Iterator[Path]:
         process.wait()
 
 
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
 def _await_banner(port: int) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while True:
         try:
             with socket.create_connection(("127.0.0.1", port), 5) as peer:

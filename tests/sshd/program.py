@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn, Protocol
 
 USER_ID = 4242
 """Whom the server runs as where the tests are root: one whom passwd does not know, as in pods."""
 
 ENDS_WITHIN_S = 60
+"""Bound of what is done at once on a machine that is not busy."""
 
 
 class CommandFailedError(Exception):
@@ -23,6 +26,12 @@ class CommandFailedError(Exception):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class Unavailable(Protocol):
+    """What a test says that cannot run on this machine, and why."""
+
+    def __call__(self, reason: str) -> NoReturn: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +95,28 @@ class Server:
     def server_pid(self) -> int:
         """The process that serves, a child of the keeper."""
         for thread in Path(f"/proc/{self.pid}/task").iterdir():
-            for child in (thread / "children").read_text().split():
-                if b"\0serve\0" in Path(f"/proc/{child}/cmdline").read_bytes():
-                    return int(child)
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it ends meanwhile
+                for child in (thread / "children").read_text().split():
+                    if b"\0serve\0" in Path(f"/proc/{child}/cmdline").read_bytes():
+                        return int(child)
         raise AssertionError(f"no server under {self.pid}")
 
-    def rss_kib(self) -> int:
-        """Resident memory of the process that serves."""
-        status = Path(f"/proc/{self.server_pid()}/status").read_text()
-        return int(status.partition("VmRSS:")[2].split()[0])
+
+def eventually(holds: Callable[[], bool], what: str) -> None:
+    """Wait for what has no event to wait for."""
+    deadline = time.monotonic() + ENDS_WITHIN_S
+    while not holds():
+        assert time.monotonic() < deadline, f"not within {ENDS_WITHIN_S} s: {what}"
+        time.sleep(0.02)
+
+
+def runs(pid: int) -> bool:
+    """Whether there is such a process, which is more than one that nobody has asked for its end."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return not stat.rpartition(")")[2].startswith(" Z")
 
 
 def make_key(path: Path) -> str:

@@ -2,52 +2,61 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import struct
 import subprocess
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import paramiko
 import pytest
 
-from tests.sshd.program import Server
+from tests.sshd.program import ENDS_WITHIN_S, Server, eventually, runs
 
 MOST_KIB = 100_000
 """Resident memory that no stranger can make the server go beyond."""
 
+WAITING = 128
+"""Connections that may be held without a login."""
+
 
 @contextmanager
 def within(server: Server, most_kib: int) -> Iterator[None]:
-    """Watch the server's memory during the block; then it still serves, in the same process."""
+    """Bound the server's memory during the block; then it still serves, in the same process, and
+    has no more open than before."""
     process = server.server_pid()
-    before, peak, over = server.rss_kib(), 0, threading.Event()
-
-    def watch() -> None:
-        nonlocal peak
-        while not over.wait(0.02):
-            peak = max(peak, server.rss_kib())
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        yield
-        serves(server)
-    finally:
-        over.set()
-        watcher.join()
-    print(f"resident: {before} KiB before, {peak} KiB at most, {server.rss_kib()} KiB after")
+    before, descriptors = memory_kib(process, "VmRSS"), opened(process)
+    Path(f"/proc/{process}/clear_refs").write_text("5")  # begins the peak anew, proc(5)
+    yield
+    serves(server)
     assert server.server_pid() == process, "the server crashed"
+    peak, after = memory_kib(process, "VmHWM"), memory_kib(process, "VmRSS")
+    print(f"resident: {before} KiB before, {peak} KiB at most, {after} KiB after")
     assert peak <= most_kib
+    eventually(lambda: opened(process) <= descriptors, "its descriptors are closed")
+
+
+def memory_kib(process: int, kind: str) -> int:
+    """VmRSS, what is resident, or VmHWM, the most that was."""
+    status = Path(f"/proc/{process}/status").read_text()
+    return int(status.partition(f"{kind}:")[2].split()[0])
+
+
+def opened(process: int) -> int:
+    """How many descriptors the process has."""
+    return len(list(Path(f"/proc/{process}/fd").iterdir()))
 
 
 def serves(server: Server) -> None:
     done = subprocess.run(
         ("ssh", "-F", str(server.config), "pod", "echo served"),
-        capture_output=True, timeout=60, check=True,
+        capture_output=True, timeout=120, check=True,
     )  # fmt: skip
     assert done.stdout == b"served\n"
 
@@ -58,19 +67,24 @@ def dial(server: Server) -> socket.socket:
 
 @pytest.mark.parametrize("said", [b"", b"SSH-2.0-held\r\n"])
 def test_connections_held_open(server: Server, said: bytes) -> None:
+    process = server.server_pid()
+    before = opened(process)
     with within(server, MOST_KIB), ExitStack() as held:
         for _ in range(500):
             held.enter_context(dial(server)).sendall(said)
         serves(server)
+        eventually(lambda: opened(process) <= before + WAITING, "no more are held than may wait")
 
 
 def test_a_stream_of_new_connections(server: Server) -> None:
     over = threading.Event()
+    dialled = Counter[str]()
 
     def storm() -> None:
         while not over.is_set():
-            with dial(server) as peer:
+            with contextlib.suppress(ConnectionError), dial(server) as peer:
                 peer.sendall(b"SSH-2.0-storm\r\n")
+                dialled[threading.current_thread().name] += 1
 
     storms = [threading.Thread(target=storm) for _ in range(2)]
     with within(server, MOST_KIB):
@@ -83,6 +97,8 @@ def test_a_stream_of_new_connections(server: Server) -> None:
             over.set()
             for one in storms:
                 one.join()
+    assert sum(dialled.values()) > WAITING
+    assert len(dialled) == len(storms)
 
 
 OVERSIZED = {
@@ -102,7 +118,7 @@ def test_oversized(server: Server, kind: str) -> None:
     with within(server, MOST_KIB), ExitStack() as held:
         for _ in range(60):
             peer = held.enter_context(dial(server))
-            peer.settimeout(5)
+            peer.settimeout(5)  # for a server that reads no more of it, which is as good
             try:
                 peer.sendall(OVERSIZED[kind])
             except OSError:
@@ -161,8 +177,47 @@ def test_long_names_and_cut_connections(server: Server) -> None:
     assert len(log) < 300_000
 
 
-def member(server: Server) -> paramiko.Transport:
-    transport = paramiko.Transport(dial(server))
+CUT = {
+    "at once": b"",
+    "in the version": b"SSH-2.0-",
+    "after the version": b"SSH-2.0-x\r\n",
+    "in the first packet": b"SSH-2.0-x\r\n" + struct.pack(">IB", 1000, 4) + b"\x14" * 200,
+}
+
+
+@pytest.mark.parametrize("when", CUT)
+def test_connections_that_are_cut(server: Server, when: str) -> None:
+    with within(server, MOST_KIB):
+        for _ in range(300):
+            with dial(server) as peer:
+                peer.sendall(CUT[when])
+                reset(peer)
+
+
+def test_sessions_that_are_cut(server: Server) -> None:
+    pids = []
+    with within(server, MOST_KIB):
+        for number in range(16):
+            peer = dial(server)
+            transport = member(server, peer)
+            channel = transport.open_session()
+            if number % 2:
+                channel.get_pty()
+            channel.exec_command("sleep 300 & echo $$ $!; wait")
+            pids += [int(pid) for pid in channel.makefile().readline().split()]
+            reset(peer)
+            transport.close()
+    assert len(pids) == 32
+    eventually(lambda: not any(map(runs, pids)), "the sessions' processes end")
+
+
+def reset(peer: socket.socket) -> None:
+    """The next close() is a reset, as of a client whose machine or network has gone."""
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def member(server: Server, peer: socket.socket | None = None) -> paramiko.Transport:
+    transport = paramiko.Transport(peer or dial(server))
     transport.start_client(timeout=60)
     key = paramiko.Ed25519Key.from_private_key_file(str(server.key))
     transport.auth_publickey(server.user, key)
@@ -226,7 +281,44 @@ def test_nothing_is_left(server: Server) -> None:
     process.kill()
     process.wait()
     process.stdout.close()
-    deadline = time.monotonic() + 30
-    while os.path.exists(f"/proc/{pid}"):  # noqa: PTH110 - as short as what it asks
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    eventually(lambda: not Path(f"/proc/{pid}").exists(), "its process is gone, and reaped")
+
+
+def test_nothing_is_left_of_a_stop(server: Server, tmp_path: Path) -> None:
+    """Neither processes nor files, though everything is in use."""
+    before = sorted(server.home.iterdir())
+    agent = subprocess.Popen(
+        ("ssh-agent", "-D", "-a", str(tmp_path / "agent")), stdout=subprocess.DEVNULL
+    )
+    eventually((tmp_path / "agent").exists, "an agent")
+    options = (
+        *("-A", "-o", f"IdentityAgent={tmp_path}/agent", "-o", "ExitOnForwardFailure=yes"),
+        *("-R", f"{server.home}/socket:{tmp_path}/agent", "-R", f"0:{tmp_path}/agent"),
+    )
+    clients = [
+        subprocess.Popen(
+            ("ssh", "-F", str(server.config), *more, "pod", "sleep 300 & echo $$ $!; wait"),
+            stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )
+        for more in (options, ("-tt",))
+    ]  # fmt: skip
+    try:
+        pids = [server.pid, server.server_pid()]
+        for client in clients:
+            assert client.stdout is not None
+            pids += [int(pid) for pid in client.stdout.readline().split()]
+        assert len(pids) == 6
+        assert all(map(runs, pids))
+        assert (server.home / "socket").exists()
+        assert list(server.state.glob("agent-*"))
+        server.program.ask("stop", "--purge", "--state", str(server.state))
+        assert not list(server.state.parent.iterdir())
+        assert sorted(server.home.iterdir()) == before
+        with pytest.raises(ConnectionRefusedError):
+            dial(server)
+        eventually(lambda: not any(map(runs, pids)), "the processes end")
+        assert [client.wait(ENDS_WITHIN_S) for client in clients] == [255, 255]
+    finally:
+        for process in (agent, *clients):
+            process.kill()
+            process.communicate()

@@ -7,7 +7,9 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
+	mathrand "math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -25,7 +27,8 @@ import (
 	"nodeport-sshd/internal/folder"
 )
 
-const patience = 15 * time.Second
+// patience is for what happens at once on a machine that is not busy.
+const patience = time.Minute
 
 // The test's own program stands in for nodeport-sshd where Start starts the other parts.
 func TestMain(m *testing.M) {
@@ -89,6 +92,23 @@ func configured(change func(*Config)) *bytes.Buffer {
 	}
 	text, _ := json.Marshal(config)
 	return bytes.NewBuffer(text)
+}
+
+// freePort is below those that the kernel gives out: nobody else gets it while its server is away.
+func freePort(t *testing.T) int {
+	t.Helper()
+	for range 100 {
+		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20000+mathrand.IntN(12000)))
+		if err == nil {
+			defer func() { _ = listener.Close() }()
+			address, ok := listener.Addr().(*net.TCPAddr)
+			if ok {
+				return address.Port
+			}
+		}
+	}
+	t.Fatal("no free port")
+	return 0
 }
 
 func start(t *testing.T, path string, change func(*Config)) Answer {
@@ -238,9 +258,34 @@ func TestKeylessExitByHand(t *testing.T) {
 	})
 }
 
+// Who ends the server, and holds the folder's lock, does not wait for a keeper that waits for the lock.
+func TestAStopAsTheLastKeyGoes(t *testing.T) {
+	path, me := statePath(t), newPerson(t, "me")
+	answer := start(t, path, func(c *Config) { c.AuthorizedKeys, c.KeylessExit = []string{me.line}, true })
+	state, err := folder.Existing(path)
+	must(t, err)
+	release, err := state.Edit(context.Background())
+	must(t, err)
+	defer release()
+	must(t, os.Remove(filepath.Join(path, "authorized_keys")))
+	eventually(t, "the keeper is about to leave", func() bool {
+		_, err := state.Status()
+		return err != nil
+	})
+	begin := time.Now()
+	must(t, endProcess(state))
+	if took := time.Since(begin); took >= stopPatience {
+		t.Errorf("the keeper was killed, after %s", took)
+	}
+	eventually(t, "the keeper has ended", func() bool { return !runs(answer.Server.PID) })
+	if _, err := os.Stat(path); err != nil {
+		t.Errorf("the folder is not the keeper's any more: %v", err)
+	}
+}
+
 func TestIdleExitKeepsTheFolder(t *testing.T) {
 	path, me := statePath(t), newPerson(t, "me")
-	answer := start(t, path, func(c *Config) { c.AuthorizedKeys, c.IdleExit = []string{me.line}, 1 })
+	answer := start(t, path, func(c *Config) { c.AuthorizedKeys, c.IdleExit, c.Port = []string{me.line}, 3, freePort(t) })
 	eventually(t, "it ends", func() bool {
 		status, err := Status(path)
 		return err == nil && status.State == "stopped"
@@ -253,7 +298,7 @@ func TestIdleExitKeepsTheFolder(t *testing.T) {
 
 func TestReplace(t *testing.T) {
 	path := statePath(t)
-	first := start(t, path, nil)
+	first := start(t, path, func(c *Config) { c.Port = freePort(t) })
 	for _, c := range []struct {
 		replace, running, want string
 	}{
@@ -339,6 +384,9 @@ func serverOf(t *testing.T, keeper int) int {
 	must(t, err)
 	for _, list := range lists {
 		text, err := os.ReadFile(list)
+		if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
+			continue // a thread that has ended
+		}
 		must(t, err)
 		children = append(children, text...)
 	}
@@ -383,6 +431,18 @@ func TestACrashedServerIsStartedAgain(t *testing.T) {
 	eventually(t, "the crashed one's session ends", func() bool { return !runs(pid) })
 }
 
+func TestAServerThatIsAskedToEndHasNotCrashed(t *testing.T) {
+	path := statePath(t)
+	answer := start(t, path, nil)
+	must(t, syscall.Kill(serverOf(t, answer.Server.PID), syscall.SIGTERM))
+	eventually(t, "the keeper ends with it", func() bool { return !runs(answer.Server.PID) })
+	log, err := os.ReadFile(answer.Log)
+	must(t, err)
+	if strings.Contains(string(log), "crashed") {
+		t.Errorf("%s", log)
+	}
+}
+
 // A shell starts programs in the background with some signals ignored, nohup with another.
 func TestSessionsIgnoreNoSignal(t *testing.T) {
 	ignored := []os.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTSTP, syscall.SIGPIPE}
@@ -409,7 +469,7 @@ const ofGlibc = 3 << 31
 
 func TestAKilledKeeperLeavesNothing(t *testing.T) {
 	path := statePath(t)
-	answer := start(t, path, nil)
+	answer := start(t, path, func(c *Config) { c.Port = freePort(t) })
 	server := serverOf(t, answer.Server.PID)
 	must(t, syscall.Kill(answer.Server.PID, syscall.SIGKILL))
 	eventually(t, "the server ends too", func() bool { return !runs(server) })

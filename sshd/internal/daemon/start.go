@@ -70,6 +70,9 @@ func Start(ctx context.Context, path string, input io.Reader) (Answer, error) {
 		return Answer{}, err
 	}
 	answer, err := survey(state)
+	if err == nil && answer.Server == nil {
+		return Answer{}, failure("start", errors.New("the server has ended again"))
+	}
 	answer.State = became
 	return answer, err
 }

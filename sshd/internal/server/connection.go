@@ -28,6 +28,7 @@ type connection struct {
 	tried    atomic.Int32 // attempts to log in
 	closed   chan struct{}
 	channels atomic.Int32
+	reading  atomic.Int32 // channels that are being read, so that nothing waits in them
 	sessions atomic.Int32
 	sealed   atomic.Pointer[time.Time] // since when there may be no more sessions; nil not yet
 	forwards *forwards
@@ -192,21 +193,16 @@ func (c *connection) isSealed() bool {
 }
 
 // takeChannel counts one more channel, where there may be one. Where memory is short, the
-// connection that has the most gets no more, and has to go if another one needs some.
+// connection that holds the most gets no more, and has to go if another one needs some.
 func (c *connection) takeChannel() bool {
 	if c.channels.Add(1) > int32(c.server.Limits.Channels) {
 		c.channels.Add(-1)
 		return false
 	}
-	if !c.server.memory.short() {
-		return true
-	}
-	heaviest := c.server.heaviest()
-	if heaviest == nil || heaviest == c {
+	if !c.server.makeRoom(c.server.memory.short(), c) {
 		c.channels.Add(-1)
 		return false
 	}
-	heaviest.end("the server's memory is used up")
 	return true
 }
 

@@ -76,7 +76,7 @@ func (c *connection) dial(channel ssh.NewChannel, network, address string) {
 		_ = target.Close()
 		return
 	}
-	c.join(stream, requests, target)
+	c.join(watched{stream, c}, requests, target)
 }
 
 // reasonOf is the cause alone: the client knows the address that it asked for.
@@ -94,6 +94,7 @@ func reasonOf(err error) string {
 
 // join carries bytes both ways until both have ended, or one has failed, or the client closes
 // the channel. An end of one direction is passed on as that: the other may go on for long.
+// The connection is not done before nothing holds what has waited for one of them.
 func (c *connection) join(stream ssh.Channel, requests <-chan *ssh.Request, target net.Conn) {
 	defer func() { _ = stream.Close() }()
 	defer func() { _ = target.Close() }()
@@ -103,21 +104,21 @@ func (c *connection) join(stream ssh.Channel, requests <-chan *ssh.Request, targ
 		close(closed)
 	}()
 	inward, outward := make(chan error, 1), make(chan error, 1)
-	go func() {
+	c.serving.Go(func() {
 		_, err := copyBlocks(target, stream)
 		if half, ok := target.(interface{ CloseWrite() error }); ok && err == nil {
 			err = half.CloseWrite()
 		}
 		inward <- err
 		close(inward)
-	}()
-	go func() {
+	})
+	c.serving.Go(func() {
 		_, err := copyBlocks(stream, target)
 		if err == nil {
 			err = stream.CloseWrite()
 		}
 		outward <- err
-	}()
+	})
 	in := inward
 	for range 2 {
 		select {
@@ -334,5 +335,5 @@ func (c *connection) offer(peer net.Conn, kind string, description []byte) {
 		_ = peer.Close()
 		return
 	}
-	c.join(stream, requests, peer)
+	c.join(watched{stream, c}, requests, peer)
 }

@@ -41,7 +41,14 @@ func growPipe(file *os.File) {
 // A victim is a process, not only its number, which may become another's.
 type victim struct {
 	pid   int
-	birth string
+	birth string // empty where there is no /proc to tell
+}
+
+func (v victim) isGone() bool {
+	if v.birth == "" {
+		return syscall.Kill(v.pid, 0) != nil
+	}
+	return birthOf(v.pid) != v.birth
 }
 
 // hangUp sends SIGHUP to the leader, where there is one, and to all that are attached, and
@@ -61,7 +68,7 @@ func bury(victims []victim) {
 	for deadline := time.Now().Add(hangUpGrace); len(victims) > 0 && time.Now().Before(deadline); {
 		time.Sleep(buryPause)
 		victims = slices.DeleteFunc(victims, func(v victim) bool {
-			return birthOf(v.pid) != v.birth || ignoresHangUp(v.pid)
+			return v.isGone() || ignoresHangUp(v.pid)
 		})
 	}
 	for _, v := range victims {
@@ -71,17 +78,22 @@ func bury(victims []victim) {
 
 func (a attachment) victims(leader int) []victim {
 	var found []victim
+	listed := false
 	entries, _ := os.ReadDir("/proc")
 	for _, entry := range entries {
 		pid, err := strconv.Atoi(entry.Name())
-		if err != nil || pid == os.Getpid() || pid == os.Getppid() {
+		if err != nil {
 			continue
 		}
-		if pid == leader || a.holds(pid) {
-			found = append(found, victim{pid, birthOf(pid)})
+		listed = true
+		if pid == os.Getpid() || pid == os.Getppid() || pid != leader && !a.holds(pid) {
+			continue
+		}
+		if birth := birthOf(pid); birth != "" { // else it has ended meanwhile
+			found = append(found, victim{pid, birth})
 		}
 	}
-	if len(found) == 0 && leader != 0 { // no /proc
+	if !listed && leader != 0 { // no /proc
 		return []victim{{leader, ""}}
 	}
 	return found

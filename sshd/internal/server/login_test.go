@@ -169,20 +169,26 @@ func TestWhatIsNotSSHIsClosed(t *testing.T) {
 }
 
 func TestLoginGrace(t *testing.T) {
-	r := run(t, func(c *Config) { c.Limits.LoginGrace = 300 * time.Millisecond })
-	for _, words := range []string{"", "SSH-2.0-x\r\n"} {
+	t.Parallel()
+	const grace = 4 * time.Second // within which one has to log in
+	r := run(t, func(c *Config) { c.Limits.LoginGrace = grace })
+	client := r.dial(t)
+	held := map[string]net.Conn{"": nil, "SSH-2.0-x\r\n": nil}
+	for words := range held {
 		socket, err := net.Dial("tcp", r.address)
 		must(t, err)
+		defer func() { _ = socket.Close() }()
 		_, err = io.WriteString(socket, words)
 		must(t, err)
+		held[words] = socket
+	}
+	for words, socket := range held {
 		_ = socket.SetReadDeadline(time.Now().Add(patience))
 		if _, err := io.Copy(io.Discard, socket); errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Fatalf("%q: stays open", words)
 		}
-		_ = socket.Close()
 	}
-	client := r.dial(t)
-	time.Sleep(500 * time.Millisecond)
+	time.Sleep(grace / 8) // now the client's time would be over too
 	if got := command(t, client, "echo on", ""); got.stdout != "on\n" {
 		t.Fatalf("who has logged in has no deadline: %+v", got)
 	}

@@ -65,7 +65,7 @@ type Limits struct {
 	Sessions     int           // a connection
 	Listeners    int           // a connection: ports and sockets opened by -R
 	SilentRounds int           // of AskAlive, after which a client counts as dead
-	Memory       int64         // bytes of heap; past it the largest connections are ended
+	Memory       int64         // bytes of heap; past it the connection that holds the most is ended
 }
 
 // DefaultLimits are what a container of a few hundred megabytes bears.
@@ -88,6 +88,8 @@ type Server struct {
 	lastUse  time.Time
 	serving  sync.WaitGroup // connections
 	burying  sync.WaitGroup // processes of sessions that were hung up
+
+	relieving sync.Mutex // one at a time looks at memory and ends a connection for it
 }
 
 // New is a server that does not listen yet.
@@ -102,10 +104,10 @@ func New(config Config) *Server {
 	}
 }
 
-// Serve accepts connections until ctx ends (nil), nobody came for IdleExit (ErrIdle), or no key
+// Serve accepts connections until asked ends (nil), nobody came for IdleExit (ErrIdle), or no key
 // is left (ErrKeyless). It closes the listener, ends all connections, and waits for them.
-func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
-	ctx, stop := context.WithCancelCause(ctx)
+func (s *Server) Serve(asked context.Context, listener net.Listener) error {
+	ctx, stop := context.WithCancelCause(asked)
 	defer stop(nil)
 	go s.watch(ctx, stop)
 	s.serving.Go(func() { s.accept(ctx, stop, listener) })
@@ -117,10 +119,10 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	}
 	s.serving.Wait()
 	s.burying.Wait()
-	if cause := context.Cause(ctx); cause != context.Canceled {
-		return cause
+	if asked.Err() != nil { // for whatever cause: that of a signal names it
+		return nil
 	}
-	return nil
+	return context.Cause(ctx)
 }
 
 func (s *Server) accept(ctx context.Context, stop context.CancelCauseFunc, listener net.Listener) {
@@ -182,9 +184,7 @@ func (s *Server) handle(ctx context.Context, socket net.Conn, waiter *waiter, lo
 
 // keep notes a connection that has logged in; false where there are too many.
 func (s *Server) keep(ctx context.Context, conn *connection) bool {
-	if s.memory.short() {
-		s.endHeaviest()
-	}
+	s.makeRoom(s.memory.short(), nil)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if ctx.Err() != nil {
@@ -286,30 +286,4 @@ func (s *Server) idleFor() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return time.Since(s.lastUse)
-}
-
-// relieve makes room where the heap is past its limit.
-func (s *Server) relieve() {
-	if s.memory.exhausted() {
-		s.endHeaviest()
-	}
-}
-
-// endHeaviest ends the connection with the most channels: what a channel's other end does not
-// read waits in memory, up to the 2 MB of its window. Refusing others instead would let one
-// client lock out all.
-func (s *Server) endHeaviest() {
-	if heaviest := s.heaviest(); heaviest != nil {
-		heaviest.end("the server's memory is used up")
-	}
-}
-
-func (s *Server) heaviest() *connection {
-	var heaviest *connection
-	for _, conn := range s.connections() {
-		if heaviest == nil || conn.channels.Load() > heaviest.channels.Load() {
-			heaviest = conn
-		}
-	}
-	return heaviest
 }

@@ -43,7 +43,7 @@ func (c *connection) serveSession(offered ssh.NewChannel) {
 	if err != nil {
 		return
 	}
-	s := &session{connection: c, channel: channel}
+	s := &session{connection: c, channel: watched{channel, c}}
 	s.environment = s.loginEnvironment()
 	for request := range requests {
 		ok, then := s.serveRequest(request)
@@ -65,6 +65,9 @@ func (s *session) end() {
 	s.terminal.close()
 	s.agent.close()
 	_ = s.channel.Close()
+	if s.process != nil { // which may live on, and keep here what it has never read
+		_, _ = copyBlocks(io.Discard, s.channel)
+	}
 }
 
 // serveRequest answers a request of RFC 4254, section 6. What it returns besides runs after the

@@ -28,6 +28,7 @@ type wire struct {
 	allowed atomic.Int64  // bytes that may still come before the login
 	free    atomic.Bool   // the client has logged in
 	heard   atomic.Int64  // as sinceStart tells
+	ended   atomic.Int64  // likewise, since when nothing more can come; 0 not yet
 }
 
 func newWire(socket net.Conn, banner string, allowed int64) *wire {
@@ -80,6 +81,9 @@ func (w *wire) Read(data []byte) (int, error) {
 		return w.read.Read(data)
 	}
 	n, err := w.Conn.Read(data)
+	if err != nil {
+		w.end()
+	}
 	if n > 0 {
 		w.heard.Store(sinceStart())
 		if !w.free.Load() && w.allowed.Add(-int64(n)) < 0 {
@@ -99,6 +103,19 @@ func (w *wire) Write(data []byte) (int, error) {
 		return len(data), nil
 	}
 	return w.Conn.Write(data)
+}
+
+func (w *wire) Close() error {
+	w.end()
+	return w.Conn.Close()
+}
+
+func (w *wire) end() { w.ended.CompareAndSwap(0, sinceStart()) }
+
+func (w *wire) hasEnded() bool { return w.ended.Load() != 0 }
+
+func (w *wire) endedFor() time.Duration {
+	return time.Duration(sinceStart() - w.ended.Load())
 }
 
 func (w *wire) silentFor() time.Duration {
