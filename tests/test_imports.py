@@ -65,6 +65,7 @@ PURE = (
     "rule.",
     "container.editor_needs",
     "container.script",
+    "container.bring",
     "container.sshd",
     "kube.request",
     "kube.fitting",

@@ -18,7 +18,7 @@ import pytest
 
 from kubectl_nodeport.cli import programs
 from kubectl_nodeport.commands.connect import ConnectRequest, connect
-from kubectl_nodeport.container.sshd import folder_name
+from kubectl_nodeport.container.bring import folder_name
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.target import Target
 from sshd import build

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from kubectl_nodeport.commands.brought import Bid, Brought
 from kubectl_nodeport.commands.edges import Edges, Offered, Session
 from kubectl_nodeport.commands.look import says_no_shell
-from kubectl_nodeport.container import sshd
+from kubectl_nodeport.container import bring, sshd
 from kubectl_nodeport.container.sshd import Ground, Server, Wish
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.pod import Container, Pod
@@ -109,7 +109,7 @@ def open_session(edges: Edges, bid: Bid) -> Session:
 
     :raises NodeportError: exec is refused.
     """
-    asked = sshd.command(sshd.folder_name(bid.container.name, bid.pod.uid))
+    asked = bring.command(bring.folder_name(bid.container.name, bid.pod.uid))
     try:
         return edges.exec.start(bid.pod.namespace, bid.pod.name, bid.container.name, asked)
     except ForbiddenError as err:
@@ -124,7 +124,7 @@ def ground_of(session: Session, bid: Bid) -> Ground:
     :raises NodeportError: there is no shell in it, or exec fails.
     """
     try:
-        said = session.ask("", until=sshd.END)
+        said = session.ask("", until=bring.END)
     except ExecError as err:
         if says_no_shell(err.message):
             raise _no_shell(bid) from err
@@ -279,7 +279,7 @@ def _put(session: Session, bid: Bid, ground: Ground, program: bytes) -> None:
         import gzip
 
         program = gzip.decompress(program)
-    line = sshd.put(len(program), packed=ground.unpacks)
+    line = bring.put(len(program), packed=ground.unpacks)
     said = _said(session, f"{line}\n".encode() + program)
     try:
         sshd.parse_put(said.stdout, said.stderr)
@@ -297,7 +297,7 @@ def remove_key(session: Session, key: HostKey) -> tuple[str, Server | None]:
 
 
 def _said(session: Session, data: bytes) -> Output:
-    return session.send(data, until=sshd.END)
+    return session.send(data, until=bring.END)
 
 
 def _told(bid: Bid, ground: Ground, state: str, server: Server, mine: Offered) -> Iterator[str]:

@@ -9,7 +9,8 @@ import pytest
 from kubectl_nodeport.commands.edges import Offered
 from kubectl_nodeport.commands.homes import Homes
 from kubectl_nodeport.commands.sync import Checked, SyncRequest, sync
-from kubectl_nodeport.container.sshd import PORT, folder_name
+from kubectl_nodeport.container.bring import folder_name
+from kubectl_nodeport.container.sshd import PORT
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.request import ForbiddenError, NotFoundError
 from kubectl_nodeport.kube.streams import ExecError

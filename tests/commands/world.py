@@ -75,7 +75,7 @@ class FakeSession:
 
 @dataclass
 class FakeSshd:
-    """A container in which the script of container.sshd runs, and the server that it starts."""
+    """A container in which the script of container.bring runs, and the server that it starts."""
 
     port: int | None = None
     """Where the server listens; None where none runs."""
@@ -183,7 +183,7 @@ class FakeExec:
     sessions: list[FakeSession] = field(default_factory=list)
     sshd: FakeSshd = field(default_factory=FakeSshd)
     visits: list[str] = field(default_factory=list)
-    """Folders that the script of container.sshd was given."""
+    """Folders that the script of container.bring was given."""
 
     def start(
         self, namespace: str, pod: str, container: str, command: tuple[str, ...]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kubectl_nodeport.container.sshd import folder_name
+from kubectl_nodeport.container.bring import folder_name
 from tests.cluster.process import ClusterError
 from tests.e2e.conftest import Desk
 

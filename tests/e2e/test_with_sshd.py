@@ -90,8 +90,8 @@ def test_nowhere_to_write(desk: Desk) -> None:
     error, hint = desk.refused("dev", "--with-sshd").splitlines()
     assert error == (
         "error: no ssh server could be brought into container main of pod dev: there is no place "
-        "in it to put a program: nothing can be written, or run, in /tmp, /dev/shm, /var/tmp, /, "
-        "/home/dev"
+        "in it to put a program: nothing can be written, or run, in /tmp, /dev/shm, /var/tmp, "
+        "/home/dev, /"
     )
     assert hint == "hint: mount an emptyDir at /tmp in the pod"
 

@@ -24,7 +24,7 @@ from kubectl_nodeport.commands.with_sshd import (
     open_session,
     remove_key,
 )
-from kubectl_nodeport.container import sshd
+from kubectl_nodeport.container import bring, sshd
 from kubectl_nodeport.kube.pod import Pod
 from kubectl_nodeport.kube.streams import Output
 from kubectl_nodeport.ssh.known_hosts import HostKey, parse_public_keys, render
@@ -141,7 +141,7 @@ def place(program: Program, compressed: dict[str, Path], tmp_path: Path) -> Iter
     keys = tmp_path / "keys"
     keys.mkdir()
     yield Place(bid, World(), LocalExec(home, program.user), keys, compressed)
-    folder = Path("/tmp") / sshd.folder_name("main", pod.uid)
+    folder = Path("/tmp") / bring.folder_name("main", pod.uid)
     if folder.exists():
         subprocess.run(
             [folder / "nodeport-sshd", "stop", "--purge", "--state", folder], check=False

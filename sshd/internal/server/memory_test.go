@@ -195,7 +195,7 @@ func TestWhoIsToBlame(t *testing.T) {
 		c.channels.Store(channels)
 		c.reading.Store(reading)
 		if endedFor > 0 {
-			c.wire.ended.Store(time.Now().Add(-endedFor).UnixNano())
+			c.wire.ended.Store(sinceStart() - int64(endedFor))
 		}
 		return c
 	}
