@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
+
+ENDS_WITHIN_S = 90
+"""Less than what commands leave behind, for which nobody is to wait."""
 
 COMMANDS = {
     "status": "exit 42",
@@ -17,7 +19,7 @@ COMMANDS = {
     "input": "cat; echo end",
     "input that is not read": "exec 0<&-; sleep 0.2; echo done",
     "a child that keeps the output": "(sleep 1; echo late) & echo first",
-    "a child that has let go": "sleep 20 >/dev/null 2>&1 </dev/null & echo first",
+    "a child that has let go": "sleep 100 >/dev/null 2>&1 </dev/null & echo first",
     "a child that keeps only the errors": "(sleep 1; echo late >&2) >/dev/null & echo first",
     "much": "head -c 5000000 /dev/zero | tr '\\0' x",
     "many lines": "i=0; while [ $i -lt 2000 ]; do echo line $i; i=$((i+1)); done",
@@ -38,8 +40,8 @@ WITH_A_TERMINAL = {
     "both streams": "echo out; echo err >&2",
     "settings": "stty -a",
     "its terminal": "tty | sed 's/[0-9]*$//'; echo $TERM; test $SSH_TTY = $(tty) && echo same",
-    "a child that keeps the terminal": "sleep 20 & echo first",
-    "a child deaf to HUP": "(trap '' HUP; sleep 20) & sleep 0.2; echo first",
+    "a child that keeps the terminal": "sleep 100 & echo first",
+    "a child deaf to HUP": "(trap '' HUP; sleep 100) & sleep 0.2; echo first",
     "much": "head -c 2000000 /dev/zero | tr '\\0' x",
     "foreground": "test $(ps -o tpgid= -p $$) = $(ps -o pgid= -p $$) && echo foreground",
 }
@@ -47,24 +49,22 @@ WITH_A_TERMINAL = {
 
 def run(
     config: Path, host: str, command: str, *options: str, said: bytes | None = None
-) -> tuple[bytes, bytes, int, float]:
-    start = time.monotonic()
+) -> tuple[bytes, bytes, int]:
     done = subprocess.run(
         ("ssh", "-F", str(config), *options, host, command),
         input=said,
         stdin=subprocess.DEVNULL if said is None else None,
         capture_output=True,
-        timeout=60,
+        timeout=ENDS_WITHIN_S,
         check=False,
     )
-    return done.stdout, done.stderr, done.returncode, time.monotonic() - start
+    return done.stdout, done.stderr, done.returncode
 
 
 def compare(config: Path, command: str, *options: str, said: bytes | None = None) -> None:
     theirs = run(config, "openssh", command, *options, said=said)
     ours = run(config, "pod", command, *options, said=said)
-    assert ours[:3] == theirs[:3]
-    assert (ours[3] > 15) == (theirs[3] > 15), f"{ours[3]:.1f} s instead of {theirs[3]:.1f} s"
+    assert ours == theirs
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -85,7 +85,9 @@ def test_input_after_a_terminals_command(openssh: Path) -> None:
 @pytest.mark.parametrize("host", ["openssh", "pod"])
 def test_output_that_nobody_reads(openssh: Path, host: str) -> None:
     command = f"ssh -F {openssh} {host} yes | head -n 1"
-    done = subprocess.run(command, shell=True, capture_output=True, timeout=20, check=True)
+    done = subprocess.run(
+        command, shell=True, capture_output=True, timeout=ENDS_WITHIN_S, check=True
+    )
     assert done.stdout == b"y\n"
 
 
@@ -101,4 +103,4 @@ def test_output_that_nobody_reads(openssh: Path, host: str) -> None:
     ],
 )
 def test_algorithms(openssh: Path, options: tuple[str, ...]) -> None:
-    compare(openssh, "cat", *options, said=bytes(range(256)) * 40_000)
+    compare(openssh, "cat", *options, said=bytes(range(256)) * 16_000)

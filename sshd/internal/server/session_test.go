@@ -229,10 +229,15 @@ func TestInterruptFromTheTerminal(t *testing.T) {
 	must(t, err)
 	output, err := session.StdoutPipe()
 	must(t, err)
-	must(t, session.Start("echo ready; exec sleep 100"))
-	head := make([]byte, 5)
-	_, err = io.ReadFull(output, head)
+	must(t, session.Start("echo $$; exec sleep 100"))
+	var pid int
+	_, err = fmt.Fscan(output, &pid)
 	must(t, err)
+	// bash loses a signal that comes while it becomes another program.
+	eventually(t, "the shell is sleep", func() bool {
+		name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+		return err == nil && string(name) == "sleep\n"
+	})
 	_, err = input.Write([]byte{3})
 	must(t, err)
 	within(t, patience, "the end", func() {
