@@ -25,9 +25,9 @@ from sshd import build
 from tests.cluster.cache import cached
 from tests.commands.world import FakeExec, World, inside
 from tests.kube import make
-from tests.sshd.conftest import compressed
+from tests.sshd.conftest import compressed, go, unavailable
 
-__all__ = ["compressed"]
+__all__ = ["compressed", "go", "unavailable"]
 
 ROOT = Path(__file__).parent.parent
 SOURCES = (

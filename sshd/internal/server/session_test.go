@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -223,6 +224,10 @@ func TestWindowChange(t *testing.T) {
 }
 
 func TestInterruptFromTheTerminal(t *testing.T) {
+	// Tests that a shell started in the background ignore it, and so would what they start.
+	received := make(chan os.Signal, 1)
+	signal.Notify(received, syscall.SIGINT)
+	defer signal.Stop(received)
 	client := run(t, nil).dial(t)
 	session := terminalSession(t, client, ssh.TerminalModes{})
 	input, err := session.StdinPipe()
