@@ -24,8 +24,10 @@ END = b"end"
 # A folder that is a link, or somebody else's, is passed over: its programs would be run. Others can
 # change what a path leads to between two looks at it, where they may write to the place too (an
 # emptyDir that another container mounts). So the shell goes into the folder first: where it stands,
-# and whose that is, nobody else can change. The root folder, where an image without /tmp has room, is
-# no other container's; what is mounted may be, so it comes last.
+# and whose that is, nobody else can change.
+#
+# An image without /tmp has room in its root folder, which is no other container's. What is mounted
+# may be, so it comes last.
 _SCRIPT = r"""
 mask=$(umask) there=$(pwd)
 umask 077
