@@ -182,6 +182,22 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 }
 
+// Memory that another connection has left behind is not the fault of one without channels.
+func TestConnectionWithoutChannelsIsNotEndedForMemory(t *testing.T) {
+	r := run(t, func(c *Config) { c.Limits.Memory = 1 << 20 })
+	held := make([]byte, 4<<20)
+	idle := r.dial(t)
+	eventually(t, "the memory is used up", r.server.memory.exhausted)
+	ended := make(chan struct{})
+	go func() { _ = idle.Wait(); close(ended) }()
+	select {
+	case <-ended:
+		t.Error("it was ended")
+	case <-time.After(500 * time.Millisecond): // the server looks each 100 ms
+	}
+	runtime.KeepAlive(held)
+}
+
 type zeros struct{}
 
 func (zeros) Read(data []byte) (int, error) { return len(data), nil }

@@ -265,11 +265,14 @@ func (s *Server) endHeaviest() {
 	}
 }
 
+// heaviest has at least one channel: without any nothing waits, and what one that has just ended
+// held may still be there.
 func (s *Server) heaviest() *connection {
 	var heaviest *connection
+	var most int32
 	for _, conn := range s.connections() {
-		if heaviest == nil || conn.channels.Load() > heaviest.channels.Load() {
-			heaviest = conn
+		if channels := conn.channels.Load(); channels > most {
+			heaviest, most = conn, channels
 		}
 	}
 	return heaviest
