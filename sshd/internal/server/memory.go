@@ -87,22 +87,26 @@ func (s *Server) makeRoom(bytes uint64, asking *connection) bool {
 		return true
 	}
 	heaviest := heaviestOf(open)
-	if heaviest == asking {
+	if heaviest != nil && heaviest == asking {
 		return false
 	}
 	if !s.memory.isAboveNow(bytes) || oneIsGoing(open) {
 		return true
 	}
+	if heaviest == nil {
+		return false
+	}
 	heaviest.end("the server's memory is used up")
 	return true
 }
 
-// heaviestOf is nil where all have ended.
+// heaviestOf is nil where all have ended, or have no channel to hold anything for.
 func heaviestOf(open []*connection) *connection {
 	var heaviest *connection
+	var most int32
 	for _, conn := range open {
-		if !conn.wire.hasEnded() && (heaviest == nil || conn.weight() > heaviest.weight()) {
-			heaviest = conn
+		if weight := conn.weight(); !conn.wire.hasEnded() && weight > most {
+			heaviest, most = conn, weight
 		}
 	}
 	return heaviest

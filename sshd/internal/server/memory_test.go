@@ -189,6 +189,19 @@ func TestOneIsEndedAtATime(t *testing.T) {
 	}
 }
 
+// Memory that somebody else has left behind is not the fault of one without channels.
+func TestConnectionWithoutChannelsStays(t *testing.T) {
+	r := run(t, withMemory)
+	idle := r.dial(t)
+	eventually(t, "it is known", func() bool { return len(r.server.connections()) == 1 })
+	held := make([]byte, 2*testMemory)
+	if r.server.makeRoom(testMemory, nil) || r.endings() != 0 {
+		t.Errorf("%s", r.log)
+	}
+	runtime.KeepAlive(held)
+	r.lives(t, idle)
+}
+
 func TestWhoIsToBlame(t *testing.T) {
 	connectionOf := func(channels, reading int32, endedFor time.Duration) *connection {
 		c := &connection{wire: newWire(nil, "", 0)}
