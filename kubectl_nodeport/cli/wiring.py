@@ -28,7 +28,7 @@ from kubectl_nodeport.kube.config import Flags, connection
 from kubectl_nodeport.kube.target import Target, parse
 from kubectl_nodeport.ssh.config_file import ConfigFile, user_config_path
 from kubectl_nodeport.ssh.known_hosts import HostKey
-from kubectl_nodeport.ssh.location import named_config_path
+from kubectl_nodeport.ssh.location import Location, named_config_path
 
 if TYPE_CHECKING:
     from kubectl_nodeport.commands.changes import Watch
@@ -214,6 +214,12 @@ def editor_notes(ssh_config: str | None) -> list[str]:
 def config_name(ssh_config: str | None) -> str:
     """The ssh configuration file as a user would name it."""
     return ssh_config or "~/.ssh/config"
+
+
+def ssh_words(ssh_config: str | None) -> list[str]:
+    """ssh, and what makes it read the ssh configuration file that was written."""
+    location = Location.of(named_config_path(ssh_config))
+    return ["ssh", *([] if location.is_default else ["-F", str(location.config)])]
 
 
 def warm_up(edges: Edges) -> None:

@@ -86,6 +86,18 @@ def told(capsys: Captured) -> list[str]:
         (["connect", "cm/x"], '"cm" is not a kind that can be a target', "The kinds are pod, "),
         (["connect", "me@dev", "--ssh-user", "you"], "two users are given", "give one: me@dev"),
         (["connect", "dev"], "no kubeconfig: ", "KUBECONFIG"),
+        (["ssh", "dev", "--", "-o", "x"], "no kubeconfig: ", "KUBECONFIG"),
+        (["ssh"], "a pod is needed", "name one: kubectl get pods"),
+        (["ssh", "--", "ls"], "a pod is needed", "name one: kubectl get pods"),
+        (["ssh", "dev", "ls"], "extra argument (ls); what is to be passed on", "ssh --help"),
+        (
+            ["ssh", "dev", "-o", "json"],
+            "-o, --output is no flag of ssh",
+            "kubectl nodeport ssh TARGET --",
+        ),
+        (["ssh", "dev", "--output=x"], "--output is no flag of ssh", "ssh TARGET --"),
+        (["ssh", "dev", "--dry-run"], "--dry-run is no flag of ssh", "connect TARGET --dry-run"),
+        (["ssh", "dev", "--dry-run=none"], "--dry-run is no flag of ssh", "TARGET --dry-run"),
         (["connect", "dev\x1b[2J\nerror: forged"], "is not a name that a pod can have", "get pods"),
     ],
 )
@@ -237,7 +249,9 @@ def test_traceback_with_v_9(
     assert "Traceback (most recent call last)" in err
 
 
-@pytest.mark.parametrize("argv", [["fail", "-v=8"], ["fail", "-v", "0"], ["fail"]])
+@pytest.mark.parametrize(
+    "argv", [["fail", "-v=8"], ["fail", "-v", "0"], ["fail"], ["fail", "--", "-v=9"]]
+)
 def test_no_traceback_below(
     argv: list[str], failing: list[BaseException], capsys: Captured
 ) -> None:

@@ -197,6 +197,12 @@ class TestWithoutACluster:
         assert offered("connect", "--", "--") == ([], 4)
         assert offered("--", "con") == ([], 4)
 
+    def test_nothing_is_known_of_what_is_passed_on(self) -> None:
+        assert offered("ssh", "dev", "--", "") == ([], 4)
+        assert offered("ssh", "--", "") == ([], 4)
+        assert offered("ssh", "--outp") == ([], 4), "it has none"
+        assert offered("ssh", "--vi") == (["--via"], 4)
+
     def test_shells(self) -> None:
         assert offered("completion", "")[0] == ["bash", "zsh", "fish", "powershell"]
 
@@ -273,7 +279,7 @@ class TestOfACluster:
         assert parse_qs(query) == {"limit": ["500"]}
         assert all("PartialObjectMetadataList" in one.headers["Accept"] for one in cluster.asked)
 
-    @pytest.mark.parametrize("verb", ["connect", "expose", "delete", "get"])
+    @pytest.mark.parametrize("verb", ["connect", "ssh", "expose", "delete", "get"])
     def test_targets_of_every_verb(self, verb: str) -> None:
         assert offered(verb, "dev-") == (["dev-2"], 4)
 

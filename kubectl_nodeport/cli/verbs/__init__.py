@@ -9,10 +9,11 @@ from kubectl_nodeport.cli.verbs.expose import expose
 from kubectl_nodeport.cli.verbs.get import get
 from kubectl_nodeport.cli.verbs.options import options
 from kubectl_nodeport.cli.verbs.proxy import proxy
+from kubectl_nodeport.cli.verbs.ssh import ssh
 from kubectl_nodeport.cli.verbs.sync import sync
 from kubectl_nodeport.cli.verbs.version import version
 
 ALL = (
-    *(connect, expose, get, address, sync, disconnect, delete),
+    *(connect, ssh, expose, get, address, sync, disconnect, delete),
     *(completion, version, options, proxy),
 )
