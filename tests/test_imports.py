@@ -36,6 +36,7 @@ OWNERS = {
 ROOMS = {
     "errors": (),
     "printable": (),
+    "editor": (),
     "background": (),
     "interrupts": (),
     "limited_socket": (),
@@ -49,11 +50,11 @@ ROOMS = {
     "address": ("errors", "ssh", "limited_socket"),
     "rule": ("errors", "kube"),
     "commands": (
-        *("errors", "background", "interrupts"),
+        *("errors", "background", "interrupts", "editor"),
         *("ssh", "kube", "container", "address", "rule"),
     ),
     "cli": (
-        *("errors", "printable", "background", "tunnel", ""),
+        *("errors", "printable", "background", "tunnel", "editor", ""),
         *("ssh", "kube", "container", "address", "rule", "commands"),
     ),
     "__main__": ("cli",),
@@ -62,6 +63,7 @@ ROOMS = {
 PURE = (
     "errors",
     "printable",
+    "editor",
     "rule.",
     "container.script",
     "container.sshd",
@@ -102,6 +104,7 @@ PURE = (
     "cli.render.connect",
     "cli.render.document",
     "cli.render.hosts",
+    "cli.render.open",
     "cli.render.rules",
     "cli.render.table",
 )

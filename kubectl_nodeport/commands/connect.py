@@ -45,7 +45,8 @@ class Way:
 class Connected:
     """What connect did, or in a dry run would do.
 
-    ``preview`` is the change to the ssh configuration as a diff.
+    ``home`` is the user's, ``folder`` the one in which the container's commands start; "" where
+    that is not known. ``preview`` is the change to the ssh configuration as a diff.
     """
 
     pod: Pod
@@ -55,6 +56,7 @@ class Connected:
     entry: HostEntry
     entry_change: str
     home: str
+    folder: str
     context: str
     notes: tuple[str, ...]
     dry_run: bool = False
@@ -223,6 +225,7 @@ def _connected(seen: Survey, way: Way, entry: HostEntry, change: str) -> Connect
         entry=entry,
         entry_change=change,
         home=seen.look.inside.home,
+        folder=seen.look.inside.folder,
         context=edges.connection.context,
         notes=tuple(edges.notes),
     )

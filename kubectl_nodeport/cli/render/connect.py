@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shlex
 from typing import Any
-from urllib.parse import quote
 
 from kubectl_nodeport.address.resolution import Attempt, Proof
 from kubectl_nodeport.cli.render.document import API_VERSION
 from kubectl_nodeport.cli.render.terminal import safe
 from kubectl_nodeport.commands.connect import Connected, Way
 from kubectl_nodeport.commands.vouch import Voucher
+from kubectl_nodeport.editor import CODE
 from kubectl_nodeport.ssh.known_hosts import HostKey
 
 
@@ -90,8 +90,7 @@ def next_commands(done: Connected, config: str) -> list[str]:
     other = "" if config == "~/.ssh/config" else f"-F {shlex.quote(config)} "
     commands = [f"ssh {other}{alias}"]
     if not other:
-        folder = f"--folder-uri vscode-remote://ssh-remote+{alias}{quote(done.home)}"
-        commands.append(f"code {folder if done.home else f'--remote ssh-remote+{alias}'}")
+        commands.append(shlex.join(CODE.words("code", alias, done.home)))
     return commands
 
 
