@@ -30,6 +30,7 @@ OWNERS = {
     "yaml": ("kube.documents", "cli.output"),
     "questionary": ("cli.picker",),
     "prompt_toolkit": ("cli.picker",),
+    "rich": ("cli.live",),
 }
 
 # What each room may import of ours, itself aside.
@@ -107,6 +108,7 @@ PURE = (
     "cli.render.open",
     "cli.render.rules",
     "cli.render.table",
+    "cli.render.waiting",
 )
 
 # The edges that are built in cli and handed in.
@@ -346,7 +348,7 @@ def loaded_by(*words: str) -> set[str]:
 @pytest.mark.parametrize("words", [("--help",), ("connect", "--help"), ("version",)])
 def test_help_and_version_load_no_heavy_library(words: tuple[str, ...]) -> None:
     heavy = {"kubernetes", "paramiko", "sshconf", "yaml", "urllib3", "websocket", "filelock"}
-    heavy |= {"questionary", "prompt_toolkit"}
+    heavy |= {"questionary", "prompt_toolkit", "rich"}
     loaded = loaded_by(*words)
     assert "click" in loaded
     assert loaded & heavy == set()

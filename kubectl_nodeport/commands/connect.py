@@ -136,7 +136,8 @@ def _check_entry(seen: Survey) -> None:
 
 def _written(seen: Survey, way: Way, hostname: str) -> Connected:
     entry = _entry(seen, way.exposed, hostname)
-    change = seen.edges.hosts.put(entry, way.host_keys.keys)
+    with seen.edges.step(f"writing the Host entry {entry.alias}"):
+        change = seen.edges.hosts.put(entry, way.host_keys.keys)
     return _connected(seen, way, entry, change)
 
 

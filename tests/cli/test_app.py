@@ -19,7 +19,7 @@ from kubectl_nodeport.cli.app import program, run
 from kubectl_nodeport.cli.help import global_options
 from kubectl_nodeport.errors import NodeportError
 from tests.kube import make
-from tests.kube.server import Answer, Received, certificate, serving, tls_for
+from tests.kube.server import SILENCE, Answer, Received, certificate, serving, tls_for
 
 USE_OPTIONS = (
     'Use "kubectl nodeport options" for a list of global command-line options (applies to all '
@@ -301,7 +301,8 @@ class TestAgainstAServer:
             user={"token": "t0p-s3cret"},
         )
         config = str(tmp_path / "ssh_config")
-        return run(["connect", "dev", "--kubeconfig", str(path), "--ssh-config", config, *flags])
+        where = ["--kubeconfig", str(path), "--ssh-config", config]
+        return run(["connect", "dev", *where, *(flags or ["-q"])])
 
     def test_cluster_is_down(self, tmp_path: Path, capsys: Captured) -> None:
         with socket.socket() as held:
@@ -313,10 +314,19 @@ class TestAgainstAServer:
             f"hint: is the cluster running? kubectl --kubeconfig {tmp_path}/kubeconfig version",
         ]
 
+    def test_what_lasts_is_told(self, tmp_path: Path, capsys: Captured) -> None:
+        with serving(lambda _r: SILENCE) as server:
+            url = f"http://127.0.0.1:{server.port}"
+            assert self.connect(url, tmp_path, "--request-timeout=1s") == 1
+        waiting, error, hint = told(capsys)
+        assert waiting == 'waiting for the API server of context "kind-dev" to read the pod'
+        assert error.endswith("did not answer in time")
+        assert hint.startswith("hint: ")
+
     def test_hostile_error_and_trace(self, tmp_path: Path, capsys: Captured) -> None:
         evil = Answer({"message": "no\x1b[2J\nerror: forged", "reason": "x"}, 400)
         with serving(lambda _r: evil) as server:
-            assert self.connect(f"http://127.0.0.1:{server.port}", tmp_path, "-v=6") == 1
+            assert self.connect(f"http://127.0.0.1:{server.port}", tmp_path, "-q", "-v=6") == 1
         assert told(capsys) == [
             "GET /api/v1/namespaces/default/pods/dev -> 400",
             "error: the API server refused to read the pod: no?[2J error: forged",
@@ -325,13 +335,13 @@ class TestAgainstAServer:
 
     def test_requests_are_not_shown_below_6(self, tmp_path: Path, capsys: Captured) -> None:
         with serving(lambda _r: Answer({}, 401)) as server:
-            assert self.connect(f"http://127.0.0.1:{server.port}", tmp_path, "-v=5") == 1
+            assert self.connect(f"http://127.0.0.1:{server.port}", tmp_path, "-q", "-v=5") == 1
         assert len(told(capsys)) == 2
 
     def test_token_is_in_no_output_even_with_v_9(self, tmp_path: Path, capsys: Captured) -> None:
         tls = tls_for(certificate(tmp_path, "server"))
         with serving(lambda _r: Answer("nonsense"), tls) as server:
-            assert self.connect(f"https://127.0.0.1:{server.port}", tmp_path, "-v=9") == 1
+            assert self.connect(f"https://127.0.0.1:{server.port}", tmp_path, "-q", "-v=9") == 1
             assert server.received[0].all("Authorization") == ["Bearer t0p-s3cret"]
         out, err = capsys.readouterr()
         assert "Traceback" in err

@@ -116,6 +116,17 @@ def test_a_config_that_the_editor_does_not_read(desk: Desk) -> None:
     assert "VS Code reads" not in open_(desk, "dev", "--ssh-config", "other.conf").stderr
 
 
+def test_a_terminal_of_a_window_on_another_machine(desk: Desk) -> None:
+    desk.ns.pod("dev")
+    editor(desk, "code")
+    there = {"TERM_PROGRAM": "vscode", "VSCODE_IPC_HOOK_CLI": "/run/ipc.sock"}
+    done = open_(desk, "dev", **there)
+    assert done.returncode == 0
+    assert "note: this terminal is that of a window on another machine than VS Code's" in (
+        done.stderr
+    )
+
+
 def test_what_cannot_be_connected_to_opens_nothing(desk: Desk) -> None:
     editor(desk, "code")
     done = open_(desk, "gone")

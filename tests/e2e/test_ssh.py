@@ -18,8 +18,8 @@ pytestmark = pytest.mark.cluster
 
 
 def log_in(desk: Desk, *words: str, **more: Any) -> subprocess.CompletedProcess[str]:
-    """``kubectl nodeport ssh -n NAMESPACE WORDS``."""
-    return desk.laptop.run(("kubectl", "nodeport", "ssh", "-n", desk.ns.name, *words), **more)
+    """``kubectl nodeport ssh -q -n NAMESPACE WORDS``."""
+    return desk.laptop.run(("kubectl", "nodeport", "ssh", "-qn", desk.ns.name, *words), **more)
 
 
 def unnoted(done: subprocess.CompletedProcess[str]) -> str:
@@ -87,6 +87,21 @@ def test_through_the_api_server(desk: Desk) -> None:
     assert (done.returncode, done.stdout) == (0, "dev\n"), done.stderr
     (host,) = json.loads(desk.nodeport("get", "hosts", "-o", "json").stdout)["items"]
     assert host["spec"]["via"] == "tunnel"
+
+
+def test_without_a_target_on_a_terminal(desk: Desk) -> None:
+    """The list that connect shows; a single pod is taken. What stands behind -- is no TARGET."""
+    desk.ns.pod("dev")
+    terminal, theirs = os.openpty()
+    command = ["kubectl", "nodeport", "ssh", "-qn", desk.ns.name, "--", "hostname; exit 3"]
+    ssh = desk.laptop.popen(
+        command, env={"TERM": "xterm"}, stdin=theirs, stdout=subprocess.PIPE, stderr=theirs
+    )
+    os.close(theirs)
+    with os.fdopen(terminal, "rb", buffering=0) as screen:
+        out, _ = ssh.communicate(timeout=60)
+        assert (ssh.returncode, out) == (3, "dev\n")
+        assert b"using pod/dev, the only one that runs" in screen.read(65536)
 
 
 def test_what_cannot_be_connected_to_starts_no_ssh(desk: Desk) -> None:

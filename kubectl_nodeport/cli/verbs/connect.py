@@ -57,10 +57,10 @@ from kubectl_nodeport.cli import common, connecting, help, offers, output
 @output.option()
 def connect(target: str | None, **options: Any) -> None:
     """Parse what was typed, run the command, print its result."""
-    from kubectl_nodeport.cli import wiring
+    from kubectl_nodeport.cli import editors, wiring
     from kubectl_nodeport.cli.render import connect as render
 
-    notes = wiring.editor_notes(options["ssh_config"])
+    notes = editors.other_configs(options["ssh_config"])
     done = connecting.connected(target, options, notes)
     config = wiring.config_name(options["ssh_config"])
     output.write(
