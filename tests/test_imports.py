@@ -30,12 +30,14 @@ OWNERS = {
     "yaml": ("kube.documents", "cli.output"),
     "questionary": ("cli.picker",),
     "prompt_toolkit": ("cli.picker",),
+    "rich": ("cli.live",),
 }
 
 # What each room may import of ours, itself aside.
 ROOMS = {
     "errors": (),
     "printable": (),
+    "editor": (),
     "background": (),
     "interrupts": (),
     "limited_socket": (),
@@ -49,11 +51,11 @@ ROOMS = {
     "address": ("errors", "ssh", "limited_socket"),
     "rule": ("errors", "kube"),
     "commands": (
-        *("errors", "background", "interrupts"),
+        *("errors", "background", "interrupts", "editor"),
         *("ssh", "kube", "container", "address", "rule"),
     ),
     "cli": (
-        *("errors", "printable", "background", "tunnel", ""),
+        *("errors", "printable", "background", "tunnel", "editor", ""),
         *("ssh", "kube", "container", "address", "rule", "commands"),
     ),
     "__main__": ("cli",),
@@ -62,6 +64,7 @@ ROOMS = {
 PURE = (
     "errors",
     "printable",
+    "editor",
     "rule.",
     "container.editor_needs",
     "container.script",
@@ -104,8 +107,10 @@ PURE = (
     "cli.render.connect",
     "cli.render.document",
     "cli.render.hosts",
+    "cli.render.open",
     "cli.render.rules",
     "cli.render.table",
+    "cli.render.waiting",
 )
 
 # The edges that are built in cli and handed in.
@@ -345,7 +350,7 @@ def loaded_by(*words: str) -> set[str]:
 @pytest.mark.parametrize("words", [("--help",), ("connect", "--help"), ("version",)])
 def test_help_and_version_load_no_heavy_library(words: tuple[str, ...]) -> None:
     heavy = {"kubernetes", "paramiko", "sshconf", "yaml", "urllib3", "websocket", "filelock"}
-    heavy |= {"questionary", "prompt_toolkit"}
+    heavy |= {"questionary", "prompt_toolkit", "rich"}
     loaded = loaded_by(*words)
     assert "click" in loaded
     assert loaded & heavy == set()

@@ -13,7 +13,7 @@ import socket
 from kubectl_nodeport.address import dial
 from kubectl_nodeport.address.pace import Course
 from kubectl_nodeport.address.probe import resolve
-from kubectl_nodeport.address.resolution import Budget, Progress, Resolution, Sought, Verdict
+from kubectl_nodeport.address.resolution import Budget, OnProgress, Resolution, Sought, Verdict
 from kubectl_nodeport.address.search import Shown
 
 # A forwarder on this machine finds within that time that the node refuses it.
@@ -21,12 +21,15 @@ _HANGS_UP_S = 0.2
 _GREETING_BYTES = 255
 
 
-def knock(sought: Sought, timeout_s: float) -> Resolution:
+def knock(
+    sought: Sought, timeout_s: float, progress: OnProgress = lambda _news: None
+) -> Resolution:
     """The candidate that accepts a TCP connection, and how each one fared.
 
     :param timeout_s: for all of them together; a refusal is asked again until then.
+    :param progress: as for :func:`probe.resolve`.
     """
-    return resolve(sought, Budget(timeout_s), _ignore, greeting)
+    return resolve(sought, Budget(timeout_s), progress, greeting)
 
 
 def greeting(sock: socket.socket, _course: Course, _sought: Sought, stop: dial.Stop) -> Shown:
@@ -49,7 +52,3 @@ def greeting(sock: socket.socket, _course: Course, _sought: Sought, stop: dial.S
         raise dial.DialError(Verdict.CLOSED, text)
     says = f", says: {dial.printable(said.splitlines()[0])}" if said.strip() else ""
     return Shown(None, f"accepts connections{says}")
-
-
-def _ignore(_progress: Progress) -> None:
-    """Nobody is told while it lasts."""

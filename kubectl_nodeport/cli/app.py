@@ -54,6 +54,8 @@ def _usage(err: click.UsageError) -> str:
 def _verbosity(argv: Sequence[str]) -> int:
     """-v's number, known before anything is read: a usage error may want a traceback too."""
     for at, word in enumerate(argv):
+        if word == "--":
+            break
         name, equals, value = word.partition("=")
         if name in ("-v", "--v"):
             value = value if equals else "".join(argv[at + 1 : at + 2])

@@ -42,15 +42,20 @@ class Line:
     :ivar given: the flags in their order, each with its value.
     :ivar words: what is no flag.
     :ivar waiting: the flag at the very end whose value is missing.
-    :ivar ended: whether ``--`` ended the flags.
+    :ivar dash: how many words stand before the ``--`` that ended the flags; None without one.
     :ivar problems: what pflag would refuse, in its words.
     """
 
     given: list[tuple[click.Option, str]] = field(default_factory=list)
     words: list[str] = field(default_factory=list)
     waiting: click.Option | None = None
-    ended: bool = False
+    dash: int | None = None
     problems: list[str] = field(default_factory=list)
+
+    @property
+    def ended(self) -> bool:
+        """Whether ``--`` ended the flags."""
+        return self.dash is not None
 
 
 def options_of(commands: Iterable[click.Command]) -> dict[str, click.Option]:
@@ -75,7 +80,7 @@ def read(argv: Iterable[str], options: Options) -> Line:
     while rest:
         word = rest.pop(0)
         if word == "--":
-            line.ended = True
+            line.dash = len(line.words)
             line.words += rest
             break
         if word.startswith("--"):
@@ -123,7 +128,7 @@ def normalise(argv: Sequence[str], program: click.Group) -> list[str]:
     command = program.commands[_known(verb, program)]
     line = read(others, options_of([command]))
     _refuse(line, click.Context(command, info_name=verb, parent=above))
-    return [verb, *as_click(line)]
+    return [verb, *as_click(line, command)]
 
 
 def _refuse(line: Line, ctx: click.Context) -> None:
@@ -214,9 +219,36 @@ def _is_bool(option: click.Option) -> bool:
     return option.is_flag or isinstance(option.type, click.types.BoolParamType)
 
 
-def as_click(line: Line) -> list[str]:
-    """The line as click takes it; of a flag that is true or false the last one decides."""
-    return [*_flags(line.given), "--", *line.words]
+def as_click(line: Line, command: click.Command) -> list[str]:
+    """The line as click takes it; of a flag that is true or false the last one decides.
+
+    For a verb that passes words on, see :class:`help.Command`, the line's own ``--`` stays among
+    the words; :func:`parted` takes it out again.
+    """
+    words = line.words
+    if line.dash is not None and passes_on(command):
+        words = [*words[: line.dash], "--", *words[line.dash :]]
+    return [*_flags(line.given), "--", *words]
+
+
+def passes_on(command: click.Command) -> bool:
+    """Whether what stands behind ``--`` is for another program."""
+    return isinstance(command, help.Command) and command.passes_on
+
+
+def parted(target: str | None, words: Sequence[str]) -> tuple[str | None, tuple[str, ...]]:
+    """TARGET, which may be left out, and the words behind ``--``, from what click has read.
+
+    :raises click.UsageError: there are more words without a ``--`` before them.
+    """
+    if target == "--":
+        return None, tuple(words)
+    if words and words[0] != "--":
+        raise click.UsageError(
+            f"unexpected extra argument ({words[0]}); what is to be passed on stands behind --",
+            click.get_current_context(silent=True),
+        )
+    return target, tuple(words[1:])
 
 
 def _flags(given: list[tuple[click.Option, str]]) -> list[str]:

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 import click
 
 from kubectl_nodeport.cli import argv, flags, offers
+from kubectl_nodeport.cli.help import PROGRAM
+from kubectl_nodeport.errors import NodeportError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -63,3 +65,32 @@ def rule_names(what: str) -> Callable[[F], F]:
         shell_complete=offers.rules,
         help=f"{what}; may be given repeatedly.",
     )
+
+
+def no_result(verb: str, *, hint: str) -> Callable[[F], F]:
+    """Refuse connect's -o and --dry-run in words of their own, where a verb ends in a program.
+
+    :param hint: where -o is right, if it was meant for that program.
+    """
+
+    def refuse(_ctx: click.Context, param: click.Parameter, value: object) -> None:
+        if value is None:
+            return
+        if param.name == "output":
+            why, instead = "it prints no result", hint
+        else:
+            why = "it cannot end in another program and do nothing"
+            instead = f"see what it would do first: {PROGRAM} connect TARGET --dry-run"
+        raise NodeportError(f"{', '.join(param.opts)} is no flag of {verb}: {why}", hint=instead)
+
+    def option(*names: str, **kind: Any) -> Callable[[F], F]:
+        help_text = f"Not for {verb}."
+        return click.option(
+            *names, hidden=True, expose_value=False, callback=refuse, help=help_text, **kind
+        )
+
+    def decorate(command: F) -> F:
+        dry_run = option("--dry-run", cls=argv.OptionalValue, no_value="client")
+        return option("-o", "--output")(dry_run(command))
+
+    return decorate

@@ -64,12 +64,13 @@ def _offers(before: Sequence[str], typed: str, program: click.Group) -> list[Com
         return []
     options = pflag.options_of([command])
     line = pflag.read(before if at is None else [*before[:at], *before[at + 1 :]], options)
-    ctx = command.make_context(verb, pflag.as_click(line), resilient_parsing=True)
+    ctx = command.make_context(verb, pflag.as_click(line, command), resilient_parsing=True)
     ctx.obj = flags_of(ctx.params)
     if line.waiting:
         return line.waiting.shell_complete(ctx, typed)
     if line.ended or not typed.startswith("-"):
-        return [] if line.ended and not verb else _words(ctx, len(line.words), typed)
+        is_ours = not line.ended or (verb and not pflag.passes_on(command))
+        return _words(ctx, len(line.words), typed) if is_ours else []
     name, equals, value = typed.partition("=")
     if equals:
         return options[name].shell_complete(ctx, value) if name in options else []

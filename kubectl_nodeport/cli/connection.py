@@ -37,6 +37,8 @@ def connection_flags(command: F) -> F:
     for option in (
         click.option("-v", "--v", "verbosity", type=int, default=0, metavar="0",
                      help="Log level: 6 shows the requests, 9 tracebacks too."),
+        click.option("-q", "--quiet", is_flag=True,
+                     help="Do not tell what is being waited for."),
         click.option("-n", "--namespace", shell_complete=offers.namespaces,
                      help="The namespace to use; the context's if empty."),
         click.option("--kubeconfig", shell_complete=offers.files,

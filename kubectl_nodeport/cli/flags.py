@@ -88,6 +88,19 @@ class Address(click.ParamType[str]):
             self.fail(err.message, param, ctx)
 
 
+class RemoteFolder(click.ParamType[str]):
+    """A folder's path on another machine, from "/" on."""
+
+    name = "folder"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Check the text; click reports what fails."""
+        text = str(value)
+        if not text.startswith("/"):
+            self.fail(f"{text!r} is no path in the container: it begins with /", param, ctx)
+        return text
+
+
 class FilePath(click.ParamType[str]):
     """A file's path, made absolute; ``exists`` says that the file has to be there."""
 

@@ -18,10 +18,16 @@ _OPTIONS = (
 
 
 class Command(click.Command):
-    """A verb. ``examples`` are lines as they are typed, with comments above them."""
+    """A verb. ``examples`` are lines as they are typed, with comments above them.
 
-    def __init__(self, *args: Any, examples: str, usage: str, **kwargs: Any) -> None:
+    ``passes_on`` says that what stands behind ``--`` is for another program.
+    """
+
+    def __init__(
+        self, *args: Any, examples: str, usage: str, passes_on: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self.passes_on = passes_on
         self.examples = inspect.cleandoc(examples)
         self.usage = usage
 

@@ -17,6 +17,7 @@ from kubectl_nodeport.kube import kubeconfig
 from kubectl_nodeport.kube.config import Flags, connection
 
 if TYPE_CHECKING:
+    from kubectl_nodeport.cli.progress import Progress
     from kubectl_nodeport.commands.edges import Edges
     from kubectl_nodeport.kube.client import Api
     from kubectl_nodeport.kube.config import Connection
@@ -31,18 +32,20 @@ _HARMLESS = frozenset(["namespace", "kubeconfig", "context", "request_timeout_s"
 _Login = tuple[Flags, str]
 
 
-def homes(options: Mapping[str, Any], hosts: ConfigFile) -> Homes:
+def homes(options: Mapping[str, Any], hosts: ConfigFile, told: Progress) -> Homes:
     """The clusters of the file's entries; what was given on the command line counts more.
 
     :param options: the verb's options, the connection flags among them.
+    :param told: where it is told what is being waited for.
     """
-    builder = _Builder(given_flags(options), hosts, options["verbosity"])
+    builder = _Builder(given_flags(options), hosts, options["verbosity"], told)
     return Homes(builder.edges, builder.hint)
 
 
 class _Builder:
-    def __init__(self, given: Flags, hosts: ConfigFile, verbosity: int) -> None:
+    def __init__(self, given: Flags, hosts: ConfigFile, verbosity: int, told: Progress) -> None:
         self._given = given
+        self._told = told
         self._hosts = hosts
         self._verbosity = verbosity
         self._known: dict[_Login, tuple[Connection, Api]] = {}
@@ -74,11 +77,11 @@ class _Builder:
             self._known[login] = self._client(flags, environ)
         resolved, api = self._known[login]
         there = dataclasses.replace(resolved, namespace=origin.namespace)
-        return wiring.edges(there, api, self._hosts, flags)
+        return wiring.edges(there, api, self._hosts, flags, self._told)
 
     def _client(self, flags: Flags, environ: Mapping[str, str]) -> tuple[Connection, Api]:
         resolved = connection(flags, environ)
-        return resolved, wiring.client(resolved, self._verbosity)
+        return resolved, wiring.client(resolved, self._verbosity, self._told)
 
     def _flags(self, origin: Origin) -> Flags:
         given = {

@@ -89,5 +89,6 @@ def _trace(line: str) -> None:
 def _edges(resolved: Connection, api: Api, hosts: ConfigFile, flags: Flags) -> Edges:
     """What a workload's pod is found with; the rest of it is for other commands."""
     from kubectl_nodeport.cli import wiring
+    from kubectl_nodeport.cli.progress import Progress
 
-    return wiring.edges(resolved, api, hosts, flags)
+    return wiring.edges(resolved, api, hosts, flags, Progress(quiet=True))

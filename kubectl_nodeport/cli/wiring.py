@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import io
 import os
 import sys
 import threading
@@ -16,27 +15,29 @@ import click
 
 from kubectl_nodeport.address.knock import knock
 from kubectl_nodeport.address.local import is_bound_beyond_loopback, local_facts, own_lan_address
-from kubectl_nodeport.address.resolution import Budget, Progress, Resolution, Sought
+from kubectl_nodeport.address.resolution import Budget, Resolution, Sought
+from kubectl_nodeport.address.resolution import Progress as News
 from kubectl_nodeport.cli import hints, picker
 from kubectl_nodeport.cli.connection import flags_of
 from kubectl_nodeport.cli.program import own_words
-from kubectl_nodeport.cli.render.terminal import Status, short
-from kubectl_nodeport.commands.edges import Edges, Kept, Offer, Offered, Resolve, Tunnel
+from kubectl_nodeport.cli.progress import Progress, Step
+from kubectl_nodeport.cli.render import waiting
+from kubectl_nodeport.cli.render.terminal import short
+from kubectl_nodeport.commands.edges import Edges, Kept, Offer, Offered, Tunnel
 from kubectl_nodeport.commands.kept_flags import kept_flags, refuse_secrets
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.config import Flags, connection
 from kubectl_nodeport.kube.target import Target, parse
 from kubectl_nodeport.ssh.config_file import ConfigFile, user_config_path
 from kubectl_nodeport.ssh.known_hosts import HostKey
-from kubectl_nodeport.ssh.location import named_config_path
+from kubectl_nodeport.ssh.location import Location, named_config_path
 
 if TYPE_CHECKING:
     from kubectl_nodeport.commands.changes import Watch
     from kubectl_nodeport.kube.client import Api
     from kubectl_nodeport.kube.config import Connection
 
-# Progress is told once something takes long enough to be wondered about.
-_QUIET_S = 0.5
+_AT_FIRST = "waiting for the NodePort to answer"
 
 
 @contextlib.contextmanager
@@ -48,15 +49,27 @@ def world(options: Mapping[str, Any]) -> Iterator[Edges]:
     :raises NodeportError: as the command does, its hint naming the cluster that was asked.
     """
     flags = flags_of(options)
-    try:
-        made = _edges(
-            flags, options.get("ssh_config"), options["verbosity"], options.get("include")
-        )
-        yield made
-    except NodeportError as err:
-        err.hint = hints.with_flags(err.hint, flags)
-        raise
+    with progress(options) as told:
+        try:
+            made = _edges(flags, options, told)
+            yield made
+        except NodeportError as err:
+            err.hint = hints.with_flags(err.hint, flags)
+            raise
     tell_notes(made.notes)
+
+
+@contextlib.contextmanager
+def progress(options: Mapping[str, Any]) -> Iterator[Progress]:
+    """What tells the steps of one command.
+
+    :param options: the verb's options, -q among them.
+    """
+    made = Progress(quiet=options["quiet"])
+    try:
+        yield made
+    finally:
+        made.close()
 
 
 def tell_notes(notes: list[str]) -> None:
@@ -82,23 +95,23 @@ def tell(line: str) -> None:
     print(short(line), file=sys.stderr)
 
 
-def _edges(
-    flags: Flags, ssh_config: str | None, verbosity: int, include: bool | None = None
-) -> Edges:
+def _edges(flags: Flags, options: Mapping[str, Any], told: Progress) -> Edges:
     resolved = connection(flags, os.environ)
-    api = client(resolved, verbosity)
+    api = client(resolved, options["verbosity"], told)
+    ssh_config = options.get("ssh_config")
     notes: list[str] = []
-    kept = hosts(ssh_config, include, notes, in_wsl=local_facts().wsl)
-    made = edges(resolved, api, kept, flags, status=Status())
+    kept = hosts(ssh_config, options.get("include"), notes, in_wsl=local_facts().wsl)
+    made = edges(resolved, api, kept, flags, told)
+    is_answered = picker.is_possible()
     return dataclasses.replace(
         made,
         notes=notes,
         program=lambda: _tunnel_program(flags, ssh_config),
-        sshd=_sshd,
+        sshd=partial(_sshd, told),
         offered=_offer(ssh_config),
-        choose=picker.choose if picker.is_possible() else None,
-        confirm=_confirm if picker.is_possible() else None,
-        tell=lambda line: tell(f"note: {line}"),
+        choose=partial(_choose, told) if is_answered else None,
+        confirm=partial(_confirm, told) if is_answered else None,
+        tell=lambda line: told.tell(f"note: {line}"),
     )
 
 
@@ -120,34 +133,29 @@ def hosts(
     return TwinnedConfigFile(user_config_path(), here, warn=notes.append, include=include)
 
 
-def here(options: Mapping[str, Any], hosts: ConfigFile) -> Edges:
+def here(options: Mapping[str, Any], hosts: ConfigFile, told: Progress) -> Edges:
     """The edges for the command line's own context, beside those of Host entries.
 
+    :param told: where it is told what is being waited for.
     :raises NodeportError: there is no such context.
     """
     flags = flags_of(options)
     resolved = connection(flags, os.environ)
-    return edges(resolved, client(resolved, options["verbosity"]), hosts, flags)
+    return edges(resolved, client(resolved, options["verbosity"], told), hosts, flags, told)
 
 
-def client(resolved: Connection, verbosity: int) -> Api:
+def client(resolved: Connection, verbosity: int, told: Progress) -> Api:
     """The API server's client, which tells its requests from verbosity 6 on."""
     from kubectl_nodeport.kube.client import Api  # late: the kubernetes package takes its time
 
-    return Api(resolved, trace=tell if verbosity >= 6 else lambda _line: None)
+    trace = told.tell if verbosity >= 6 else lambda _line: None
+    return Api(resolved, trace=trace, step=told.step)
 
 
-def edges(
-    resolved: Connection,
-    api: Api,
-    hosts: ConfigFile,
-    flags: Flags,
-    *,
-    status: Status | None = None,
-) -> Edges:
+def edges(resolved: Connection, api: Api, hosts: ConfigFile, flags: Flags, told: Progress) -> Edges:
     """The edges around a connection that is resolved already, with nobody to talk to.
 
-    :param status: where it is told what is being waited for.
+    :param told: where it is told what is being waited for.
     """
     from kubectl_nodeport.kube.streams import Exec
 
@@ -155,14 +163,15 @@ def edges(
         connection=resolved,
         api=api,
         exec=Exec(api),
-        resolve=_resolver(status or Status(io.StringIO())),
-        knock=knock,
+        resolve=partial(_resolve, told),
+        knock=partial(_knock, told),
         hosts=hosts,
         local=local_facts(),
-        tunnel=_tunnel(api),
+        tunnel=_tunnel(api, told),
         program=lambda: _tunnel_program(flags, None),
         kept=lambda: Kept(kept_flags(flags), _plugin_folder(resolved)),
         beyond_loopback=_beyond_loopback,
+        step=told.step,
     )
 
 
@@ -180,10 +189,10 @@ def _tunnel_program(flags: Flags, ssh_config: str | None) -> tuple[str, ...]:
     return (*own_words(), "proxy", *config)
 
 
-def _sshd(architecture: str) -> bytes:
+def _sshd(told: Progress, architecture: str) -> bytes:
     from kubectl_nodeport.cli import programs
 
-    return programs.packed(architecture, lambda line: tell(f"note: {line}"))
+    return programs.packed(architecture, lambda line: told.tell(f"note: {line}"))
 
 
 def _offer(ssh_config: str | None) -> Offer:
@@ -202,18 +211,15 @@ def config_file(options: Mapping[str, Any], notes: list[str]) -> ConfigFile:
     return hosts(options["ssh_config"], None, notes, in_wsl=local_facts().wsl)
 
 
-def editor_notes(ssh_config: str | None) -> list[str]:
-    """What to tell of editors that read another ssh configuration file than the one written."""
-    from kubectl_nodeport.ssh import editor_settings
-    from kubectl_nodeport.ssh.location import home
-
-    root = editor_settings.settings_root(home(), sys.platform, os.environ)
-    return editor_settings.notes(named_config_path(ssh_config), root, home())
-
-
 def config_name(ssh_config: str | None) -> str:
     """The ssh configuration file as a user would name it."""
     return ssh_config or "~/.ssh/config"
+
+
+def ssh_words(ssh_config: str | None) -> list[str]:
+    """ssh, and what makes it read the ssh configuration file that was written."""
+    location = Location.of(named_config_path(ssh_config))
+    return ["ssh", *([] if location.is_default else ["-F", str(location.config)])]
 
 
 def warm_up(edges: Edges) -> None:
@@ -241,32 +247,32 @@ def watch(edges: Edges) -> Watch:
     return partial(watch.watch, cast("Api", edges.api).stream)  # the real one, which _edges made
 
 
-def _resolver(status: Status) -> Resolve:
-    def show(progress: Progress) -> None:
-        if progress.elapsed_s < _QUIET_S:
-            return
-        why = f": {progress.outcome.text}" if progress.outcome else ""
-        status.show(f"waiting for the NodePort at {progress.candidate.address}{why}")
+def _resolve(told: Progress, sought: Sought, timeout_s: float) -> Resolution:
+    from kubectl_nodeport.address import probe
 
-    def resolve(sought: Sought, timeout_s: float) -> Resolution:
-        from kubectl_nodeport.address import probe
-
-        try:
-            return probe.resolve(sought, Budget(timeout_s), show)
-        finally:
-            status.clear()
-
-    return resolve
+    with told.step(_AT_FIRST) as step:
+        return probe.resolve(sought, Budget(timeout_s), partial(_say, step, sought.port))
 
 
-def _tunnel(api: Api) -> Tunnel:
+def _knock(told: Progress, sought: Sought, timeout_s: float) -> Resolution:
+    with told.step(_AT_FIRST) as step:
+        return knock(sought, timeout_s, partial(_say, step, sought.port))
+
+
+def _say(step: Step, port: int, news: News) -> None:
+    step.say(waiting.for_address(news, port), news.outcome.text if news.outcome else "")
+
+
+def _tunnel(api: Api, told: Progress) -> Tunnel:
     def shown(namespace: str, pod: str, port: int, preferred: frozenset[HostKey]) -> HostKey:
         from kubectl_nodeport import tunnel
         from kubectl_nodeport.address import handshake
         from kubectl_nodeport.kube.forward import open_channel
 
-        carried = tunnel.as_socket(open_channel(api, namespace, pod, port))
-        with carried.sock:
+        what = f"asking port {port} of pod {pod} for its host key through the API server"
+        with told.step(what), contextlib.ExitStack() as stack:
+            carried = tunnel.as_socket(open_channel(api, namespace, pod, port))
+            stack.enter_context(carried.sock)
             try:
                 return handshake.shown_key(carried.sock, preferred)
             except NodeportError as err:
@@ -280,5 +286,11 @@ def _beyond_loopback(port: int, towards: Sequence[str]) -> str | None:
     return address if address and is_bound_beyond_loopback(port, address) else None
 
 
-def _confirm(question: str) -> bool:
-    return click.confirm(short(question), err=True)
+def _choose(told: Progress, question: str, titles: Sequence[str]) -> int:
+    with told.aside():
+        return picker.choose(question, titles)
+
+
+def _confirm(told: Progress, question: str) -> bool:
+    with told.aside():
+        return click.confirm(short(question), err=True)

@@ -46,8 +46,9 @@ class Way:
 class Connected:
     """What connect did, or in a dry run would do.
 
-    ``vscode_lacks`` is what VS Code's server needs and the container has not; None where it did not
-    say. ``preview`` is the change to the ssh configuration as a diff.
+    ``home`` is the user's, ``folder`` the one in which the container's commands start; "" where
+    that is not known. ``vscode_lacks`` is what VS Code's server needs and the container has not;
+    None where it did not say. ``preview`` is the change to the ssh configuration as a diff.
     """
 
     pod: Pod
@@ -57,6 +58,7 @@ class Connected:
     entry: HostEntry
     entry_change: str
     home: str
+    folder: str
     context: str
     notes: tuple[str, ...]
     vscode_lacks: tuple[Lack, ...] | None = None
@@ -137,7 +139,8 @@ def _check_entry(seen: Survey) -> None:
 
 def _written(seen: Survey, way: Way, hostname: str) -> Connected:
     entry = _entry(seen, way.exposed, hostname)
-    change = seen.edges.hosts.put(entry, way.host_keys.keys)
+    with seen.edges.step(f"writing the Host entry {entry.alias}"):
+        change = seen.edges.hosts.put(entry, way.host_keys.keys)
     return _connected(seen, way, entry, change)
 
 
@@ -232,6 +235,7 @@ def _connected(seen: Survey, way: Way, entry: HostEntry, change: str) -> Connect
         entry=entry,
         entry_change=change,
         home=seen.look.inside.home,
+        folder=seen.look.inside.folder,
         context=edges.connection.context,
         notes=tuple(edges.notes),
         vscode_lacks=missing,

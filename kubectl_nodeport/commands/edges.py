@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -110,6 +111,10 @@ class Kept:
     plugin_folder: str = ""
 
 
+# While its context lasts, something is waited for, which is told where it takes its time.
+Step = Callable[[str], AbstractContextManager[object]]
+
+
 def _no_program(architecture: str) -> bytes:
     raise NodeportError(
         f"this installation has no ssh server for {architecture} to bring along",
@@ -141,6 +146,7 @@ class Edges:
     :ivar confirm: asks a person a question that is answered by yes or no; None where there is none.
     :ivar notes: collects what is worth telling and is no error, for the end of the run.
     :ivar tell: says at once what has to be known before something is done.
+    :ivar step: tells what is waited for.
     """
 
     connection: Connection
@@ -160,3 +166,4 @@ class Edges:
     confirm: Callable[[str], bool] | None = None
     notes: list[str] = field(default_factory=list)
     tell: Callable[[str], None] = lambda _line: None
+    step: Step = nullcontext

@@ -138,7 +138,14 @@ def look_inside(edges: Edges, pod: Pod, container: Container, port: int, user: s
     :param user: whom to log in as, where that is known.
     :raises NodeportError: exec is refused or fails.
     """
-    asked = script.command(user, port)
+    what = f"asking container {container.name} of pod {pod.name} for its host keys"
+    with edges.step(what):
+        return _looked(edges, pod, container, port, script.command(user, port))
+
+
+def _looked(
+    edges: Edges, pod: Pod, container: Container, port: int, asked: tuple[str, ...]
+) -> Look:
     session = edges.exec.start(pod.namespace, pod.name, container.name, asked)
     try:
         said = session.ask("", until=script.END)

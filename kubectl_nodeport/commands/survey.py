@@ -148,7 +148,11 @@ def surveyed(request: ConnectRequest, edges: Edges) -> Iterator[Survey]:
     asked = Asked(wanted.pod, aim.container, wanted.rule.port, user, kept, no_rule)
     with contextlib.ExitStack() as stack:
         bid = _bid(request, aim)
-        brought = stack.enter_context(brought_along(edges, bid)) if bid else None
+        brought = None
+        if bid is not None:
+            where = f"container {bid.container.name} of pod {bid.pod.name}"
+            with edges.step(f"seeing to the ssh server in {where}"):
+                brought = stack.enter_context(brought_along(edges, bid))
         if brought is not None:
             asked = replace(asked, port=brought.port, brought=brought)
             wanted = replace(wanted, rule=replace(wanted.rule, port=brought.port))

@@ -154,6 +154,7 @@ process() {
 home=
 self=$(id -un 2>/dev/null || whoami 2>/dev/null)
 echo "user $self"
+echo "folder $PWD"
 while IFS=: read -r name _ _ _ _ dir _; do
   [ "$name" = "${login:-$self}" ] && home=$dir && echo "home $dir"
 done < /etc/passwd
@@ -213,6 +214,7 @@ def peers_of(port: int) -> str:
 # An sshd has one of each type, or a few; a container that tells more has made them up.
 _MOST_KEYS = 32
 HOME = re.compile(r"/[A-Za-z0-9/_.@+-]{0,255}")
+_FOLDER = re.compile(r"/.{0,1023}")
 _LISTEN = re.compile(r"listen ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4})")
 _PEER = re.compile(r"peer ((?:[0-9A-F]{8}|[0-9A-F]{32}):[0-9A-F]{4})")
 _MADE = re.compile(r"made ([0-9]{1,12})")
@@ -233,6 +235,7 @@ class Inside:
         that is not known are missing.
     :ivar passwords: whether sshd lets people in by password; None where it does not say.
     :ivar equipment: what of it VS Code's server needs; None where it did not say.
+    :ivar folder: where commands start that are run in the container; "" as for ``user``.
     """
 
     user: str
@@ -243,6 +246,7 @@ class Inside:
     made_s: Mapping[HostKey, int] = field(default_factory=dict, hash=False)
     passwords: bool | None = None
     equipment: Equipment | None = None
+    folder: str = ""
 
 
 def is_whole(output: bytes) -> bool:
@@ -253,13 +257,15 @@ def is_whole(output: bytes) -> bool:
 def parse(output: bytes) -> Inside:
     """Read the script's first answer."""
     lines = output.decode("utf-8", "replace").splitlines()
-    user, home = "", ""
+    user, home, folder = "", "", ""
     for line in lines:
         word, _, rest = line.partition(" ")
         if word == "user" and passes(validate_user, rest):
             user = rest
         elif word == "home" and HOME.fullmatch(rest):
             home = rest
+        elif word == "folder" and _FOLDER.fullmatch(rest) and _is_text(rest):
+            folder = rest
     keys = [line.removeprefix("hostkey ") for line in lines if line.startswith("hostkey ")]
     allowed = {match[1] for line in lines if (match := _PASSWORDS.fullmatch(line))}
     return Inside(
@@ -271,6 +277,7 @@ def parse(output: bytes) -> Inside:
         made_s=dict(_ages(lines)),
         passwords="yes" in allowed if allowed else None,
         equipment=editor_needs.read(lines),
+        folder=folder,
     )
 
 
@@ -302,6 +309,11 @@ def _ages(lines: list[str]) -> Iterator[tuple[HostKey, int]]:
         elif line.startswith("hostkey ") and made_s is not None:
             for key in parse_public_keys(line.removeprefix("hostkey ")):
                 yield key, made_s
+
+
+def _is_text(path: str) -> bool:
+    """Whether it was UTF-8, with nothing that could not be shown."""
+    return path.isprintable() and "\ufffd" not in path
 
 
 def _is_loopback(address: str) -> bool:

@@ -11,6 +11,7 @@ import itertools
 import socket
 import time
 from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -68,6 +69,7 @@ class Api:
 
     :param timeout_s: how long one request may take; the connection's own limit if None.
     :param trace: is told each request and the status of its answer, never a header.
+    :param step: is told, by a context, what is waited for. A login is not: it may ask a person.
     """
 
     def __init__(
@@ -76,10 +78,12 @@ class Api:
         *,
         timeout_s: float | None = None,
         trace: Callable[[str], None] = lambda _line: None,
+        step: Callable[[str], AbstractContextManager[object]] = nullcontext,
     ) -> None:
         self._connection = connection
         self._timeout_s = connection.request_timeout_s if timeout_s is None else timeout_s
         self._trace = trace
+        self._step = step
         self._login = Login(connection)
         self._prepared: Callable[..., socket.socket] | None = None
 
@@ -142,7 +146,8 @@ class Api:
             if wait_s is None or (ends is not None and time.monotonic() + wait_s >= ends):
                 break
             self._trace(f"{request} -> {answer.status}, sent again after {wait_s:.0f} s")
-            time.sleep(wait_s)
+            with self._step(f"waiting {wait_s:.0f} s, as {self._named} asks"):
+                time.sleep(wait_s)
         if _is_success(answer.status):
             self._trace(f"{request} -> {answer.status}")
             return answer
@@ -150,11 +155,17 @@ class Api:
         raise self._refused(request, answer.status, told, answer.headers.get("Location", ""))
 
     def _send(self, request: Request, timeout_s: float | None, silence_s: float | None) -> _Answer:
+        login = self._login.headers()
+        with self._step(f"waiting for {self._named} to {request.purpose}"):
+            return self._exchanged(request, login, timeout_s, silence_s)
+
+    def _exchanged(
+        self, request: Request, login: Headers, timeout_s: float | None, silence_s: float | None
+    ) -> _Answer:
         import urllib3  # late, as the next: a tunnel needs none of it
 
         from kubectl_nodeport.kube.package import ApiException
 
-        login = self._login.headers()
         try:
             response = self._login.client.request(
                 request.method,
@@ -250,9 +261,12 @@ class Api:
     def _unreachable(
         self, what: str, *, hint: str = "is the cluster running? kubectl version"
     ) -> UnreachableError:
-        context, server = self._connection.context, self._connection.server_shown
-        message = f'the API server of context "{context}" at {server} {what}'
+        message = f"{self._named} at {self._connection.server_shown} {what}"
         return UnreachableError(message, hint=hint)
+
+    @property
+    def _named(self) -> str:
+        return f'the API server of context "{self._connection.context}"'
 
 
 def _is_success(status: int) -> bool:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
 import os
 import re
 import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from kubectl_nodeport.ssh.names import has_control
 
 _SETTING = "remote.SSH.configFile"
+_PLATFORM = "remote.SSH.remotePlatform"
 # Editors and their folders: https://code.visualstudio.com/docs/configure/settings for the first,
 # the others are named after it.
 _EDITORS = (
@@ -63,13 +66,53 @@ def notes(config: Path, root: Path, home: Path) -> list[str]:
     ]
 
 
-def _named(settings: Path, home: Path) -> Path | None:
+def unread(editor: str, config: Path, root: Path, home: Path) -> str | None:
+    """What to tell where one editor reads another ssh config than the one that is written.
+
+    :param editor: as people call it; the others as for :func:`notes`.
+    """
+    settings = _settings_of(editor, root)
+    read = (settings and _named(settings, home)) or home / ".ssh" / "config"
+    if _is_same(read, config):
+        return None
+    how = f", unless its setting {_SETTING} names that" if settings else ""
+    return f"{editor} reads {read} and not {config}{how}: it does not know the host"
+
+
+def platform_note(editor: str, alias: str, root: Path) -> str | None:
+    """What to tell where the editor may ask for the platform of a new host; None if it is set.
+
+    Patterns count since November 2023: https://github.com/microsoft/vscode-remote-release/issues/9191
+    """
+    settings = _settings_of(editor, root)
+    known = _read(settings).get(_PLATFORM) if settings else None
+    patterns = known if isinstance(known, Mapping) else {}
+    if any(fnmatch.fnmatchcase(alias, str(pattern).lower()) for pattern in patterns):
+        return None
+    return (
+        f"{editor} may ask for the host's platform, which is Linux; it does not with "
+        f'"{_PLATFORM}": {{"{alias}": "linux"}} in its settings, or {{"*": "linux"}} for all hosts'
+    )
+
+
+def _settings_of(editor: str, root: Path) -> Path | None:
+    folder = dict(_EDITORS).get(editor)
+    return root / folder / "User" / "settings.json" if folder else None
+
+
+def _read(settings: Path) -> Mapping[str, Any]:
+    """The settings; none where they are missing, broken or too long."""
     try:
         with settings.open("rb") as file:
             text = file.read(_MAX_BYTES + 1)[:_MAX_BYTES].decode("utf-8-sig")
-        value = json.loads(_plain_json(text)).get(_SETTING)
-    except (OSError, ValueError, AttributeError, RecursionError):
-        return None
+        value = json.loads(_plain_json(text))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _named(settings: Path, home: Path) -> Path | None:
+    value = _read(settings).get(_SETTING)
     if not isinstance(value, str) or has_control(value) or len(value) > _MAX_PATH_CHARS:
         return None
     if value.startswith(("~/", "~\\")):

@@ -19,7 +19,7 @@ from kubectl_nodeport.cli.app import program, run
 from kubectl_nodeport.cli.help import global_options
 from kubectl_nodeport.errors import NodeportError
 from tests.kube import make
-from tests.kube.server import Answer, Received, certificate, serving, tls_for
+from tests.kube.server import SILENCE, Answer, Received, certificate, serving, tls_for
 
 USE_OPTIONS = (
     'Use "kubectl nodeport options" for a list of global command-line options (applies to all '
@@ -79,13 +79,31 @@ def told(capsys: Captured) -> list[str]:
         (["connect", "dev", "-z", "-v", "0" * 5000], "unknown shorthand flag: 'z'", "--help"),
         (["connect", "dev", "-v=x"], "'x' is not a valid integer", "--help"),
         (["connect", "dev", "-n"], "flag needs an argument: 'n' in -n", "connect --help"),
-        (["nope"], 'unknown command "nope" for "kubectl nodeport"', "kubectl nodeport --help"),
+        (["xyzzy"], 'unknown command "xyzzy" for "kubectl nodeport"', "kubectl nodeport --help"),
         (["conect", "dev"], 'unknown command "conect"', "did you mean: connect"),
         (["connect", "dev", "--help=x"], 'invalid argument "x" for "-h, --help"', "connect --help"),
         (["--nope"], "unknown flag", "kubectl nodeport --help"),
         (["connect", "cm/x"], '"cm" is not a kind that can be a target', "The kinds are pod, "),
         (["connect", "me@dev", "--ssh-user", "you"], "two users are given", "give one: me@dev"),
         (["connect", "dev"], "no kubeconfig: ", "KUBECONFIG"),
+        (["ssh", "dev", "--", "-o", "x"], "no kubeconfig: ", "KUBECONFIG"),
+        (["open"], "a pod is needed", "name one: kubectl get pods"),
+        (["open", "dev", "--editor", "vi"], "'vi' is not one of 'code',", "open --help"),
+        (["open", "dev", "--folder=src"], "'src' is no path in the container", "open --help"),
+        (["open", "dev", "-ojson"], "-o, --output is no flag of open", "TARGET -o json"),
+        (["open", "dev", "--dry-run"], "--dry-run is no flag of open", "connect TARGET --dry-run"),
+        (["open", "dev", "--", "x"], "unexpected extra argument (x)", "open --help"),
+        (["ssh"], "a pod is needed", "name one: kubectl get pods"),
+        (["ssh", "--", "ls"], "a pod is needed", "name one: kubectl get pods"),
+        (["ssh", "dev", "ls"], "extra argument (ls); what is to be passed on", "ssh --help"),
+        (
+            ["ssh", "dev", "-o", "json"],
+            "-o, --output is no flag of ssh",
+            "kubectl nodeport ssh TARGET --",
+        ),
+        (["ssh", "dev", "--output=x"], "--output is no flag of ssh", "ssh TARGET --"),
+        (["ssh", "dev", "--dry-run"], "--dry-run is no flag of ssh", "connect TARGET --dry-run"),
+        (["ssh", "dev", "--dry-run=none"], "--dry-run is no flag of ssh", "TARGET --dry-run"),
         (["connect", "dev\x1b[2J\nerror: forged"], "is not a name that a pod can have", "get pods"),
     ],
 )
@@ -237,7 +255,9 @@ def test_traceback_with_v_9(
     assert "Traceback (most recent call last)" in err
 
 
-@pytest.mark.parametrize("argv", [["fail", "-v=8"], ["fail", "-v", "0"], ["fail"]])
+@pytest.mark.parametrize(
+    "argv", [["fail", "-v=8"], ["fail", "-v", "0"], ["fail"], ["fail", "--", "-v=9"]]
+)
 def test_no_traceback_below(
     argv: list[str], failing: list[BaseException], capsys: Captured
 ) -> None:
@@ -281,7 +301,8 @@ class TestAgainstAServer:
             user={"token": "t0p-s3cret"},
         )
         config = str(tmp_path / "ssh_config")
-        return run(["connect", "dev", "--kubeconfig", str(path), "--ssh-config", config, *flags])
+        where = ["--kubeconfig", str(path), "--ssh-config", config]
+        return run(["connect", "dev", *where, *(flags or ["-q"])])
 
     def test_cluster_is_down(self, tmp_path: Path, capsys: Captured) -> None:
         with socket.socket() as held:
@@ -293,10 +314,19 @@ class TestAgainstAServer:
             f"hint: is the cluster running? kubectl --kubeconfig {tmp_path}/kubeconfig version",
         ]
 
+    def test_what_lasts_is_told(self, tmp_path: Path, capsys: Captured) -> None:
+        with serving(lambda _r: SILENCE) as server:
+            url = f"http://127.0.0.1:{server.port}"
+            assert self.connect(url, tmp_path, "--request-timeout=1s") == 1
+        waiting, error, hint = told(capsys)
+        assert waiting == 'waiting for the API server of context "kind-dev" to read the pod'
+        assert error.endswith("did not answer in time")
+        assert hint.startswith("hint: ")
+
     def test_hostile_error_and_trace(self, tmp_path: Path, capsys: Captured) -> None:
         evil = Answer({"message": "no\x1b[2J\nerror: forged", "reason": "x"}, 400)
         with serving(lambda _r: evil) as server:
-            assert self.connect(f"http://127.0.0.1:{server.port}", tmp_path, "-v=6") == 1
+            assert self.connect(f"http://127.0.0.1:{server.port}", tmp_path, "-q", "-v=6") == 1
         assert told(capsys) == [
             "GET /api/v1/namespaces/default/pods/dev -> 400",
             "error: the API server refused to read the pod: no?[2J error: forged",
@@ -305,13 +335,13 @@ class TestAgainstAServer:
 
     def test_requests_are_not_shown_below_6(self, tmp_path: Path, capsys: Captured) -> None:
         with serving(lambda _r: Answer({}, 401)) as server:
-            assert self.connect(f"http://127.0.0.1:{server.port}", tmp_path, "-v=5") == 1
+            assert self.connect(f"http://127.0.0.1:{server.port}", tmp_path, "-q", "-v=5") == 1
         assert len(told(capsys)) == 2
 
     def test_token_is_in_no_output_even_with_v_9(self, tmp_path: Path, capsys: Captured) -> None:
         tls = tls_for(certificate(tmp_path, "server"))
         with serving(lambda _r: Answer("nonsense"), tls) as server:
-            assert self.connect(f"https://127.0.0.1:{server.port}", tmp_path, "-v=9") == 1
+            assert self.connect(f"https://127.0.0.1:{server.port}", tmp_path, "-q", "-v=9") == 1
             assert server.received[0].all("Authorization") == ["Bearer t0p-s3cret"]
         out, err = capsys.readouterr()
         assert "Traceback" in err

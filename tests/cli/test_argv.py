@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubectl_nodeport.cli import argv as pflag
+from kubectl_nodeport.cli import help
 from kubectl_nodeport.cli.app import program
 from kubectl_nodeport.errors import NodeportError
 
@@ -355,3 +356,46 @@ def test_include_that_is_not_given_is_not_false(words: list[str], include: bool 
     """It stays as it was; click's own flags of true and false lose a false on the way."""
     name, *rest = pflag.normalise(["connect", "dev", *words], program)
     assert program.commands[name].make_context(name, rest).params["include"] is include
+
+
+@root.command(cls=help.Command, examples="", usage="", passes_on=True)
+@click.option("-n", "--namespace")
+@click.argument("target", required=False)
+@click.argument("words", nargs=-1)
+def log_in(target: str | None, words: tuple[str, ...], namespace: str | None) -> object:
+    """Return what was given, as a verb does that passes words on."""
+    return namespace, *pflag.parted(target, words)
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        ("dev", (None, "dev", ())),
+        ("dev --", (None, "dev", ())),
+        ("dev -- ls -n x", (None, "dev", ("ls", "-n", "x"))),
+        ("dev -n lab -- ls", ("lab", "dev", ("ls",))),
+        ("-n lab -- ls -l", ("lab", None, ("ls", "-l"))),
+        ("--", (None, None, ())),
+        ("", (None, None, ())),
+        ("dev -- -- ls", (None, "dev", ("--", "ls"))),
+        ("-- -- ls", (None, None, ("--", "ls"))),
+        ("dev -- ls -- x", (None, "dev", ("ls", "--", "x"))),
+        ("-n -- dev", ("--", "dev", ())),
+        ("dev -- -h", (None, "dev", ("-h",))),
+    ],
+)
+def test_words_that_are_passed_on(argv: str, expected: object) -> None:
+    line = pflag.normalise(["log-in", *argv.split()], root)
+    assert root.main(line, standalone_mode=False) == expected
+
+
+@pytest.mark.parametrize("argv", ["dev ls", "dev ls -- x", "dev ls --"])
+def test_words_that_no_dashes_pass_on(argv: str) -> None:
+    with pytest.raises(click.UsageError, match=r"extra argument \(ls\).* behind --"):
+        root.main(pflag.normalise(["log-in", *argv.split()], root), standalone_mode=False)
+
+
+@given(st.lists(st.text(max_size=5)))
+def test_whatever_is_passed_on_stays_as_it_is(words: list[str]) -> None:
+    line = pflag.normalise(["log-in", "dev", "-n", "x", "--", *words], root)
+    assert root.main(line, standalone_mode=False) == ("x", "dev", tuple(words))

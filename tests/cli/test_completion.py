@@ -166,6 +166,12 @@ class TestWithoutACluster:
     def test_values_of_a_choice(self, words: tuple[str, ...]) -> None:
         assert offered(*words) == (["text", "json", "yaml", "name"], 4)
 
+    def test_editors(self) -> None:
+        every = ["code", "code-insiders", "codium", "cursor", "windsurf", "zed"]
+        assert offered("open", "--editor", "") == (every, 4)
+        assert offered("open", "dev", "--editor=cod") == (["code", "code-insiders", "codium"], 4)
+        assert offered("open", "dev", "--folder", "/") == ([], 4), "those are in the container"
+
     def test_value_behind_grouped_flags(self) -> None:
         assert offered("get", "-Ao", "w") == (["wide"], 4)
 
@@ -196,6 +202,12 @@ class TestWithoutACluster:
     def test_behind_two_dashes_nothing_is_a_flag(self) -> None:
         assert offered("connect", "--", "--") == ([], 4)
         assert offered("--", "con") == ([], 4)
+
+    def test_nothing_is_known_of_what_is_passed_on(self) -> None:
+        assert offered("ssh", "dev", "--", "") == ([], 4)
+        assert offered("ssh", "--", "") == ([], 4)
+        assert offered("ssh", "--outp") == ([], 4), "it has none"
+        assert offered("ssh", "--vi") == (["--via"], 4)
 
     def test_shells(self) -> None:
         assert offered("completion", "")[0] == ["bash", "zsh", "fish", "powershell"]
@@ -273,7 +285,7 @@ class TestOfACluster:
         assert parse_qs(query) == {"limit": ["500"]}
         assert all("PartialObjectMetadataList" in one.headers["Accept"] for one in cluster.asked)
 
-    @pytest.mark.parametrize("verb", ["connect", "expose", "delete", "get"])
+    @pytest.mark.parametrize("verb", ["connect", "ssh", "open", "expose", "delete", "get"])
     def test_targets_of_every_verb(self, verb: str) -> None:
         assert offered(verb, "dev-") == (["dev-2"], 4)
 

@@ -83,20 +83,20 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster
     ],
 )
 def test_what_is_printed(cluster: Cluster, capsys: Captured, words: list[str], out: str) -> None:
-    assert run(["delete", *words]) == 0
+    assert run(["delete", "-q", *words]) == 0
     assert capsys.readouterr() == (out, "")
     assert len(cluster.services) == 2 - len(out.splitlines())
 
 
 @pytest.mark.parametrize("flag", ["--dry-run", "--dry-run=client"])
 def test_dry_run(cluster: Cluster, capsys: Captured, flag: str) -> None:
-    assert run(["delete", "dev", "--name", "ssh", flag]) == 0
+    assert run(["delete", "-q", "dev", "--name", "ssh", flag]) == 0
     assert capsys.readouterr() == ('rule "ssh" of pod/dev would be deleted\n', "")
     assert len(cluster.services) == 2
 
 
 def test_json(cluster: Cluster, capsys: Captured) -> None:
-    assert run(["delete", "dev", "--name", "ssh", "-o", "json"]) == 0
+    assert run(["delete", "-q", "dev", "--name", "ssh", "-o", "json"]) == 0
     (item,) = json.loads(capsys.readouterr().out)["items"]
     assert (item["kind"], item["metadata"]["name"], item["spec"]["nodePort"]) == (
         *("Rule", "ssh", 31001),
@@ -106,13 +106,13 @@ def test_json(cluster: Cluster, capsys: Captured) -> None:
 
 def test_nothing_to_delete(cluster: Cluster, capsys: Captured) -> None:
     cluster.services.clear()
-    assert run(["delete", "--all"]) == 0
+    assert run(["delete", "-q", "--all"]) == 0
     assert capsys.readouterr() == ("", "No rules to delete.\n")
 
 
 def test_what_is_gone_is_printed_before_what_is_left(cluster: Cluster, capsys: Captured) -> None:
     cluster.stuck = {"nodeport-dev-ssh"}
-    assert run(["delete", "--all"]) == 1
+    assert run(["delete", "-q", "--all"]) == 1
     out, err = capsys.readouterr()
     assert out == 'rule "web" of pod/dev deleted\n'
     assert err.startswith('error: not deleted: rule "ssh" of pod/dev: ')
@@ -135,7 +135,7 @@ def test_what_is_gone_is_printed_before_what_is_left(cluster: Cluster, capsys: C
     ],
 )
 def test_what_is_refused(cluster: Cluster, capsys: Captured, words: list[str], error: str) -> None:
-    assert run(["delete", *words]) == 1
+    assert run(["delete", "-q", *words]) == 1
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith(f"error: {error}")

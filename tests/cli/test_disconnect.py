@@ -138,7 +138,7 @@ def test_folder_of_a_plugin_is_added_once(
 
 def test_nothing(capsys: Captured, tmp_path: Path) -> None:
     path = tmp_path / "none"
-    assert run(["disconnect", "--all", "--ssh-config", str(path)]) == 0
+    assert run(["disconnect", "-q", "--all", "--ssh-config", str(path)]) == 0
     assert capsys.readouterr() == ("", f"No hosts to disconnect in {path}.\n")
     assert not path.exists()
 

@@ -70,7 +70,7 @@ def _server(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def printed(capsys: Captured, *words: str) -> tuple[str, str]:
     """stdout and stderr of a run that has to work; no Host entry of this machine is in it."""
-    assert run(["get", *words, "--ssh-config", "/nowhere/config"]) == 0
+    assert run(["get", "-q", *words, "--ssh-config", "/nowhere/config"]) == 0
     return capsys.readouterr()
 
 
@@ -136,7 +136,7 @@ class TestRules:
         )
 
     def test_name_in_all_namespaces(self, capsys: Captured) -> None:
-        assert run(["get", "dev", "-A"]) == 1
+        assert run(["get", "-q", "dev", "-A"]) == 1
         error, hint = capsys.readouterr().err.splitlines()
         assert error == "error: pod/dev is named, which can be in one namespace only"
         assert hint == "hint: leave out -A: kubectl nodeport get pod/dev -n default"
@@ -158,7 +158,7 @@ class TestWatch:
         cluster.events = "".join(json.dumps(one) + "\n" for one in [*events, self.REFUSAL])
 
     def watched(self, capsys: Captured, *words: str) -> str:
-        assert run(["get", "-w", "--ssh-config", "/nowhere/config", *words]) == 1
+        assert run(["get", "-q", "-w", "--ssh-config", "/nowhere/config", *words]) == 1
         out, err = capsys.readouterr()
         assert err.splitlines()[0] == "error: the API server refused to watch the rules: enough"
         return out

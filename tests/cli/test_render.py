@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from kubectl_nodeport.cli.output import formatted
-from kubectl_nodeport.cli.render.connect import as_document, as_text, next_commands
+from kubectl_nodeport.cli.render.connect import as_document, as_text, news, next_commands
 from kubectl_nodeport.commands.connect import Connected
 from tests.commands.fake_api import FakeApi
 from tests.commands.test_rules import foreign
@@ -51,6 +51,15 @@ Connect with:
   ssh dev.default.docker-desktop
   code --folder-uri vscode-remote://ssh-remote+dev.default.docker-desktop/root"""
     )
+
+
+def test_news_are_what_is_new() -> None:
+    world = World()
+    first = world.connect()
+    assert news(first, CONFIG) == as_text(first, CONFIG).splitlines()[:4]
+    assert news(world.connect(), CONFIG) == []
+    again = world.connect(user="jane")
+    assert news(again, CONFIG) == as_text(again, CONFIG).splitlines()[1:4]
 
 
 def test_updated_entry_does_not_say_that_nothing_changed() -> None:

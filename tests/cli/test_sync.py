@@ -104,7 +104,7 @@ def test_host_that_was_made_without_a_context(
 
 def test_nothing(capsys: Captured, tmp_path: Path) -> None:
     path = tmp_path / "none"
-    assert run(["sync", "--ssh-config", str(path)]) == 0
+    assert run(["sync", "-q", "--ssh-config", str(path)]) == 0
     assert capsys.readouterr() == ("", f"No hosts found in {path}.\n")
 
 

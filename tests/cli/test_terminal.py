@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-import io
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kubectl_nodeport.cli.render.terminal import Status, one_line, safe
+from kubectl_nodeport.cli.render.terminal import one_line, safe
 
 
 @pytest.mark.parametrize(
@@ -32,26 +30,3 @@ def test_one_line_is_one_printable_line(text: str) -> None:
 
 def test_one_line_folds_white_space() -> None:
     assert one_line(" a\n\n b\t c\r\n") == "a b c"
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-def test_status_on_a_terminal() -> None:
-    stream = Terminal()
-    status = Status(stream)
-    status.show("waiting\x1b[2J\nfor it")
-    status.show("x" * 500)
-    status.clear()
-    status.clear()
-    assert stream.getvalue() == f"\r\x1b[Kwaiting?[2J for it\r\x1b[K{'x' * 120}\r\x1b[K"
-
-
-def test_status_elsewhere_is_silent() -> None:
-    stream = io.StringIO()
-    status = Status(stream)
-    status.show("waiting")
-    status.clear()
-    assert stream.getvalue() == ""

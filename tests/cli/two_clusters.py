@@ -92,4 +92,4 @@ class Clusters:
         return answer
 
     def type(self, *words: str) -> int:
-        return run([*words, "--ssh-config", str(self.config)])
+        return run([*words, "-q", "--ssh-config", str(self.config)])

@@ -46,7 +46,8 @@ NODE: Json = {
 
 def inside(*keys: HostKey, user: str = "root", port: int = 22, loopback: bool = False) -> bytes:
     """What the script in the container prints."""
-    lines = [f"user {user}", "home /root", *(f"hostkey {k.openssh}" for k in keys or (key(1),))]
+    lines = [f"user {user}", "folder /srv", "home /root"]
+    lines += [f"hostkey {k.openssh}" for k in keys or (key(1),)]
     lines += ["table /proc/net/tcp", f"listen {'0100007F' if loopback else '00000000'}:{port:04X}"]
     return "\n".join([*lines, "end", ""]).encode()
 

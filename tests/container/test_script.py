@@ -119,6 +119,27 @@ def test_passwords(lines: list[str], allowed: bool | None) -> None:
     assert parse("\n".join(lines).encode()).passwords is allowed
 
 
+@pytest.mark.parametrize(
+    ("line", "folder"),
+    [
+        ("folder /work", "/work"),
+        ("folder /", "/"),
+        ("folder /a b/données", "/a b/données"),
+        ("folder ", ""),
+        ("folder work", ""),
+        ("folder /a\x1b[2J", ""),
+        ("folder /a\u202e", ""),
+        ("folder /" + "a" * 1024, ""),
+    ],
+)
+def test_folder(line: str, folder: str) -> None:
+    assert parse(line.encode()).folder == folder
+
+
+def test_folder_that_is_not_utf_8() -> None:
+    assert parse(b"folder /a\xff").folder == ""
+
+
 def test_nothing_said() -> None:
     assert parse(b"") == Inside("", "", (), None)
     assert parse(b"end\n") == Inside("", "", (), None)

@@ -77,8 +77,8 @@ class Desk:
         return self.laptop.run(words, env=env, timeout_s=timeout_s)
 
     def nodeport(self, *words: str, **more: Any) -> subprocess.CompletedProcess[str]:
-        """``kubectl nodeport WORDS -n NAMESPACE``."""
-        return self.type("kubectl", "nodeport", *words, "-n", self.ns.name, **more)
+        """``kubectl nodeport WORDS -n NAMESPACE -q``: what is waited for is no test's to know."""
+        return self.type("kubectl", "nodeport", *words, "-n", self.ns.name, "-q", **more)
 
     def connect(self, *words: str, **more: Any) -> dict[str, Any]:
         """Connect, which has to work; its JSON."""

@@ -267,7 +267,7 @@ def test_an_end_from_outside_leaves_nothing(desk: Desk, number: int, code: int, 
     desk.ns.pod("dev")
     desk.cluster.use("lan")
     with desk.firewall():
-        connect = ["kubectl", "nodeport", "connect", "dev", "-n", desk.ns.name]
+        connect = ["kubectl", "nodeport", "connect", "dev", "-qn", desk.ns.name]
         process = desk.laptop.popen(connect, stderr=subprocess.PIPE)
         until("the pod's label", lambda: "nodeport" in str(labels(desk, "dev")), timeout_s=20)
         os.killpg(process.pid, number)

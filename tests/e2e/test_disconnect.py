@@ -110,7 +110,7 @@ def test_cluster_that_does_not_answer(desk: Desk) -> None:
     with desk.cluster.relay() as relay:
         config = str(relay.kubeconfig())
         host = desk.connect("dev", "--kubeconfig", config)["host"]
-    done = desk.type("kubectl", "nodeport", "disconnect", host)
+    done = desk.type("kubectl", "nodeport", "disconnect", "-q", host)
     assert done.returncode == 1
     assert done.stdout == f"host/{host} removed from ~/.ssh/config\n"
     error, hint = done.stderr.splitlines()
@@ -130,7 +130,7 @@ def test_right_that_is_missing(desk: Desk) -> None:
     host = desk.connect("dev")["host"]
     services = {"apiGroups": [""], "resources": ["services"], "verbs": ["get"]}
     token = desk.ns.user("reader", [services])
-    done = desk.type("kubectl", "nodeport", "disconnect", host, "--token", token)
+    done = desk.type("kubectl", "nodeport", "disconnect", "-q", host, "--token", token)
     assert done.returncode == 1
     assert f"may still be open: the right to delete services -n {desk.ns} is missing" in done.stderr
     assert token not in done.stderr

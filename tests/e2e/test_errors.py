@@ -221,7 +221,7 @@ def test_unwritable_ssh_config(desk: Desk, what: str) -> None:
     desk.ns.pod("dev")
     desk.config.write_text("Host work\n  HostName 192.0.2.7\n")
     path = desk.laptop.inside(desk.config)
-    connect = ["kubectl", "nodeport", "connect", "dev", "-n", desk.ns.name]
+    connect = ["kubectl", "nodeport", "connect", "dev", "-qn", desk.ns.name]
     if what == "folder":  # root may write everywhere, but not without this
         connect = ["setpriv", "--bounding-set=-dac_override", *connect]
     with closed(desk.config if what == "file" else desk.config.parent):
@@ -252,7 +252,7 @@ def test_disk_full(desk: Desk) -> None:
     mine = "# a line of the user's own\n" * 3000
     desk.config.write_text(mine)
     limit = ("prlimit", f"--fsize={len(mine)}")  # a kubeconfig's certificates still fit
-    done = desk.type(*limit, "kubectl", "nodeport", "connect", "dev", "-n", desk.ns.name)
+    done = desk.type(*limit, "kubectl", "nodeport", "connect", "dev", "-qn", desk.ns.name)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == message(
         "the new text cannot be tried out in /tmp: File too large",

@@ -221,7 +221,7 @@ def test_services_that_can_have_no_node_ports(desk: Desk, spec: dict[str, Any], 
 
 
 def test_api_server_itself(desk: Desk) -> None:
-    done = desk.type("kubectl", "nodeport", "expose", "svc/kubernetes", "-n", "default")
+    done = desk.type("kubectl", "nodeport", "expose", "svc/kubernetes", "-qn", "default")
     assert done.returncode == 1
     assert "svc/kubernetes is the API server itself" in done.stderr
 

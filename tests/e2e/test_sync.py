@@ -16,7 +16,7 @@ pytestmark = pytest.mark.cluster
 
 def sync(desk: Desk, *words: str) -> tuple[int, list[str], str]:
     """Exit code, stdout's lines and stderr; of all namespaces and contexts."""
-    done = desk.type("kubectl", "nodeport", "sync", *words)
+    done = desk.type("kubectl", "nodeport", "sync", "-q", *words)
     return done.returncode, done.stdout.splitlines(), done.stderr
 
 
@@ -68,7 +68,9 @@ def test_address_that_has_changed(desk: Desk) -> None:
     desk.ns.pod("dev")
     host = desk.connect("dev")["host"]
     desk.cluster.use("lan")
-    other = desk.type("kubectl", "nodeport", "sync", "--context", desk.cluster.profile.context)
+    other = desk.type(
+        "kubectl", "nodeport", "sync", "-q", "--context", desk.cluster.profile.context
+    )
     assert (other.returncode, other.stdout) == (0, "")
     kubeconfig = desk.laptop.inside(desk.laptop.home / ".kube" / "config")
     context = host.rpartition(".")[2]

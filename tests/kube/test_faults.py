@@ -370,7 +370,7 @@ def kubeconfig(folder: Path, url: str, pair: Pair) -> Path:
 def test_command_line(name: str, pair: Pair, tmp_path: Path) -> None:
     fault = FAULTS[name]
     with standing(fault.answer, pair) as url:
-        words = [*("connect", "dev", "--request-timeout", f"{LIMIT_S:.0f}s"), "--kubeconfig"]
+        words = [*("connect", "dev", "-q", "--request-timeout", f"{LIMIT_S:.0f}s"), "--kubeconfig"]
         words += [str(kubeconfig(tmp_path, url, pair)), "--ssh-config", str(tmp_path / "ssh")]
         done = subprocess.run(
             [sys.executable, "-m", "kubectl_nodeport", *words],

@@ -128,3 +128,53 @@ JSON = st.recursive(
 def test_plain_json_keeps_its_meaning(value: object) -> None:
     text = json.dumps(value, indent=1)
     assert json.loads(editor_settings._plain_json(text)) == value
+
+
+class TestOneEditor:
+    def unread(self, home: Path, config: str, editor: str = "VS Code") -> str | None:
+        root = editor_settings.settings_root(home, "linux", {})
+        return editor_settings.unread(editor, Path(config), root, home)
+
+    def test_the_usual_config(self, home: Path) -> None:
+        assert self.unread(home, f"{home}/.ssh/config") is None
+        assert self.unread(home, f"{home}/.ssh/config", "Zed") is None
+        write(home, '{"remote.SSH.configFile": "/data/config"}', "Cursor")
+        assert self.unread(home, f"{home}/.ssh/config") is None
+
+    def test_another_config(self, home: Path) -> None:
+        assert self.unread(home, "/data/config") == (
+            f"VS Code reads {home}/.ssh/config and not /data/config, unless its setting "
+            "remote.SSH.configFile names that: it does not know the host"
+        )
+        write(home, '{"remote.SSH.configFile": "/data/config"}')
+        assert self.unread(home, "/data/config") is None
+        told = self.unread(home, f"{home}/.ssh/config")
+        assert told
+        assert told.startswith(f"VS Code reads /data/config and not {home}/.ssh/config")
+
+    def test_zed_has_no_such_setting(self, home: Path) -> None:
+        assert self.unread(home, "/data/config", "Zed") == (
+            f"Zed reads {home}/.ssh/config and not /data/config: it does not know the host"
+        )
+
+
+@pytest.mark.parametrize(
+    ("settings", "is_told"),
+    [
+        ("{}", True),
+        ("nonsense", True),
+        ("[]", True),
+        ('{"remote.SSH.remotePlatform": "linux"}', True),
+        ('{"remote.SSH.remotePlatform": {"other": "linux", 7: 8}}', True),
+        ('{"remote.SSH.remotePlatform": {"other": "linux"}}', True),
+        ('{"remote.SSH.remotePlatform": {"dev.default.kind": "linux"}}', False),
+        ('{"remote.SSH.remotePlatform": {"*.kind": "linux"}}', False),
+        ('{"remote.SSH.remotePlatform": {"Dev.*": "linux"}} // mine', False),
+    ],
+)
+def test_platform_of_a_new_host(settings: str, is_told: bool, home: Path) -> None:
+    write(home, settings)
+    told = editor_settings.platform_note("VS Code", "dev.default.kind", home / ".config")
+    assert bool(told) is is_told
+    if told:
+        assert '"remote.SSH.remotePlatform": {"dev.default.kind": "linux"}' in told

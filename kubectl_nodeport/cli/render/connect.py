@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shlex
 from typing import Any
-from urllib.parse import quote
 
 from kubectl_nodeport.address.resolution import Attempt, Proof
 from kubectl_nodeport.cli.render.document import API_VERSION
 from kubectl_nodeport.cli.render.terminal import safe
 from kubectl_nodeport.commands.connect import Connected, Way
 from kubectl_nodeport.commands.vouch import Voucher
+from kubectl_nodeport.editor import CODE
 from kubectl_nodeport.ssh.known_hosts import HostKey
 
 
@@ -19,10 +19,7 @@ def as_text(done: Connected, config: str) -> str:
 
     :param config: the ssh configuration file, as the user would name it.
     """
-    lines = [*_rule_lines(done), *_answer_lines(done)]
-    lines.append(
-        f"host/{done.entry.alias} {_entry_change(done)} in {config}, user {done.entry.user}"
-    )
+    lines = [*_rule_lines(done), *_answer_lines(done), _entry_line(done, config)]
     if done.preview:
         lines += ["", *done.preview.rstrip("\n").split("\n")]
     if not _changes(done):
@@ -30,6 +27,18 @@ def as_text(done: Connected, config: str) -> str:
     if not done.dry_run:
         lines += ["", "Connect with:", *(f"  {command}" for command in next_commands(done, config))]
     return "\n".join(safe(line, keep="\t") for line in lines)
+
+
+def news(done: Connected, config: str) -> list[str]:
+    """What is new, for somebody who asked for something else; nothing where nothing changed.
+
+    :param config: as for :func:`as_text`.
+    """
+    is_new = done.way.exposed is not None and done.way.exposed.made_now
+    lines = _rule_lines(done) if is_new else []
+    if done.entry_change != "unchanged":
+        lines += [*_answer_lines(done), _entry_line(done, config)]
+    return lines
 
 
 def as_document(done: Connected, config: str) -> dict[str, Any]:
@@ -84,8 +93,7 @@ def next_commands(done: Connected, config: str) -> list[str]:
     other = "" if config == "~/.ssh/config" else f"-F {shlex.quote(config)} "
     commands = [f"ssh {other}{alias}"]
     if not other:
-        folder = f"--folder-uri vscode-remote://ssh-remote+{alias}{quote(done.home)}"
-        commands.append(f"code {folder if done.home else f'--remote ssh-remote+{alias}'}")
+        commands.append(shlex.join(CODE.words("code", alias, done.home)))
     return commands
 
 
@@ -104,6 +112,10 @@ def _entry_change(done: Connected) -> str:
     if done.dry_run and done.entry_change != "unchanged":
         return f"would be {done.entry_change}"
     return done.entry_change
+
+
+def _entry_line(done: Connected, config: str) -> str:
+    return f"host/{done.entry.alias} {_entry_change(done)} in {config}, user {done.entry.user}"
 
 
 def _rule_lines(done: Connected) -> list[str]:

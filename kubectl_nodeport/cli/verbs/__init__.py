@@ -7,12 +7,14 @@ from kubectl_nodeport.cli.verbs.delete import delete
 from kubectl_nodeport.cli.verbs.disconnect import disconnect
 from kubectl_nodeport.cli.verbs.expose import expose
 from kubectl_nodeport.cli.verbs.get import get
+from kubectl_nodeport.cli.verbs.open import open_
 from kubectl_nodeport.cli.verbs.options import options
 from kubectl_nodeport.cli.verbs.proxy import proxy
+from kubectl_nodeport.cli.verbs.ssh import ssh
 from kubectl_nodeport.cli.verbs.sync import sync
 from kubectl_nodeport.cli.verbs.version import version
 
 ALL = (
-    *(connect, expose, get, address, sync, disconnect, delete),
+    *(connect, ssh, open_, expose, get, address, sync, disconnect, delete),
     *(completion, version, options, proxy),
 )

@@ -71,8 +71,9 @@ def disconnect(words: tuple[str, ...], **options: Any) -> None:
     )
     notes: list[str] = []
     file = wiring.config_file(options, notes)
-    here = cache(lambda: wiring.here(options, file))
-    done = command(request, file, homes.homes(options, file), here)
+    with wiring.progress(options) as told:
+        here = cache(lambda: wiring.here(options, file, told))
+        done = command(request, file, homes.homes(options, file, told), here)
     config = wiring.config_name(options["ssh_config"])
     if not done.entries and options["output"] not in ("json", "yaml"):
         wiring.tell(f"No hosts to disconnect in {config}.")

@@ -62,7 +62,8 @@ def sync(hosts: tuple[str, ...], **options: Any) -> None:
     )
     notes: list[str] = []
     file = wiring.config_file(options, notes)
-    done = command(request, file, homes.homes(options, file))
+    with wiring.progress(options) as told:
+        done = command(request, file, homes.homes(options, file, told))
     if not done.hosts and options["output"] not in ("json", "yaml"):
         wiring.tell(f"No hosts found in {wiring.config_name(options['ssh_config'])}.")
     output.write(
