@@ -98,9 +98,9 @@ def question(pod: Pod, container: Container, port: int, user: str) -> str:
     """What to ask before a server is brought where nobody has asked for one."""
     return (
         f"nothing listens on port {port} of pod {pod.name}. Start an ssh server (nodeport-sshd, "
-        f"5.5 MB, no root) in container {container.name}, as its own user "
-        f"{user or 'whatever that is'}? Whoever reaches it and has your ssh key gets in, nobody "
-        "else, until disconnect or the container's end."
+        f"5.5 MB) in container {container.name}, as {user or 'the user that it runs as'}? Whoever "
+        "reaches it and has your ssh key gets in, nobody else, until disconnect or the container's "
+        "end."
     )
 
 
@@ -304,12 +304,16 @@ def _told(bid: Bid, ground: Ground, state: str, server: Server, mine: Offered) -
     whom = f"it lets in {mine.where} ({mine.key.fingerprint})"
     if state == "started":
         yield (
-            f"an ssh server of ours runs in {bid.where} now, as {server.user}, on port "
+            f"nodeport-sshd, an ssh server, runs in {bid.where} now, as {server.user}, on port "
             f"{server.port}: {whom}, until disconnect"
         )
     elif state == "replaced":
         yield f"the ssh server in {bid.where} was replaced; who was logged in has to come again"
     elif ground.server is not None and mine.key not in ground.server.keys:
-        many = len(ground.server.keys)
-        others = "another key" if many == 1 else f"{many} other keys"
-        yield f"an ssh server of ours ran in {bid.where} already, for {others}: {whom}"
+        yield f"nodeport-sshd ran in {bid.where} already, for {others(ground.server)}: {whom}"
+
+
+def others(server: Server) -> str:
+    """The keys of a server that lets in others alone, for people."""
+    many = len(server.keys)
+    return "another key" if many == 1 else f"{many} other keys"

@@ -29,8 +29,8 @@ def offered(config: Path | None, alias: str, identity: str | None) -> list[tuple
             raise NodeportError(
                 f"the public key of {identity} is not known: {identity}.pub is missing, or of a "
                 "kind that is not supported (ed25519, ecdsa and rsa are)",
-                hint=f"make it with: ssh-keygen -y -f {typed(Path(identity))} > PUB, "
-                f"where PUB is {identity}.pub",
+                hint=f"make it with: ssh-keygen -y -f {typed(Path(identity))} > "
+                f"{typed(Path(f'{identity}.pub'))}",
             )
         return [(key, identity)]
     (options,) = openssh.effective([Question(config, alias)])

@@ -182,6 +182,8 @@ class FakeExec:
     calls: list[tuple[str, str, str]] = field(default_factory=list)
     sessions: list[FakeSession] = field(default_factory=list)
     sshd: FakeSshd = field(default_factory=FakeSshd)
+    beside: dict[str, FakeSshd] = field(default_factory=dict)
+    """The same of other containers, by name."""
     visits: list[str] = field(default_factory=list)
     """Folders that the script of container.bring was given."""
 
@@ -193,7 +195,7 @@ class FakeExec:
             if self.error:
                 raise self.error
             self.visits.append(command[4])
-            return self.sshd
+            return self.beside.get(container, self.sshd)
         self.calls.append((namespace, pod, container))
         if self.error:
             raise self.error
