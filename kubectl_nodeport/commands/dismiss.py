@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from kubectl_nodeport import interrupts
 from kubectl_nodeport.commands.brought import Bid
 from kubectl_nodeport.commands.edges import Edges
 from kubectl_nodeport.commands.find import NoSuchObjectError, find
@@ -95,8 +96,9 @@ def retire(edges: Edges, before: HostEntry, now: HostEntry, *, dry_run: bool) ->
         edges.notes.append(f"{whose}, would be let in no more")
         return
     try:
-        if _done(edges, planned).fate != "gone":
-            edges.notes.append(f"{whose}, is let in no more")
+        with interrupts.deferred():
+            is_gone = _done(edges, planned).fate == "gone"
+        edges.notes.extend([] if is_gone else [f"{whose}, is let in no more"])
     except NodeportError as err:
         edges.notes.append(f"{whose}, may be let in until the container ends: {err.message}")
 

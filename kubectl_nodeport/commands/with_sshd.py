@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
+from kubectl_nodeport import interrupts
 from kubectl_nodeport.commands.brought import Bid, Brought
 from kubectl_nodeport.commands.edges import Edges, Offered, Session
 from kubectl_nodeport.commands.look import says_no_shell
@@ -76,7 +77,8 @@ def _let_in(edges: Edges, bid: Bid, ground: Ground, mine: Offered) -> Iterator[N
         yield
     except BaseException:
         if not had_key:
-            _take_out(edges, bid, mine)
+            with interrupts.deferred():
+                _take_out(edges, bid, mine)
         raise
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import signal
 from dataclasses import replace
 from typing import Any
 
@@ -458,6 +459,14 @@ class TestFailures:
         with pytest.raises(NodeportError):
             there.connect(via="nodeport")
         assert (there.exec.sshd.port, there.exec.sshd.keys) == (PORT, [key(50).openssh])
+
+    def test_second_interrupt_waits_until_the_key_is_out(self) -> None:
+        there = world(removing=lambda: signal.raise_signal(signal.SIGINT))
+        there.resolve.error = KeyboardInterrupt()
+        with pytest.raises(KeyboardInterrupt):
+            there.connect(with_sshd=True)
+        assert (there.exec.sshd.port, there.exec.sshd.keys) == (None, [])
+        assert there.hosts.seeds == set()
 
     def test_key_that_cannot_be_taken_out_is_told(self) -> None:
         there = world()

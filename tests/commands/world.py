@@ -93,6 +93,8 @@ class FakeSshd:
     """What else the container tells at first."""
     refuses: str = ""
     error: Exception | None = None
+    removing: Callable[[], None] = lambda: None
+    """Is called before a key is taken out."""
     made: bool = False
     """Whether its folder was made, and nothing was started in it yet."""
     sent: list[bytes] = field(default_factory=list)
@@ -130,6 +132,7 @@ class FakeSshd:
         if word == b"start":
             return self._started(json.loads(rest))
         assert word == b"remove"
+        self.removing()
         gone = rest.decode().strip()
         self.keys = [one for one in self.keys if one != gone]
         if not self.keys:
