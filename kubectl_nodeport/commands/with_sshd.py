@@ -191,7 +191,7 @@ def _public_key(edges: Edges, bid: Bid) -> Offered:
     if edges.choose is None:
         raise NodeportError(
             f"ssh would offer several keys, and the server is to let in one: {', '.join(named)}",
-            hint="name it with -i FILE, the private key",
+            hint="name it with -i FILE, the private key, or the public one if only an agent has it",
         )
     return offered[edges.choose("Which key shall the server let in?", named)]
 

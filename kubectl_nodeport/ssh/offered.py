@@ -60,9 +60,12 @@ def _of_agent(options: Options) -> Iterator[tuple[HostKey, str]]:
 
 
 def _of_file(path: str) -> HostKey | None:
-    """The public half beside a private key, or made of it."""
+    """The public half beside a private key, or made of it; or the file is that itself, which ssh
+    takes for a key that only the agent has (IdentityFile in ssh_config(5)).
+    """
+    public = path if path.endswith(".pub") else f"{path}.pub"
     try:
-        with Path(f"{path}.pub").open("rb") as file:
+        with Path(public).open("rb") as file:
             text = file.read(_MOST_BYTES).decode("utf-8", "replace")
     except OSError:
         text = openssh.public_half(path)
