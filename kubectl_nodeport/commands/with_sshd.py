@@ -46,7 +46,7 @@ def brought_along(edges: Edges, bid: Bid) -> Iterator[Brought | None]:
         with _seed(edges, bid) as seed:
             wish = _wish(bid, ground, mine, seed)
             if ground.program is None or ground.program < sshd.VERSION:
-                _put(session, bid, ground, _program(edges, ground, bid))
+                _put(session, bid, ground, edges.sshd(_architecture(ground, bid)))
             with _let_in(edges, bid, ground, mine):
                 state, server = _started(session, bid, wish)
                 edges.notes.extend(_told(bid, ground, state, server, mine))
@@ -202,6 +202,8 @@ def _rehearsed(edges: Edges, bid: Bid, ground: Ground, mine: Offered) -> Brought
         if mine.key not in server.keys:
             edges.notes.append(f"your key {mine.where} would be let in by the server that runs")
         return _brought(bid, ground, server, mine)
+    if ground.program is None:
+        _architecture(ground, bid)  # what would fail at once is not told to be done
     port = _port(bid)
     user = ground.user or ground.uid
     edges.notes.append(
@@ -265,14 +267,14 @@ def _started(session: Session, bid: Bid, wish: Wish) -> tuple[str, Server]:
     return state, server
 
 
-def _program(edges: Edges, ground: Ground, bid: Bid) -> bytes:
+def _architecture(ground: Ground, bid: Bid) -> str:
     if ground.architecture is None:
         raise _failed(
             bid,
             f"there is none for its processor ({ground.machine or 'it does not tell which'})",
             hint="it is there for x86_64 and aarch64: kubectl get nodes -L kubernetes.io/arch",
         )
-    return edges.sshd(ground.architecture)
+    return ground.architecture
 
 
 def _put(session: Session, bid: Bid, ground: Ground, program: bytes) -> None:

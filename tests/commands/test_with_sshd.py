@@ -515,8 +515,10 @@ class TestFailures:
         assert "there is no shell in container main" in failure(there).message
 
     @pytest.mark.parametrize("machine", ["riscv64", ""])
-    def test_no_program_for_the_processor(self, machine: str) -> None:
-        assert "there is none for its processor" in failure(world(machine=machine)).message
+    @pytest.mark.parametrize("dry_run", [False, True])
+    def test_no_program_for_the_processor(self, machine: str, dry_run: bool) -> None:
+        told = failure(world(machine=machine), dry_run=dry_run).message
+        assert "there is none for its processor" in told
 
     def test_what_the_server_says(self) -> None:
         assert "port 20022 is in use" in failure(world(refuses="port 20022 is in use")).message
