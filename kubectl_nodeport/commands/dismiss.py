@@ -14,7 +14,12 @@ from kubectl_nodeport.commands.edges import Edges
 from kubectl_nodeport.commands.find import NoSuchObjectError, find
 from kubectl_nodeport.commands.homes import Homes
 from kubectl_nodeport.commands.look import choose_container
-from kubectl_nodeport.commands.with_sshd import ground_of, open_session, others, remove_key
+from kubectl_nodeport.commands.sshd_session import (
+    ground_of,
+    open_session,
+    others,
+    remove_key,
+)
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.target import parse
 from kubectl_nodeport.ssh.entry import HostEntry
