@@ -8,7 +8,6 @@ import time
 
 from tests.cluster import plugin
 from tests.cluster.cluster import Cluster
-from tests.cluster.namespace import Namespace
 from tests.cluster.process import ClusterError
 
 
@@ -29,8 +28,7 @@ def main() -> int:
 
 
 def _play(cluster: Cluster) -> None:
-    namespace = Namespace(cluster.api, "default", cluster.laptop.public_key())
-    namespace.pod("dev")
+    cluster.default_namespace().pod("dev")
     alias = "dev.default.docker-desktop"
     _type(cluster, "kubectl get nodes -o wide")
     _type(cluster, "kubectl get pods")

@@ -39,8 +39,10 @@ class Bid:
 
     @property
     def was_brought(self) -> bool:
-        """Whether the entry is for a server that an earlier run has brought."""
-        return self.before is not None and self.before.origin.sshd_port > 0
+        """Whether the entry is for a server that an earlier run has brought into this container."""
+        if self.before is None or self.before.origin.sshd_port == 0:
+            return False
+        return self.before.origin.container == self.container.name
 
     @property
     def where(self) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from kubectl_nodeport.address.resolution import Answer, Attempt
 from kubectl_nodeport.commands.alias import origin_of
+from kubectl_nodeport.commands.dismiss import retire
 from kubectl_nodeport.commands.edges import Edges
 from kubectl_nodeport.commands.exposure import check_exposure, note_exposure
 from kubectl_nodeport.commands.look import NothingListensError
@@ -60,7 +61,7 @@ class Connected:
     home: str
     folder: str
     context: str
-    notes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
     vscode_lacks: tuple[Lack, ...] | None = None
     dry_run: bool = False
     preview: str = ""
@@ -89,18 +90,23 @@ def _may_bring(request: ConnectRequest, edges: Edges, nothing: NothingListensErr
 
 def _connected_to(request: ConnectRequest, edges: Edges) -> Connected:
     with surveyed(request, edges) as seen:
-        if request.dry_run:
-            return _rehearsed(seen)
-        if goes_through_api(request, seen.before):
-            return _through_api(seen)
-        if seen.refused is not None:
-            return _through_api(seen, seen.refused)
-        try:
-            return _by_node_port(seen)
-        except (UnreachedError, CreationRefusedError) as failure:
-            if not request.may_fall_back:
-                raise
-            return _through_api(seen, failure)
+        connected = _rehearsed(seen) if request.dry_run else _reached(seen)
+    if seen.before is not None:
+        retire(edges, seen.before, connected.entry, dry_run=request.dry_run)
+    return replace(connected, notes=tuple(edges.notes))
+
+
+def _reached(seen: Survey) -> Connected:
+    if goes_through_api(seen.request, seen.before):
+        return _through_api(seen)
+    if seen.refused is not None:
+        return _through_api(seen, seen.refused)
+    try:
+        return _by_node_port(seen)
+    except (UnreachedError, CreationRefusedError) as failure:
+        if not seen.request.may_fall_back:
+            raise
+        return _through_api(seen, failure)
 
 
 def _by_node_port(seen: Survey) -> Connected:
@@ -114,7 +120,7 @@ def _by_node_port(seen: Survey) -> Connected:
         connected = _written(seen, way, found.answer.candidate.address)
     note_use(seen.edges, exposed, connected.entry.origin)
     note_exposure(seen, found.answer)
-    return replace(connected, notes=tuple(seen.edges.notes))
+    return connected
 
 
 def _through_api(seen: Survey, failure: NodeportError | None = None) -> Connected:
@@ -237,7 +243,6 @@ def _connected(seen: Survey, way: Way, entry: HostEntry, change: str) -> Connect
         home=seen.look.inside.home,
         folder=seen.look.inside.folder,
         context=edges.connection.context,
-        notes=tuple(edges.notes),
         vscode_lacks=missing,
     )
 

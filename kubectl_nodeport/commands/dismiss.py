@@ -1,4 +1,5 @@
-"""What disconnect does about ssh servers that connect brought along: it takes the key out again."""
+"""The end of ssh servers that connect brought along: the key is taken out again, by disconnect, and
+by a connect that leads elsewhere or comes with another key."""
 
 from __future__ import annotations
 
@@ -7,12 +8,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from kubectl_nodeport import interrupts
 from kubectl_nodeport.commands.brought import Bid
 from kubectl_nodeport.commands.edges import Edges
 from kubectl_nodeport.commands.find import NoSuchObjectError, find
 from kubectl_nodeport.commands.homes import Homes
 from kubectl_nodeport.commands.look import choose_container
-from kubectl_nodeport.commands.with_sshd import ground_of, open_session, remove_key
+from kubectl_nodeport.commands.sshd_session import (
+    ground_of,
+    open_session,
+    others,
+    remove_key,
+)
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.target import parse
 from kubectl_nodeport.ssh.entry import HostEntry
@@ -77,6 +84,30 @@ def dismiss(homes: Homes, planned: Dismissed) -> Dismissed:
         return replace(planned, fate="unknown", failure=err)
 
 
+def retire(edges: Edges, before: HostEntry, now: HostEntry, *, dry_run: bool) -> None:
+    """Take the key out that a Host entry was for, where it is for another one now, or for a server
+    in another container. That it fails is no error, but a note: the entry is written.
+    """
+    if not before.origin.sshd_port or before.origin.pod_uid != now.origin.pod_uid:
+        return  # a pod's servers end with it
+    if _let_in(before) == _let_in(now):
+        return
+    beside = (entry for entry in edges.hosts.entries() if entry.alias != now.alias)
+    (planned,) = dismissals([before], [now, *beside], keep=False)
+    if planned.fate != "ended":
+        return
+    whose = f"the key with which this host came before, in {planned.where}"
+    if dry_run:
+        edges.notes.append(f"{whose}, would be let in no more")
+        return
+    try:
+        with interrupts.deferred():
+            is_gone = _done(edges, planned).fate == "gone"
+        edges.notes.extend([] if is_gone else [f"{whose}, is let in no more"])
+    except NodeportError as err:
+        edges.notes.append(f"{whose}, may be let in until the container ends: {err.message}")
+
+
 def _let_in(entry: HostEntry) -> tuple[str, ...]:
     origin = entry.origin
     return (
@@ -91,6 +122,8 @@ def _done(edges: Edges, planned: Dismissed) -> Dismissed:
     if pod.uid != origin.pod_uid:
         return replace(planned, fate="gone")
     container = choose_container(pod, origin.container, origin.sshd_port)
+    if not container.running:
+        return replace(planned, fate="gone")  # it has ended with all that ran in it
     bid = Bid(pod, container, entry.alias, entry, origin.sshd_port)
     with contextlib.closing(open_session(edges, bid)) as session:
         if ground_of(session, bid).program is None:
@@ -98,7 +131,6 @@ def _done(edges: Edges, planned: Dismissed) -> Dismissed:
         (key,) = parse_public_keys(origin.sshd_key)
         state, server = remove_key(session, key)
     if state == "running" and server is not None:
-        many = len(server.keys)
-        others = "another key" if many == 1 else f"{many} other keys"
-        return replace(planned, fate="kept", told=f"it lets in {others}, and yours no more")
+        told = f"it lets in {others(server)}, and yours no more"
+        return replace(planned, fate="kept", told=told)
     return planned

@@ -192,9 +192,10 @@ def says_no_shell(text: str) -> bool:
     return any(words in text for words in _NO_SHELL)
 
 
-def check_listening(inside: Inside, pod: Pod, container: Container, port: int) -> None:
+def check_listening(inside: Inside, pod: Pod, container: Container, port: int, typed: str) -> None:
     """Refuse a port on which nothing listens, as far as the container tells.
 
+    :param typed: the target that the pod was found by.
     :raises NothingListensError: saying what listens instead.
     """
     where = f"port {port} of pod {pod.name}"
@@ -203,11 +204,12 @@ def check_listening(inside: Inside, pod: Pod, container: Container, port: int) -
         more = ", …" if len(open_ports) > _MOST_PORTS else ""
         shown = ", ".join(map(str, open_ports[:_MOST_PORTS]))
         others = f" (open: {shown}{more})" if open_ports else ""
+        which = f" -c {container.name}" if len(pod.containers) > 1 else ""
         raise NothingListensError(
             f"nothing listens on {where}{others}",
-            hint=f"start an ssh server in container {container.name}, bring one along: kubectl "
-            f"nodeport connect {pod.name} -n {pod.namespace} -c {container.name} --with-sshd; "
-            "or say where it listens with --port",
+            hint=f"bring an ssh server along: kubectl nodeport connect {typed} -n {pod.namespace}"
+            f"{which} --with-sshd; or start one in container {container.name}, or say with --port "
+            "where it listens",
             pod=pod,
             container=container,
             port=port,

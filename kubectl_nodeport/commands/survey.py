@@ -47,9 +47,9 @@ class ConnectRequest:
     """What the command line asks for; None leaves the choice to connect.
 
     ``address`` and ``node_port`` are exact, so that with them nothing but a NodePort is tried.
-    ``with_sshd``: whether an ssh server of ours is started where none listens; None leaves it to
-    the Host entry. ``accept_new_host_key``: one for which nobody vouches is pinned, where the entry
-    has none.
+    ``with_sshd``: whether nodeport-sshd is started where nothing listens; None leaves it to the
+    Host entry and, on a terminal, to a person. ``accept_new_host_key``: one for which nobody
+    vouches is pinned, where the entry has none.
     """
 
     target: Target
@@ -145,7 +145,9 @@ def surveyed(request: ConnectRequest, edges: Edges) -> Iterator[Survey]:
     no_rule = goes_through_api(request, before)
     user = request.target.user or (before.user if before else None)
     kept = (lambda: edges.hosts.keys(alias)) if before else tuple
-    asked = Asked(wanted.pod, aim.container, wanted.rule.port, user, kept, no_rule)
+    asked = Asked(
+        wanted.pod, aim.container, wanted.rule.port, wanted.rule.typed, user, kept, no_rule
+    )
     with contextlib.ExitStack() as stack:
         bid = _bid(request, aim)
         brought = None
@@ -160,7 +162,7 @@ def surveyed(request: ConnectRequest, edges: Edges) -> Iterator[Survey]:
         vouched_of = stack.enter_context(_seen(looking))
         rule = _Rule() if no_rule else _look_for_rule(request, edges, wanted)
         vouched = vouched_of()
-        edges.notes.extend(filter(None, (unverified(edges.connection), told(vouched.host_keys))))
+        edges.notes.extend(_told(edges, vouched.host_keys, before))
         yield Survey(
             request=request,
             edges=edges,
@@ -175,6 +177,13 @@ def surveyed(request: ConnectRequest, edges: Edges) -> Iterator[Survey]:
             node=rule.node,
             brought=brought,
         )
+
+
+def _told(edges: Edges, host_keys: HostKeys, before: HostEntry | None) -> list[str]:
+    kept = edges.hosts.keys(before.alias) if before and before.origin.sshd_port else ()
+    # A server that was brought has no key file where others have theirs: that is as it was.
+    said = None if host_keys.shown in kept else told(host_keys)
+    return [*filter(None, (unverified(edges.connection), said))]
 
 
 @dataclass(frozen=True, slots=True)

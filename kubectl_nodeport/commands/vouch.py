@@ -58,6 +58,7 @@ class HostKeys:
 class Asked:
     """Where the ssh server is.
 
+    :ivar typed: the target that the pod was found by.
     :ivar user: whom to log in as, where that is known.
     :ivar kept: tells the host keys that the Host entry has.
     :ivar through_api: whether no NodePort is to lead there; the kubelet, which then dials inside
@@ -68,6 +69,7 @@ class Asked:
     pod: Pod
     container: Container
     port: int
+    typed: str
     user: str | None
     kept: Callable[[], tuple[HostKey, ...]]
     through_api: bool = False
@@ -98,7 +100,7 @@ def look_and_vouch(edges: Edges, asked: Asked) -> Vouched:
         return Vouched(look, HostKeys(look.inside.host_keys, Voucher.EXEC))
     look = _look(edges, asked)
     try:
-        check_listening(look.inside, asked.pod, asked.container, asked.port)
+        check_listening(look.inside, asked.pod, asked.container, asked.port, asked.typed)
         if not asked.through_api:
             check_beyond_loopback(look.inside, asked.pod, asked.port)
         return Vouched(look, _host_keys(edges, asked, look))

@@ -5,16 +5,24 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
+from kubectl_nodeport import interrupts
 from kubectl_nodeport.commands.brought import Bid, Brought
-from kubectl_nodeport.commands.edges import Edges, Offered, Session
-from kubectl_nodeport.commands.look import says_no_shell
-from kubectl_nodeport.container import bring, sshd
+from kubectl_nodeport.commands.edges import Edges, Offered
+from kubectl_nodeport.commands.sshd_session import (
+    architecture,
+    ground_of,
+    not_brought,
+    open_session,
+    others,
+    put,
+    remove_key,
+    started,
+)
+from kubectl_nodeport.container import sshd
 from kubectl_nodeport.container.sshd import Ground, Server, Wish
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.pod import Container, Pod
-from kubectl_nodeport.kube.request import ForbiddenError, NotFoundError
-from kubectl_nodeport.kube.streams import ExecError, Output
-from kubectl_nodeport.ssh.known_hosts import HostKey
+from kubectl_nodeport.kube.request import NotFoundError
 
 # Below, ports are for root alone.
 _FIRST_PORT = 1024
@@ -45,9 +53,9 @@ def brought_along(edges: Edges, bid: Bid) -> Iterator[Brought | None]:
         with _seed(edges, bid) as seed:
             wish = _wish(bid, ground, mine, seed)
             if ground.program is None or ground.program < sshd.VERSION:
-                _put(session, bid, ground, _program(edges, ground, bid))
+                put(session, bid, ground, edges.sshd(architecture(ground, bid)))
             with _let_in(edges, bid, ground, mine):
-                state, server = _started(session, bid, wish)
+                state, server = started(session, bid, wish)
                 edges.notes.extend(_told(bid, ground, state, server, mine))
                 yield _brought(bid, ground, server, mine)
 
@@ -76,7 +84,8 @@ def _let_in(edges: Edges, bid: Bid, ground: Ground, mine: Offered) -> Iterator[N
         yield
     except BaseException:
         if not had_key:
-            _take_out(edges, bid, mine)
+            with interrupts.deferred():
+                _take_out(edges, bid, mine)
         raise
 
 
@@ -98,58 +107,9 @@ def question(pod: Pod, container: Container, port: int, user: str) -> str:
     """What to ask before a server is brought where nobody has asked for one."""
     return (
         f"nothing listens on port {port} of pod {pod.name}. Start an ssh server (nodeport-sshd, "
-        f"5.5 MB, no root) in container {container.name}, as its own user "
-        f"{user or 'whatever that is'}? Whoever reaches it and has your ssh key gets in, nobody "
-        "else, until disconnect or the container's end."
-    )
-
-
-def open_session(edges: Edges, bid: Bid) -> Session:
-    """Start the script in the container.
-
-    :raises NodeportError: exec is refused.
-    """
-    asked = bring.command(bring.folder_name(bid.container.name, bid.pod.uid))
-    try:
-        return edges.exec.start(bid.pod.namespace, bid.pod.name, bid.container.name, asked)
-    except ForbiddenError as err:
-        raise NodeportError(
-            f"an ssh server is brought into {bid.where} by exec: {err.message}", hint=err.hint
-        ) from err
-
-
-def ground_of(session: Session, bid: Bid) -> Ground:
-    """Hear what the container is like.
-
-    :raises NodeportError: there is no shell in it, or exec fails.
-    """
-    try:
-        said = session.ask("", until=bring.END)
-    except ExecError as err:
-        if says_no_shell(err.message):
-            raise _no_shell(bid) from err
-        raise
-    if said.exit_code is not None:
-        words = said.stderr.decode("utf-8", "replace")
-        if says_no_shell(words):
-            raise _no_shell(bid)
-        raise _failed(bid, f"sh ended with {said.exit_code}: {' '.join(words.split())[:200]}")
-    return sshd.parse_ground(said.stdout)
-
-
-def _no_shell(bid: Bid) -> NodeportError:
-    return NodeportError(
-        f"there is no shell in {bid.where}, and without one no ssh server can be brought there",
-        hint="name another container of the pod with -c, or put sh into the image",
-    )
-
-
-def _failed(bid: Bid, why: str, hint: str = "") -> NodeportError:
-    return NodeportError(
-        f"no ssh server could be brought into {bid.where}: {why}",
-        hint=hint
-        or f"does this work? kubectl exec -i {bid.pod.name} -n {bid.pod.namespace} "
-        f"-c {bid.container.name} -- sh",
+        f"5.5 MB) in container {container.name}, as {user or 'the user that it runs as'}? Whoever "
+        "reaches it and has your ssh key gets in, nobody else, until disconnect or the container's "
+        "end."
     )
 
 
@@ -189,7 +149,7 @@ def _public_key(edges: Edges, bid: Bid) -> Offered:
     if edges.choose is None:
         raise NodeportError(
             f"ssh would offer several keys, and the server is to let in one: {', '.join(named)}",
-            hint="name it with -i FILE, the private key",
+            hint="name it with -i FILE, the private key, or the public one if only an agent has it",
         )
     return offered[edges.choose("Which key shall the server let in?", named)]
 
@@ -200,6 +160,8 @@ def _rehearsed(edges: Edges, bid: Bid, ground: Ground, mine: Offered) -> Brought
         if mine.key not in server.keys:
             edges.notes.append(f"your key {mine.where} would be let in by the server that runs")
         return _brought(bid, ground, server, mine)
+    if ground.program is None:
+        architecture(ground, bid)  # what would fail at once is not told to be done
     port = _port(bid)
     user = ground.user or ground.uid
     edges.notes.append(
@@ -234,7 +196,7 @@ def _port(bid: Bid) -> int:
 def _wish(bid: Bid, ground: Ground, mine: Offered, seed: bytes) -> Wish:
     running = ground.server
     if running is not None and bid.is_exact and running.port != bid.port:
-        raise _failed(
+        raise not_brought(
             bid,
             f"one runs there already, on port {running.port}",
             hint="others may use it: leave --port out",
@@ -249,67 +211,14 @@ def _wish(bid: Bid, ground: Ground, mine: Offered, seed: bytes) -> Wish:
     )
 
 
-def _started(session: Session, bid: Bid, wish: Wish) -> tuple[str, Server]:
-    """Have it run as wished: what became of it, and the server."""
-    said = _said(session, f"start\n{wish.as_input()}\n".encode())
-    try:
-        state, server = sshd.parse_server(said.stdout, said.stderr)
-    except sshd.SshdError as err:
-        raise _failed(bid, err.message, err.hint) from err
-    if wish.exact and server.port != wish.port:
-        raise _failed(bid, f"it listens on port {server.port}, not on {wish.port}")
-    if server.is_loopback and not wish.loopback:
-        raise _failed(bid, f"it listens on {server.listen} alone, where no NodePort leads")
-    return state, server
-
-
-def _program(edges: Edges, ground: Ground, bid: Bid) -> bytes:
-    if ground.architecture is None:
-        raise _failed(
-            bid,
-            f"there is none for its processor ({ground.machine or 'it does not tell which'})",
-            hint="it is there for x86_64 and aarch64: kubectl get nodes -L kubernetes.io/arch",
-        )
-    return edges.sshd(ground.architecture)
-
-
-def _put(session: Session, bid: Bid, ground: Ground, program: bytes) -> None:
-    """Send it: packed, where the container can unpack it."""
-    if not ground.unpacks:
-        import gzip
-
-        program = gzip.decompress(program)
-    line = bring.put(len(program), packed=ground.unpacks)
-    said = _said(session, f"{line}\n".encode() + program)
-    try:
-        sshd.parse_put(said.stdout, said.stderr)
-    except sshd.SshdError as err:
-        raise _failed(bid, err.message, err.hint) from err
-
-
-def remove_key(session: Session, key: HostKey) -> tuple[str, Server | None]:
-    """Let the key in no more; a server without keys ends, and nothing of it is left.
-
-    :raises SshdError: it failed.
-    """
-    said = _said(session, f"remove\n{key.openssh}\n".encode())
-    return sshd.parse_removed(said.stdout, said.stderr, key)
-
-
-def _said(session: Session, data: bytes) -> Output:
-    return session.send(data, until=bring.END)
-
-
 def _told(bid: Bid, ground: Ground, state: str, server: Server, mine: Offered) -> Iterator[str]:
     whom = f"it lets in {mine.where} ({mine.key.fingerprint})"
     if state == "started":
         yield (
-            f"an ssh server of ours runs in {bid.where} now, as {server.user}, on port "
+            f"nodeport-sshd, an ssh server, runs in {bid.where} now, as {server.user}, on port "
             f"{server.port}: {whom}, until disconnect"
         )
     elif state == "replaced":
         yield f"the ssh server in {bid.where} was replaced; who was logged in has to come again"
     elif ground.server is not None and mine.key not in ground.server.keys:
-        many = len(ground.server.keys)
-        others = "another key" if many == 1 else f"{many} other keys"
-        yield f"an ssh server of ours ran in {bid.where} already, for {others}: {whom}"
+        yield f"nodeport-sshd ran in {bid.where} already, for {others(ground.server)}: {whom}"

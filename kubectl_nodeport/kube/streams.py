@@ -153,7 +153,7 @@ def _request(namespace: str, pod: str, container: str, command: tuple[str, ...])
     return Request(
         "get",
         "pods",
-        "read the host keys inside the container",
+        "run a command in the container",
         name=pod,
         namespace=namespace,
         subresource="exec",

@@ -29,8 +29,8 @@ def offered(config: Path | None, alias: str, identity: str | None) -> list[tuple
             raise NodeportError(
                 f"the public key of {identity} is not known: {identity}.pub is missing, or of a "
                 "kind that is not supported (ed25519, ecdsa and rsa are)",
-                hint=f"make it with: ssh-keygen -y -f {typed(Path(identity))} > PUB, "
-                f"where PUB is {identity}.pub",
+                hint=f"make it with: ssh-keygen -y -f {typed(Path(identity))} > "
+                f"{typed(Path(f'{identity}.pub'))}",
             )
         return [(key, identity)]
     (options,) = openssh.effective([Question(config, alias)])
@@ -60,9 +60,12 @@ def _of_agent(options: Options) -> Iterator[tuple[HostKey, str]]:
 
 
 def _of_file(path: str) -> HostKey | None:
-    """The public half beside a private key, or made of it."""
+    """The public half beside a private key, or made of it; or the file is that itself, which ssh
+    takes for a key that only the agent has (IdentityFile in ssh_config(5)).
+    """
+    public = path if path.endswith(".pub") else f"{path}.pub"
     try:
-        with Path(f"{path}.pub").open("rb") as file:
+        with Path(public).open("rb") as file:
             text = file.read(_MOST_BYTES).decode("utf-8", "replace")
     except OSError:
         text = openssh.public_half(path)

@@ -12,7 +12,6 @@ from tests.cluster import plugin, prepare
 from tests.cluster.build import build, trixie_image
 from tests.cluster.cluster import Cluster
 from tests.cluster.laptop import Laptop
-from tests.cluster.namespace import Namespace
 from tests.cluster.process import ClusterError
 from tests.cluster.profiles import PROFILES
 from tests.cluster.state import names
@@ -55,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
             added.add_argument("--if-possible", action="store_true", help="else do nothing, with 0")
         if command is pod:
             added.add_argument("pod_name", metavar="NAME", help="what to call it")
+            added.add_argument("--without-ssh", action="store_true", help="no ssh server is in it")
         if command is up:
             added.add_argument(
                 "--ip-families",
@@ -116,9 +116,12 @@ def status(_: argparse.Namespace) -> int:
 
 
 def pod(arguments: argparse.Namespace) -> int:
-    """start a pod with an sshd that takes the laptop's key"""
-    cluster = Cluster.attach(arguments.name)
-    Namespace(cluster.api, "default", cluster.laptop.public_key()).pod(arguments.pod_name)
+    """start a pod with an sshd that takes the laptop's key, or without ssh"""
+    namespace = Cluster.attach(arguments.name).default_namespace()
+    if arguments.without_ssh:
+        namespace.pod(arguments.pod_name, runs="nothing", image="bare")
+    else:
+        namespace.pod(arguments.pod_name)
     print(f"pod {arguments.pod_name} is ready")
     return 0
 

@@ -201,6 +201,10 @@ class Cluster:
         """A fresh Kubernetes namespace for the `with` block."""
         return namespace(self.api, self.laptop.public_key(), self._load)
 
+    def default_namespace(self) -> Namespace:
+        """The Kubernetes namespace `default`."""
+        return Namespace(self.api, "default", self.laptop.public_key(), self._load)
+
     def user(
         self,
         name: str,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import signal
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +15,7 @@ from kubectl_nodeport.container.sshd import PORT
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.request import ForbiddenError, NotFoundError
 from kubectl_nodeport.kube.streams import ExecError
+from tests.commands import test_follow as follow
 from tests.commands.fake_api import FakeApi
 from tests.commands.test_disconnect import run as disconnect
 from tests.commands.world import NODE, FakeExec, FakeSshd, World, inside, rule
@@ -21,6 +23,11 @@ from tests.kube import make
 from tests.ssh.make import key
 
 ALIAS = "dev.default.docker-desktop"
+TWO: dict[str, Any] = {
+    "containers": [{"name": "main", "ports": [{"containerPort": 22}]}, {"name": "tool"}],
+    "containerStatuses": [{"name": name, "state": {"running": {}}} for name in ("main", "tool")],
+}
+WITHOUT_KEYS = f"user dev\ntable /proc/net/tcp\nlisten 00000000:{PORT:04X}\nend\n".encode()
 EMPTY = inside(port=1)  # what the look sees; that the server listens is known from its answer
 
 
@@ -60,7 +67,8 @@ class TestFresh:
         )
         assert (done.entry.user, done.home) == ("dev", "/home/dev")
         assert done.notes[0].startswith(
-            "an ssh server of ours runs in container main of pod dev now, as dev, on port 20022"
+            "nodeport-sshd, an ssh server, runs in container main of pod dev now, as dev, on port "
+            "20022: it lets in ~/.ssh/id (SHA256:"
         )
         assert sshd.closed
 
@@ -165,13 +173,8 @@ class TestNotNeeded:
 
     def test_what_listens_for_another_container_is_not_meant(self) -> None:
         """A pod's containers share its ports: sshd's in the one does not serve the other."""
-        containers = [{"name": "web", "ports": [{"containerPort": 22}]}, {"name": "tool"}]
-        running: dict[str, object] = {"running": {}}
-        statuses = [{"name": name, "state": running} for name in ("web", "tool")]
         there = World(exec=FakeExec(inside(), sshd=FakeSshd(others=(22,))))
-        there.api = FakeApi(
-            make.pod("dev", containers=containers, containerStatuses=statuses), NODE
-        )
+        there.api = FakeApi(make.pod("dev", **TWO), NODE)
         done = there.connect(with_sshd=True, container="tool")
         assert there.exec.visits == [folder_name("tool", make.UID)]
         assert rule(done).rule.port == PORT
@@ -181,7 +184,20 @@ class TestNotNeeded:
         there = world()
         error = failure(there, with_sshd=None, via="nodeport")
         assert "nothing listens on port 22" in error.message
-        assert "kubectl nodeport connect dev -n default -c main --with-sshd" in error.hint
+        assert "kubectl nodeport connect dev -n default --with-sshd; or" in error.hint
+        assert there.exec.visits == []
+
+    def test_the_error_names_the_target_and_of_several_containers_the_one(self) -> None:
+        there = world()
+        there.api = FakeApi(follow.deployment(), follow.pod("api-1", "uid-1", **TWO), NODE)
+        with pytest.raises(NodeportError) as caught:
+            follow.run(there, via="nodeport")
+        assert "connect deployment/api -n default -c main --with-sshd; or" in caught.value.hint
+
+    def test_not_even_on_a_terminal_where_it_is_forbidden(self) -> None:
+        there = world()
+        there.answers = []
+        assert "nothing listens" in failure(there, with_sshd=False).message
         assert there.exec.visits == []
 
     def test_on_a_terminal_it_is_asked_once(self) -> None:
@@ -189,7 +205,7 @@ class TestNotNeeded:
         there.answers = [True]
         there.connect()
         (asked,) = there.asked
-        assert "in container main, as its own user root" in asked
+        assert "(nodeport-sshd, 5.5 MB) in container main, as root? Whoever" in asked
         assert there.exec.sshd.port == PORT
         there.connect()
         assert len(there.asked) == 1
@@ -251,6 +267,63 @@ class TestKeys:
         assert "ssh-keygen" in failure(there).hint
 
 
+class TestElsewhere:
+    """A host that led to a server that was brought, and leads to another, or with another key."""
+
+    def in_tool(self) -> World:
+        there = world()
+        there.api = FakeApi(make.pod("dev", **TWO), NODE)
+        there.exec.beside["tool"] = FakeSshd()
+        there.connect(with_sshd=True, container="tool", via="tunnel")
+        assert there.exec.beside["tool"].port == PORT
+        return there
+
+    def test_another_container_gets_none_without_the_flag(self) -> None:
+        there = self.in_tool()
+        before = dict(there.hosts.written)
+        with pytest.raises(NodeportError, match="nothing listens on port 22 of pod dev"):
+            there.connect(container="main")
+        assert (there.exec.sshd.asked, there.hosts.written) == ([], before)
+
+    def test_another_container_has_it_alone(self) -> None:
+        there = self.in_tool()
+        done = there.connect(container="main", with_sshd=True)
+        assert (there.exec.sshd.port, there.exec.beside["tool"].port) == (PORT, None)
+        assert done.entry.origin.container == "main"
+        assert done.notes[-1] == (
+            "the key with which this host came before, in container tool of pod/dev, "
+            "is let in no more"
+        )
+
+    def test_another_key_is_let_in_instead(self) -> None:
+        there = world(has_program=True, port=PORT, key=key(9), keys=[key(60).openssh])
+        there.offered = [Offered(key(50), "/a"), Offered(key(51), "/b")]
+        there.connect(with_sshd=True, identity_file="/a")
+        rehearsed = there.connect(identity_file="/b", dry_run=True)
+        assert rehearsed.notes[-1].endswith("of pod/dev, would be let in no more")
+        assert there.exec.sshd.keys == [key(60).openssh, key(50).openssh]
+        done = there.connect(identity_file="/b")
+        assert there.exec.sshd.keys == [key(60).openssh, key(51).openssh]
+        assert done.notes[-1].endswith("of pod/dev, is let in no more")
+
+    def test_a_key_that_another_host_comes_with_stays(self) -> None:
+        there = world()
+        there.offered = [Offered(key(50), "/a"), Offered(key(51), "/b")]
+        there.connect(with_sshd=True, identity_file="/a")
+        there.connect(with_sshd=True, identity_file="/a", rule_name="other", host="other")
+        there.connect(identity_file="/b")
+        assert there.exec.sshd.keys == [key(50).openssh, key(51).openssh]
+
+    def test_a_key_that_cannot_be_taken_out_is_told(self) -> None:
+        there = self.in_tool()
+        there.exec.beside["tool"].error = ExecError("the stream broke off", hint="x")
+        done = there.connect(container="main", with_sshd=True)
+        assert done.entry.origin.container == "main"
+        assert done.notes[-1].endswith(
+            "may be let in until the container ends: the stream broke off"
+        )
+
+
 class TestSync:
     def synced(self, there: World) -> tuple[Checked, ...]:
         homes = Homes(lambda _origin: replace(there.edges, notes=[]))
@@ -259,10 +332,20 @@ class TestSync:
     def test_server_that_runs(self) -> None:
         there = world()
         there.connect(with_sshd=True)
-        there.exec.output = inside(port=PORT)
+        there.exec.output = WITHOUT_KEYS
         there.tunnel.key = there.exec.sshd.key
         (one,) = self.synced(there)
-        assert (one.change, one.failure) == ("unchanged", None)
+        assert (one.change, one.failure, one.notes) == ("unchanged", None, ())
+
+    def test_server_with_another_host_key(self) -> None:
+        """Somebody else has started it anew, from another seed."""
+        there = world()
+        there.connect(with_sshd=True)
+        there.exec.output = WITHOUT_KEYS
+        there.tunnel.key = there.resolve.shown = key(9)
+        (one,) = self.synced(there)
+        assert one.change == "updated"
+        assert "is what the pod's port shows through the API server" in one.notes[0]
 
     def test_server_that_is_gone_takes_a_connect(self) -> None:
         there = world()
@@ -314,6 +397,15 @@ class TestDisconnect:
         there.connect(with_sshd=True)
         there.exec.sshd = FakeSshd()
         assert [one.fate for one in disconnect(there, ALIAS).servers] == ["gone"]
+
+    def test_container_that_waits_for_its_restart_has_none(self) -> None:
+        there = world()
+        there.connect(with_sshd=True)
+        waiting = [{"name": "main", "state": {"waiting": {"reason": "CrashLoopBackOff"}}}]
+        there.api.objects["pods", "default", "dev"]["status"]["containerStatuses"] = waiting
+        there.exec.error = ExecError('container not found ("main")', hint="x")
+        done = disconnect(there, ALIAS)
+        assert ([one.fate for one in done.servers], done.left) == (["gone"], None)
 
     def test_pod_that_is_gone(self) -> None:
         there = world()
@@ -368,6 +460,14 @@ class TestFailures:
             there.connect(via="nodeport")
         assert (there.exec.sshd.port, there.exec.sshd.keys) == (PORT, [key(50).openssh])
 
+    def test_second_interrupt_waits_until_the_key_is_out(self) -> None:
+        there = world(removing=lambda: signal.raise_signal(signal.SIGINT))
+        there.resolve.error = KeyboardInterrupt()
+        with pytest.raises(KeyboardInterrupt):
+            there.connect(with_sshd=True)
+        assert (there.exec.sshd.port, there.exec.sshd.keys) == (None, [])
+        assert there.hosts.seeds == set()
+
     def test_key_that_cannot_be_taken_out_is_told(self) -> None:
         there = world()
         there.resolve.open.clear()
@@ -415,8 +515,10 @@ class TestFailures:
         assert "there is no shell in container main" in failure(there).message
 
     @pytest.mark.parametrize("machine", ["riscv64", ""])
-    def test_no_program_for_the_processor(self, machine: str) -> None:
-        assert "there is none for its processor" in failure(world(machine=machine)).message
+    @pytest.mark.parametrize("dry_run", [False, True])
+    def test_no_program_for_the_processor(self, machine: str, dry_run: bool) -> None:
+        told = failure(world(machine=machine), dry_run=dry_run).message
+        assert "there is none for its processor" in told
 
     def test_what_the_server_says(self) -> None:
         assert "port 20022 is in use" in failure(world(refuses="port 20022 is in use")).message

@@ -94,6 +94,8 @@ class FakeSshd:
     """What else the container tells at first."""
     refuses: str = ""
     error: Exception | None = None
+    removing: Callable[[], None] = lambda: None
+    """Is called before a key is taken out."""
     made: bool = False
     """Whether its folder was made, and nothing was started in it yet."""
     sent: list[bytes] = field(default_factory=list)
@@ -131,6 +133,7 @@ class FakeSshd:
         if word == b"start":
             return self._started(json.loads(rest))
         assert word == b"remove"
+        self.removing()
         gone = rest.decode().strip()
         self.keys = [one for one in self.keys if one != gone]
         if not self.keys:
@@ -183,6 +186,8 @@ class FakeExec:
     calls: list[tuple[str, str, str]] = field(default_factory=list)
     sessions: list[FakeSession] = field(default_factory=list)
     sshd: FakeSshd = field(default_factory=FakeSshd)
+    beside: dict[str, FakeSshd] = field(default_factory=dict)
+    """The same of other containers, by name."""
     visits: list[str] = field(default_factory=list)
     """Folders that the script of container.bring was given."""
 
@@ -194,7 +199,7 @@ class FakeExec:
             if self.error:
                 raise self.error
             self.visits.append(command[4])
-            return self.sshd
+            return self.beside.get(container, self.sshd)
         self.calls.append((namespace, pod, container))
         if self.error:
             raise self.error

@@ -156,8 +156,8 @@ def test_no_such_pod(desk: Desk) -> None:
         (
             {"runs": "nothing"},
             r"nothing listens on port 22 of pod dev",
-            r"start an ssh server in container main, bring one along: kubectl nodeport connect dev "
-            r"-n {ns} -c main --with-sshd; or say where it listens with --port",
+            r"bring an ssh server along: kubectl nodeport connect dev -n {ns} --with-sshd; or "
+            r"start one in container main, or say with --port where it listens",
         ),
         (
             {"runs": "echo"},

@@ -121,7 +121,7 @@ def test_on_a_terminal_it_is_a_question(desk: Desk) -> None:
     """Whose no leaves nothing, and whose yes is said once."""
     desk.ns.pod("dev", runs="nothing", image="bare")
     before = inventory(desk)
-    question = "Start an ssh server (nodeport-sshd, 5.5 MB, no root) in container main, as its own"
+    question = "Start an ssh server (nodeport-sshd, 5.5 MB) in container main, as root? Whoever"
     with desk.terminal("connect", "dev") as terminal:
         terminal.wait_for("[y/N]")
         assert question in " ".join(terminal.shown.split())

@@ -184,6 +184,21 @@ def test_two_people(desk: Desk) -> None:
     desk.assert_nothing_left(but_backups=True)
 
 
+def test_another_key_of_one_person(desk: Desk) -> None:
+    """The former is let in no more, so that the server ends with the host."""
+    desk.ns.pod("dev", runs="nothing", image="bare")
+    before = inventory(desk)
+    old, new = Person(desk, "old"), Person(desk, "new")
+    desk.connect("dev", "--with-sshd", "-i", f"~/{old.key}")
+    done = desk.connect("dev", "-i", f"~/{new.key}")
+    assert "in container main of pod/dev, is let in no more" in told(done)
+    assert "Permission denied" in old.login(done["port"])
+    assert new.login(done["port"]) == "dev"
+    disconnected(desk, "dev")
+    assert inventory(desk) == before
+    desk.assert_nothing_left(but_backups=True)
+
+
 def test_older_version(desk: Desk) -> None:
     """One that runs is replaced; its host key stays, and whom it lets in."""
     current = ".".join(map(str, sshd.VERSION))

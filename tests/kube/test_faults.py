@@ -328,7 +328,7 @@ def test_exec(name: str, pair: Pair) -> None:
         assert time.monotonic() - begun < LIMIT_S + GRACE_S
     told = caught.value
     assert type(told) is kind
-    assert says.format("read the host keys inside the container") in told.message
+    assert says.format("run a command in the container") in told.message
     check_words(told.message, told.hint, *trace)
 
 

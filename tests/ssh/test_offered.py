@@ -66,6 +66,14 @@ def test_public_half_that_cannot_be_made(tmp_path: Path) -> None:
     assert "ssh-keygen -y" in caught.value.hint
 
 
+def test_public_half_that_is_named_itself(tmp_path: Path) -> None:
+    first, public = make(tmp_path / "a"), str(tmp_path / "a.pub")
+    (tmp_path / "a").unlink()
+    assert told(None, public) == [(first, public)]
+    only = config(tmp_path, f"IdentityFile {public}", "IdentitiesOnly yes")
+    assert told(only) == [(first, public)]
+
+
 @pytest.mark.parametrize("text", ["", "nonsense", "KEY\nKEY2", "ssh-dss AAAA"])
 def test_pub_file_with_something_else(text: str, tmp_path: Path) -> None:
     make(tmp_path / "a")

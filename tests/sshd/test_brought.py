@@ -18,12 +18,8 @@ import pytest
 
 from kubectl_nodeport.commands.brought import Bid
 from kubectl_nodeport.commands.edges import Edges, Offered
-from kubectl_nodeport.commands.with_sshd import (
-    brought_along,
-    ground_of,
-    open_session,
-    remove_key,
-)
+from kubectl_nodeport.commands.sshd_session import ground_of, open_session, remove_key
+from kubectl_nodeport.commands.with_sshd import brought_along
 from kubectl_nodeport.container import bring, sshd
 from kubectl_nodeport.kube.pod import Pod
 from kubectl_nodeport.kube.streams import Output
