@@ -63,12 +63,14 @@ class Person:
         self._desk = desk
 
     def run(self, *words: str) -> tuple[int, str, str]:
-        """Exit code, stdout, and stderr without what is told of the forwarder."""
+        """Exit code, stdout, and stderr without what is told of the forwarder and of VS Code."""
         done = self._desk.nodeport(*words, "--kubeconfig", self._config)
-        return done.returncode, done.stdout, FORWARDER.sub("", done.stderr)
+        return done.returncode, done.stdout, BESIDES.sub("", done.stderr)
 
 
-FORWARDER = re.compile(r"^note: port \d+ is open on this machine's address .*\n", re.MULTILINE)
+BESIDES = re.compile(
+    r"^note: (port \d+ is open on this machine's address|for VS Code container) .*\n", re.MULTILINE
+)
 WITHOUT = "without the right to "
 NOT_PROVEN = f"note: {WITHOUT}list pods it is not proven that the rule reaches this pod alone\n"
 NO_ANNOTATION = f"note: {WITHOUT}patch pods the pod does not carry the rule's annotation\n"
