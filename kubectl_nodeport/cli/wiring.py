@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import io
 import os
+import shlex
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +22,7 @@ from kubectl_nodeport.cli import hints, picker
 from kubectl_nodeport.cli.connection import flags_of
 from kubectl_nodeport.cli.program import own_words
 from kubectl_nodeport.cli.render.terminal import Status, short
-from kubectl_nodeport.commands.edges import Edges, Kept, Offer, Offered, Resolve, Tunnel
+from kubectl_nodeport.commands.edges import Edges, Kept, Offer, Offered, Offers, Resolve, Tunnel
 from kubectl_nodeport.commands.kept_flags import kept_flags, refuse_secrets
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.config import Flags, connection
@@ -29,6 +30,7 @@ from kubectl_nodeport.kube.target import Target, parse
 from kubectl_nodeport.ssh.config_file import ConfigFile, user_config_path
 from kubectl_nodeport.ssh.known_hosts import HostKey
 from kubectl_nodeport.ssh.location import named_config_path
+from kubectl_nodeport.ssh.own_identity import OwnIdentity
 
 if TYPE_CHECKING:
     from kubectl_nodeport.commands.changes import Watch
@@ -96,6 +98,9 @@ def _edges(
         program=lambda: _tunnel_program(flags, ssh_config),
         sshd=_sshd,
         offered=_offer(ssh_config),
+        public_key=_public_key,
+        own_identity=OwnIdentity(),
+        again=lambda command: _again(command, flags, ssh_config),
         choose=picker.choose if picker.is_possible() else None,
         confirm=_confirm if picker.is_possible() else None,
         tell=lambda line: tell(f"note: {line}"),
@@ -187,14 +192,26 @@ def _sshd(architecture: str) -> bytes:
 
 
 def _offer(ssh_config: str | None) -> Offer:
-    def offer(alias: str, identity: str | None) -> list[Offered]:
+    def offer(alias: str, identity: str | None) -> Offers:
         from kubectl_nodeport.ssh import offered
 
         named = named_config_path(ssh_config) if ssh_config else None
         config = named if named and named.exists() else None
-        return [Offered(*one) for one in offered.offered(config, alias, identity)]
+        found = offered.offered(config, alias, identity)
+        return Offers(tuple(Offered(*one) for one in found.keys), found.has_others)
 
     return offer
+
+
+def _public_key(file: str) -> HostKey:
+    from kubectl_nodeport.ssh import offered
+
+    return offered.public_key(file)
+
+
+def _again(command: str, flags: Flags, ssh_config: str | None) -> str:
+    words = f" --ssh-config {shlex.quote(ssh_config)}" if ssh_config else ""
+    return f"{hints.with_flags(command, flags)}{words}"
 
 
 def config_file(options: Mapping[str, Any], notes: list[str]) -> ConfigFile:

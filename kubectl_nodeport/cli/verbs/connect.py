@@ -31,6 +31,9 @@ from kubectl_nodeport.cli.connection import connection_flags
     # A pod without an ssh server: bring one along, for your key alone
     kubectl nodeport connect dev --with-sshd
 
+    # Add your public key to the user's authorized_keys in the pod
+    kubectl nodeport connect dev --authorize-key
+
     # Open nothing: go through the API server
     kubectl nodeport connect dev --via tunnel
 
@@ -114,6 +117,15 @@ from kubectl_nodeport.cli.connection import connection_flags
     "pods/exec and pods/portforward are missing. A key that the entry has is never replaced so.",
 )
 @click.option(
+    "--authorize-key",
+    cls=argv.OptionalValue,
+    no_value="",
+    type=flags.FilePath(exists=True, or_empty=True),
+    help="Add a public key to the user's authorized_keys in the pod, if it is not there: that of "
+    "the file after =, else the one that ssh would offer. A pod that is replaced gets it again, "
+    "from connect.",
+)
+@click.option(
     "--with-sshd",
     is_flag=True,
     help="Where nothing listens on the ssh port, start an ssh server of kubectl nodeport's own in "
@@ -149,6 +161,7 @@ def connect(target: str, **options: Any) -> None:  # fmt: skip
             timeout_s=options["timeout"],
             dry_run=options["dry_run"] == "client",
             with_sshd=options["with_sshd"] or None,
+            authorize_key=options["authorize_key"],
             accept_new_host_key=options["accept_new_host_key"],
         )
         done = command(request, edges)
