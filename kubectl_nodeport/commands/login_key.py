@@ -297,6 +297,6 @@ def _words(seen: Survey) -> Iterator[str]:
     if request.container:
         yield f"-c {request.container}"
     if request.host:
-        yield f"--host {request.host}"
+        yield f"--host {shlex.quote(request.host)}"
     if request.identity_file:
         yield f"-i {shlex.quote(request.identity_file)}"

@@ -104,6 +104,9 @@ def test_home_that_cannot_be_written(desk: Desk) -> None:
     error = desk.refused("dev", "--authorize-key")
     assert "cannot be added to /root/.ssh/authorized_keys of root in container main" in error
     assert "/root/.ssh is a symbolic link" in error
+    inside(desk, "sed -i s,/home/dev,/sys, /etc/passwd")
+    error = desk.refused("dev@dev", "--authorize-key")
+    assert re.search(r"cannot be added to /sys/\.ssh/.*: .*Read-only file system", error)
 
 
 def test_several_keys_are_not_guessed_among(desk: Desk) -> None:
