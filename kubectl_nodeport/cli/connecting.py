@@ -82,6 +82,15 @@ def connect_flags(command: F) -> F:
             "never replaced so.",
         ),
         click.option(
+            "--authorize-key",
+            cls=argv.OptionalValue,
+            no_value="",
+            type=flags.FilePath(exists=True, or_empty=True),
+            help="Add a public key to the user's authorized_keys in the pod, if it is not there: "
+            "that of the file after =, else the one that ssh would offer. A pod that is replaced "
+            "gets it again, from connect.",
+        ),
+        click.option(
             "--with-sshd",
             is_flag=True,
             help="Where nothing listens on the ssh port, start an ssh server of kubectl "
@@ -126,6 +135,7 @@ def connected(
             timeout_s=options["timeout"],
             dry_run=options.get("dry_run") == "client",
             with_sshd=options["with_sshd"] or None,
+            authorize_key=options["authorize_key"],
             accept_new_host_key=options["accept_new_host_key"],
         )
         return connect(request, edges)

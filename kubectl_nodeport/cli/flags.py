@@ -102,15 +102,21 @@ class RemoteFolder(click.ParamType[str]):
 
 
 class FilePath(click.ParamType[str]):
-    """A file's path, made absolute; ``exists`` says that the file has to be there."""
+    """A file's path, made absolute; ``exists`` says that the file has to be there.
+
+    :param or_empty: whether it may be left empty, and stays so.
+    """
 
     name = "file"
 
-    def __init__(self, *, exists: bool) -> None:
+    def __init__(self, *, exists: bool, or_empty: bool = False) -> None:
         self._exists = exists
+        self._or_empty = or_empty
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Make the path absolute and look for the file; click reports what fails."""
+        if self._or_empty and value == "":
+            return ""
         try:
             path = Path(value).expanduser().absolute()
             found = path.is_file() or not self._exists

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import shlex
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +24,7 @@ from kubectl_nodeport.cli.program import own_words
 from kubectl_nodeport.cli.progress import Progress, Step
 from kubectl_nodeport.cli.render import waiting
 from kubectl_nodeport.cli.render.terminal import short
-from kubectl_nodeport.commands.edges import Edges, Kept, Offer, Offered, Tunnel
+from kubectl_nodeport.commands.edges import Edges, Kept, Offer, Offered, Offers, Tunnel
 from kubectl_nodeport.commands.kept_flags import kept_flags, refuse_secrets
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.config import Flags, connection
@@ -31,6 +32,7 @@ from kubectl_nodeport.kube.target import Target, parse
 from kubectl_nodeport.ssh.config_file import ConfigFile, user_config_path
 from kubectl_nodeport.ssh.known_hosts import HostKey
 from kubectl_nodeport.ssh.location import Location, named_config_path
+from kubectl_nodeport.ssh.own_identity import OwnIdentity
 
 if TYPE_CHECKING:
     from kubectl_nodeport.commands.changes import Watch
@@ -109,6 +111,9 @@ def _edges(flags: Flags, options: Mapping[str, Any], told: Progress) -> Edges:
         program=lambda: _tunnel_program(flags, ssh_config),
         sshd=partial(_sshd, told),
         offered=_offer(ssh_config),
+        public_key=_public_key,
+        own_identity=OwnIdentity(),
+        again=lambda command: _again(command, flags, ssh_config),
         choose=partial(_choose, told) if is_answered else None,
         confirm=partial(_confirm, told) if is_answered else None,
         tell=lambda line: told.tell(f"note: {line}"),
@@ -196,14 +201,26 @@ def _sshd(told: Progress, architecture: str) -> bytes:
 
 
 def _offer(ssh_config: str | None) -> Offer:
-    def offer(alias: str, identity: str | None) -> list[Offered]:
+    def offer(alias: str, identity: str | None) -> Offers:
         from kubectl_nodeport.ssh import offered
 
         named = named_config_path(ssh_config) if ssh_config else None
         config = named if named and named.exists() else None
-        return [Offered(*one) for one in offered.offered(config, alias, identity)]
+        found = offered.offered(config, alias, identity)
+        return Offers(tuple(Offered(*one) for one in found.keys), found.has_others)
 
     return offer
+
+
+def _public_key(file: str) -> HostKey:
+    from kubectl_nodeport.ssh import offered
+
+    return offered.public_key(file)
+
+
+def _again(command: str, flags: Flags, ssh_config: str | None) -> str:
+    words = f" --ssh-config {shlex.quote(ssh_config)}" if ssh_config else ""
+    return f"{hints.with_flags(command, flags)}{words}"
 
 
 def config_file(options: Mapping[str, Any], notes: list[str]) -> ConfigFile:

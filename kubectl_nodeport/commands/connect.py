@@ -9,6 +9,7 @@ from kubectl_nodeport.commands.alias import origin_of
 from kubectl_nodeport.commands.dismiss import retire
 from kubectl_nodeport.commands.edges import Edges
 from kubectl_nodeport.commands.exposure import check_exposure, note_exposure
+from kubectl_nodeport.commands.login_key import KeyState, LoginKey, login_key
 from kubectl_nodeport.commands.look import NothingListensError
 from kubectl_nodeport.commands.noted import note_use, with_use
 from kubectl_nodeport.commands.reach import UnreachedError, most_promising, place_of
@@ -61,6 +62,7 @@ class Connected:
     home: str
     folder: str
     context: str
+    login_key: LoginKey
     notes: tuple[str, ...] = ()
     vscode_lacks: tuple[Lack, ...] | None = None
     dry_run: bool = False
@@ -140,27 +142,29 @@ def _tunnelled(seen: Survey, failure: NodeportError | None) -> Way:
 
 def _check_entry(seen: Survey) -> None:
     """What cannot be written is refused before a rule is made."""
-    _entry(seen, seen.expected, "127.0.0.1")
+    _entry(seen, seen.expected, "127.0.0.1", LoginKey(KeyState.UNKNOWN))
 
 
 def _written(seen: Survey, way: Way, hostname: str) -> Connected:
-    entry = _entry(seen, way.exposed, hostname)
+    login = login_key(seen)
+    entry = _entry(seen, way.exposed, hostname, login)
     with seen.edges.step(f"writing the Host entry {entry.alias}"):
         change = seen.edges.hosts.put(entry, way.host_keys.keys)
-    return _connected(seen, way, entry, change)
+    return _connected(seen, way, entry, change, login)
 
 
 def _rehearsed(seen: Survey) -> Connected:
     """A dry run: what stands is probed, what does not stand is told."""
     edges, before = seen.edges, seen.before
     way, hostname = _expected_way(seen)
-    entry, keys = _entry(seen, way.exposed, hostname), way.host_keys.keys
+    login = login_key(seen)
+    entry, keys = _entry(seen, way.exposed, hostname, login), way.host_keys.keys
     # Without a key there is no entry; which one answers is not known before the rule stands.
     preview = edges.hosts.preview(Edit(((entry, keys),))) if keys else ""
     if seen.standing is not None and seen.standing.stale is not None:
         edges.notes.append("the rule of an earlier pod of this name would be replaced")
     change = ("updated" if before else "created") if preview or not keys else "unchanged"
-    return replace(_connected(seen, way, entry, change), dry_run=True, preview=preview)
+    return replace(_connected(seen, way, entry, change, login), dry_run=True, preview=preview)
 
 
 def _expected_way(seen: Survey) -> tuple[Way, str]:
@@ -186,12 +190,16 @@ def _expected_way(seen: Survey) -> tuple[Way, str]:
     return way, found.answer.candidate.address
 
 
-def _entry(seen: Survey, exposed: Exposed | None, hostname: str) -> HostEntry:
+def _entry(seen: Survey, exposed: Exposed | None, hostname: str, login: LoginKey) -> HostEntry:
     """The Host entry; what an earlier connect chose and this one leaves open is kept."""
     before, request, edges = seen.before, seen.request, seen.edges
     rule = seen.wanted.rule
     origin = origin_of(rule, edges, exposed, seen.pod.uid)
     origin = replace(origin, container=container_asked(request, before))
+    if login.is_asked and login.key is not None:
+        origin = replace(origin, authorized_key=login.key.openssh)
+    elif before is not None:
+        origin = replace(origin, authorized_key=before.origin.authorized_key)
     if seen.brought is not None:
         origin = seen.brought.noted_in(origin)
     if before is not None and exposed is None and _still_stands(seen, before):
@@ -209,7 +217,9 @@ def _entry(seen: Survey, exposed: Exposed | None, hostname: str) -> HostEntry:
         port=exposed.node_port if exposed else rule.port,
         user=seen.user,
         known_hosts_file=edges.hosts.known_hosts_path(seen.alias),
-        identity_file=request.identity_file or (before.identity_file if before else None),
+        identity_file=request.identity_file
+        or login.identity_file
+        or (before.identity_file if before else None),
         origin=origin,
         program=() if exposed else edges.program(),
     )
@@ -223,7 +233,7 @@ def _still_stands(seen: Survey, before: HostEntry) -> bool:
     return exposed is not None and exposed.id == before.origin.creation
 
 
-def _connected(seen: Survey, way: Way, entry: HostEntry, change: str) -> Connected:
+def _connected(seen: Survey, way: Way, entry: HostEntry, change: str, login: LoginKey) -> Connected:
     pod, edges = seen.pod, seen.edges
     if not pod.ready:
         edges.notes.append(f"pod {pod.name} is not ready; it is reached all the same")
@@ -243,6 +253,7 @@ def _connected(seen: Survey, way: Way, entry: HostEntry, change: str) -> Connect
         home=seen.look.inside.home,
         folder=seen.look.inside.folder,
         context=edges.connection.context,
+        login_key=login,
         vscode_lacks=missing,
     )
 

@@ -99,8 +99,31 @@ class Offered:
     where: str
 
 
-# The keys that ssh would offer to an alias, or those of one private key's file alone.
-Offer = Callable[[str, str | None], Sequence[Offered]]
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """The keys that ssh would offer; ``has_others``: and some whose public half is not known."""
+
+    keys: tuple[Offered, ...] = ()
+    has_others: bool = False
+
+
+# The keys that ssh would offer to an alias, or that of one private key's file alone.
+Offer = Callable[[str, str | None], Offers]
+
+
+class OwnIdentity(Protocol):
+    """The private key that is made for hosts of ours where there is none; see ssh.own_identity."""
+
+    @property
+    def path(self) -> str:
+        """Where it is, or would be."""
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it was made already."""
+
+    def make(self) -> None:
+        """Have ssh-keygen make it, which asks for a passphrase; raises NodeportError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +145,16 @@ def _no_program(architecture: str) -> bytes:
     )
 
 
-def _no_offer(_alias: str, _identity: str | None) -> Sequence[Offered]:
-    return ()
+def _no_offer(_alias: str, _identity: str | None) -> Offers:
+    return Offers()
+
+
+def _no_public_key(file: str) -> HostKey:
+    raise NodeportError(f"{file} cannot be read", hint="name another")
+
+
+def _as_it_is(command: str) -> str:
+    return command
 
 
 def _nobody(_port: int, _towards: Sequence[str]) -> str | None:
@@ -142,6 +173,10 @@ class Edges:
     :ivar sshd: the ssh server that is brought along for a processor, packed by gzip; raises
         NodeportError where there is none.
     :ivar offered: which keys ssh would offer.
+    :ivar public_key: the one public key of a file; raises NodeportError where it holds another.
+    :ivar own_identity: the private key of our own hosts; None where none can be made.
+    :ivar again: a connect command, with the flags by which this run asks its cluster and names its
+        ssh configuration.
     :ivar choose: lets a person choose one of several; None where there is none.
     :ivar confirm: asks a person a question that is answered by yes or no; None where there is none.
     :ivar notes: collects what is worth telling and is no error, for the end of the run.
@@ -162,6 +197,9 @@ class Edges:
     beyond_loopback: Callable[[int, Sequence[str]], str | None] = _nobody
     sshd: Callable[[str], bytes] = _no_program
     offered: Offer = _no_offer
+    public_key: Callable[[str], HostKey] = _no_public_key
+    own_identity: OwnIdentity | None = None
+    again: Callable[[str], str] = _as_it_is
     choose: Callable[[str, Sequence[str]], int] | None = None
     confirm: Callable[[str], bool] | None = None
     notes: list[str] = field(default_factory=list)

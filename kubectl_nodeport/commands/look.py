@@ -148,7 +148,7 @@ def _looked(
 ) -> Look:
     session = edges.exec.start(pod.namespace, pod.name, container.name, asked)
     try:
-        said = session.ask("", until=script.END)
+        said = session.ask(script.MORE, until=script.END)
         if said.exit_code is not None or not script.is_whole(said.stdout):
             words = said.stderr.decode("utf-8", "replace").strip() or "no more"
             raise NodeportError(

@@ -11,7 +11,7 @@ from kubectl_nodeport import background
 from kubectl_nodeport.address.facts import NodeFacts
 from kubectl_nodeport.commands.alias import choose_alias
 from kubectl_nodeport.commands.brought import Bid, Brought
-from kubectl_nodeport.commands.edges import Edges
+from kubectl_nodeport.commands.edges import Edges, Offers
 from kubectl_nodeport.commands.find import find
 from kubectl_nodeport.commands.look import Look, choose_container, choose_port, read_node
 from kubectl_nodeport.commands.rules import planned
@@ -48,8 +48,9 @@ class ConnectRequest:
 
     ``address`` and ``node_port`` are exact, so that with them nothing but a NodePort is tried.
     ``with_sshd``: whether nodeport-sshd is started where nothing listens; None leaves it to the
-    Host entry and, on a terminal, to a person. ``accept_new_host_key``: one for which nobody
-    vouches is pinned, where the entry has none.
+    Host entry and, on a terminal, to a person. ``authorize_key``: the file of a public key that the
+    pod is to let in, "" for the one that ssh would offer. ``accept_new_host_key``: one for which
+    nobody vouches is pinned, where the entry has none.
     """
 
     target: Target
@@ -65,6 +66,7 @@ class ConnectRequest:
     dry_run: bool = False
     accept_new_host_key: bool = False
     with_sshd: bool | None = None
+    authorize_key: str | None = None
 
     @property
     def may_fall_back(self) -> bool:
@@ -82,6 +84,7 @@ class Survey:
     :ivar refused: why they must not.
     :ivar brought: the ssh server that this run has put into the container, if it has.
     :ivar node: the pod's node; None where it was not read.
+    :ivar offers: what ssh would offer to the host, as found out meanwhile; raises NodeportError.
     """
 
     request: ConnectRequest
@@ -96,6 +99,7 @@ class Survey:
     refused: ForbiddenError | None = None
     node: NodeFacts | None = None
     brought: Brought | None = None
+    offers: Callable[[], Offers] = Offers
 
     @property
     def pod(self) -> Pod:
@@ -176,6 +180,7 @@ def surveyed(request: ConnectRequest, edges: Edges) -> Iterator[Survey]:
             refused=rule.refused,
             node=rule.node,
             brought=brought,
+            offers=_offering(request, edges, aim, vouched.look) if brought is None else Offers,
         )
 
 
@@ -229,6 +234,14 @@ def _bid(request: ConnectRequest, aim: _Aim) -> Bid | None:
     if request.with_sshd is None:
         return bid if bid.was_brought and request.port is None else None
     return bid if request.with_sshd else None
+
+
+def _offering(request: ConnectRequest, edges: Edges, aim: _Aim, look: Look) -> Callable[[], Offers]:
+    """Begin to ask ssh what it would offer, where that will be compared with what is let in."""
+    if look.inside.authorized is None and request.authorize_key is None:
+        return Offers
+    identity = request.identity_file or (aim.before.identity_file if aim.before else None)
+    return background.start(lambda: edges.offered(aim.alias, identity))
 
 
 @contextlib.contextmanager

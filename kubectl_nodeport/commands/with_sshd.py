@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 from kubectl_nodeport import interrupts
+from kubectl_nodeport.commands import own_key
 from kubectl_nodeport.commands.brought import Bid, Brought
 from kubectl_nodeport.commands.edges import Edges, Offered
 from kubectl_nodeport.commands.sshd_session import (
@@ -134,24 +135,21 @@ def _public_key(edges: Edges, bid: Bid) -> Offered:
     """The one key to let in: as said, as before, the only one, or as a person chooses."""
     before = bid.before
     identity = bid.identity_file or (before.identity_file if before else None)
-    offered = edges.offered(bid.alias, identity)
+    offered = edges.offered(bid.alias, identity).keys
     if before is not None and bid.identity_file is None:
-        kept = [one for one in offered if one.key.openssh == before.origin.sshd_key]
-        offered = kept or offered
+        offered = own_key.kept(offered, before.origin.sshd_key)
     if not offered:
         raise NodeportError(
             "there is no ssh key of yours that the server could let in",
             hint="make one with: ssh-keygen -t ed25519; or name one with -i",
         )
-    if len(offered) == 1:
-        return offered[0]
-    named = [f"{one.where} ({one.key.type} {one.key.fingerprint})" for one in offered]
-    if edges.choose is None:
-        raise NodeportError(
-            f"ssh would offer several keys, and the server is to let in one: {', '.join(named)}",
-            hint="name it with -i FILE, the private key, or the public one if only an agent has it",
-        )
-    return offered[edges.choose("Which key shall the server let in?", named)]
+    return own_key.chosen(
+        edges,
+        offered,
+        question="Which key shall the server let in?",
+        purpose="the server is to let in one",
+        hint="name it with -i FILE, the private key, or the public one if only an agent has it",
+    )
 
 
 def _rehearsed(edges: Edges, bid: Bid, ground: Ground, mine: Offered) -> Brought:

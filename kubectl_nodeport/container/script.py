@@ -1,7 +1,8 @@
 """What is asked inside the container, in one exec, and how its answers are read. Pure.
 
-The first answer comes at once; after it the script waits to be asked who is connected to a port,
-again and again, until its stdin ends. The container is not trusted: each line of an answer is
+The first answer waits for one line over stdin, by which more is asked than the request has room
+for (:data:`MORE`). After it the script waits to be asked who is connected to a port, again and
+again, until its stdin ends. The container is not trusted: each line of an answer is
 checked, and what does not fit is left out.
 """
 
@@ -11,7 +12,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from kubectl_nodeport.container import editor_needs
+from kubectl_nodeport.container import authorized_keys, editor_needs
+from kubectl_nodeport.container.authorized_keys import HOME, Authorized
 from kubectl_nodeport.container.editor_needs import Equipment
 from kubectl_nodeport.ssh.known_hosts import HostKey, parse_public_keys
 from kubectl_nodeport.ssh.names import passes, validate_user
@@ -181,6 +183,7 @@ for each in /proc/[0-9]*; do
 done
 [ -n "$servers" ] || { sshd_keys; dropbear_keys; }
 sockets "$peers"
+read -r more && eval "$more"
 echo end
 while read -r peers; do sockets "$peers"; echo end; done
 """.replace("<tab>", "\t")
@@ -190,6 +193,9 @@ while read -r peers; do sockets "$peers"; echo end; done
 )
 END = b"end"
 """The last line of each answer."""
+
+MORE = authorized_keys.SCRIPT
+"""The first line to write: sent before anything is heard, it is there when it is read."""
 
 
 def command(user: str | None, port: int) -> tuple[str, ...]:
@@ -213,7 +219,6 @@ def peers_of(port: int) -> str:
 
 # An sshd has one of each type, or a few; a container that tells more has made them up.
 _MOST_KEYS = 32
-HOME = re.compile(r"/[A-Za-z0-9/_.@+-]{0,255}")
 _FOLDER = re.compile(r"/.{0,1023}")
 _LISTEN = re.compile(r"listen ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4})")
 _PEER = re.compile(r"peer ((?:[0-9A-F]{8}|[0-9A-F]{32}):[0-9A-F]{4})")
@@ -236,6 +241,7 @@ class Inside:
     :ivar passwords: whether sshd lets people in by password; None where it does not say.
     :ivar equipment: what of it VS Code's server needs; None where it did not say.
     :ivar folder: where commands start that are run in the container; "" as for ``user``.
+    :ivar authorized: who is let in by key; None where it did not say.
     """
 
     user: str
@@ -247,6 +253,7 @@ class Inside:
     passwords: bool | None = None
     equipment: Equipment | None = None
     folder: str = ""
+    authorized: Authorized | None = None
 
 
 def is_whole(output: bytes) -> bool:
@@ -256,6 +263,8 @@ def is_whole(output: bytes) -> bool:
 
 def parse(output: bytes) -> Inside:
     """Read the script's first answer."""
+    authorized = authorized_keys.read(output)
+    output = authorized_keys.others(output)
     lines = output.decode("utf-8", "replace").splitlines()
     user, home, folder = "", "", ""
     for line in lines:
@@ -278,6 +287,7 @@ def parse(output: bytes) -> Inside:
         passwords="yes" in allowed if allowed else None,
         equipment=editor_needs.read(lines),
         folder=folder,
+        authorized=authorized,
     )
 
 

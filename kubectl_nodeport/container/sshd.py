@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import TypeGuard
 
 from kubectl_nodeport.container import editor_needs
+from kubectl_nodeport.container.authorized_keys import HOME
 from kubectl_nodeport.container.editor_needs import Equipment
-from kubectl_nodeport.container.script import HOME, listeners
+from kubectl_nodeport.container.script import listeners
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.ssh.known_hosts import HostKey, parse_public_keys
 from kubectl_nodeport.ssh.names import passes, validate_user

@@ -114,8 +114,7 @@ class Session:
 
         try:
             self._stream.settimeout(patience_s)
-            for start in range(0, len(data), _FRAME_BYTES):
-                self._stream.send_binary(bytes([_STDIN]) + data[start : start + _FRAME_BYTES])
+            self._write(data)
             self._listen(until)
         except websocket.WebSocketConnectionClosedException as err:
             raise _broke_off(self._request, self._container, "the stream broke off") from err
@@ -126,6 +125,18 @@ class Session:
         status = bytes(self._channels[_ERROR])
         code = _exit_code(status, self._request, self._container) if status else None
         return Output(self._taken(_STDOUT), self._taken(_STDERR), code)
+
+    def _write(self, data: bytes) -> None:
+        """Send it; what cannot be sent any more, listening tells why."""
+        import websocket
+
+        try:
+            for start in range(0, len(data), _FRAME_BYTES):
+                self._stream.send_binary(bytes([_STDIN]) + data[start : start + _FRAME_BYTES])
+        except websocket.WebSocketTimeoutException:
+            raise
+        except (websocket.WebSocketException, OSError):
+            return
 
     def _listen(self, until: bytes) -> None:
         import websocket

@@ -82,7 +82,7 @@ def render(alias: str, keys: Iterable[HostKey]) -> str:
 def is_well_formed(key: HostKey) -> bool:
     """Whether the blob is, without a byte left over, a key of the type that it is called."""
     try:
-        fields = tuple(_wire_fields(key.blob))
+        fields = tuple(wire_fields(key.blob))
     except ValueError:
         return False
     if not fields or fields[0] != key.type.encode("ascii", "replace"):
@@ -109,7 +109,7 @@ def _parse_line(line: str) -> HostKey | None:
     return key
 
 
-def _wire_fields(blob: bytes) -> Iterator[bytes]:
+def wire_fields(blob: bytes) -> Iterator[bytes]:
     """The length-prefixed strings of a blob (RFC 4251 section 5).
 
     :raises ValueError: when a field runs over the end.

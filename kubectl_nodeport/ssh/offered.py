@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from kubectl_nodeport.errors import NodeportError
@@ -16,8 +17,49 @@ from kubectl_nodeport.ssh.openssh import Options, Question
 _MOST_BYTES = 16 * 1024
 
 
-def offered(config: Path | None, alias: str, identity: str | None) -> list[tuple[HostKey, str]]:
-    """Each public key once, with where it is.
+def public_key(file: str) -> HostKey:
+    """The public key of a .pub file, one line that was looked at to its last byte.
+
+    :raises NodeportError: it cannot be read, or holds anything else.
+    """
+    make = f"ssh-keygen -y -f PRIVATE > {typed(Path(file))}"
+    try:
+        with Path(file).open("rb") as opened:
+            text = opened.read(_MOST_BYTES).decode("utf-8", "replace")
+    except OSError as err:
+        raise NodeportError(
+            f"{file} cannot be read: {err.strerror}", hint=f"make it with: {make}"
+        ) from err
+    keys = parse_public_keys(text)
+    lines = [line for line in text.splitlines() if line.strip()]
+    if len(keys) == 1 and len(lines) == 1:
+        return keys[0]
+    if "PRIVATE KEY" in text:
+        raise NodeportError(
+            f"{file} is a private key, which goes nowhere",
+            hint=f"name its public half: {typed(Path(f'{file}.pub'))}",
+        )
+    raise NodeportError(
+        f"{file} is not one public key of a kind that is supported (ed25519, ecdsa and rsa are)",
+        hint=f"a .pub file has one line: TYPE BASE64 COMMENT; make it with: {make}",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """What ssh would offer.
+
+    :ivar keys: each public key once, with where it is.
+    :ivar has_others: whether there are keys of which the public half is not known here: of a kind
+        that is not supported, on a smart card, behind a passphrase.
+    """
+
+    keys: tuple[tuple[HostKey, str], ...]
+    has_others: bool = False
+
+
+def offered(config: Path | None, alias: str, identity: str | None) -> Offers:
+    """The keys that ssh would offer to a host.
 
     :param config: the ssh configuration; None for the user's and the system's.
     :param identity: the file of the one private key that counts.
@@ -32,30 +74,33 @@ def offered(config: Path | None, alias: str, identity: str | None) -> list[tuple
                 hint=f"make it with: ssh-keygen -y -f {typed(Path(identity))} > "
                 f"{typed(Path(f'{identity}.pub'))}",
             )
-        return [(key, identity)]
+        return Offers(((key, identity),))
     (options,) = openssh.effective([Question(config, alias)])
     found: dict[HostKey, str] = {}
+    has_others = "pkcs11provider" in options
     for key, where in (*_of_files(options), *_of_agent(options)):
-        found.setdefault(key, where)
-    return list(found.items())
+        if key is None:
+            has_others = True
+        else:
+            found.setdefault(key, where)
+    return Offers(tuple(found.items()), has_others)
 
 
-def _of_files(options: Options) -> Iterator[tuple[HostKey, str]]:
+def _of_files(options: Options) -> Iterator[tuple[HostKey | None, str]]:
     for name in options.get("identityfile", []):
         path = os.path.expanduser(name)  # noqa: PTH111 - what it cannot expand stays as it is
-        key = _of_file(path) if Path(path).exists() else None
-        if key is not None:
-            yield key, name
+        if Path(path).exists():
+            yield _of_file(path), name
 
 
-def _of_agent(options: Options) -> Iterator[tuple[HostKey, str]]:
+def _of_agent(options: Options) -> Iterator[tuple[HostKey | None, str]]:
     """What the agent holds; with IdentitiesOnly ssh offers of that only what files name too."""
     (agent, *_) = options.get("identityagent", ["SSH_AUTH_SOCK"])
     if options.get("identitiesonly") == ["yes"] or agent == "none":
         return
     for line in openssh.agent_keys(None if agent == "SSH_AUTH_SOCK" else agent).splitlines():
         comment = " ".join(line.split()[2:])
-        for key in parse_public_keys(line):
+        for key in parse_public_keys(line) or (None,):
             yield key, f"{comment or 'a key'} in the agent"
 
 

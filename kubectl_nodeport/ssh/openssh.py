@@ -8,6 +8,7 @@ import re
 import shlex
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -90,6 +91,23 @@ def agent_keys(agent: str | None) -> str:
 def public_half(private_key: str) -> str:
     """The public key of a private one that has no passphrase, else "": ``ssh-keygen -y``."""
     return _public(["ssh-keygen", "-y", "-P", "", "-f", private_key], {})
+
+
+def make_key(private_key: Path) -> int:
+    """Let ``ssh-keygen`` make an Ed25519 key, which asks for its passphrase; its exit code.
+
+    What it says goes to stderr, as stdout is for results.
+
+    :raises NodeportError: there is no ssh-keygen.
+    """
+    words = ["ssh-keygen", "-t", "ed25519", "-C", "kubectl-nodeport", "-f", str(private_key)]
+    try:
+        return subprocess.run(words, stdout=sys.stderr, check=False).returncode
+    except OSError as error:
+        raise NodeportError(
+            f"ssh-keygen cannot be run: {error.strerror}",
+            hint="install the OpenSSH client (Debian: apt install openssh-client)",
+        ) from error
 
 
 def _public(command: list[str], more: Mapping[str, str]) -> str:

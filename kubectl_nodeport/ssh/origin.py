@@ -31,7 +31,7 @@ FLAGS = frozenset(
 """Connection flags that an entry may keep, by their names in kube.config.Flags; no secret."""
 
 # Texts that are written only where there is one.
-_SELDOM = ("plugin_folder", "noted", "container", "sshd_key")
+_SELDOM = ("plugin_folder", "noted", "container", "sshd_key", "authorized_key")
 
 _PATH_FLAGS = frozenset(["certificate_authority", "client_certificate", "client_key"])
 
@@ -63,6 +63,8 @@ class Origin:
     :param sshd_port: where the ssh server listens that connect brought into the container; 0 where
         it brought none.
     :param sshd_key: the public key that it let in there, as ``TYPE BASE64``.
+    :param authorized_key: the public key that connect was told to add to the user's authorized_keys
+        in the pod, as ``TYPE BASE64``: a pod that takes its place gets it too.
     :param flags: connection flags that were given besides context, kubeconfig and namespace, by the
         names of FLAGS; a flag that may be repeated stands once for each value.
     :param has_context: whether the context is one of the kubeconfig's.
@@ -88,6 +90,7 @@ class Origin:
     has_context: bool = True
     sshd_port: int = 0
     sshd_key: str = ""
+    authorized_key: str = ""
 
     def __post_init__(self) -> None:
         for name, text in (("cluster", self.cluster), ("context", self.context)):
@@ -105,6 +108,9 @@ class Origin:
         _check(0 <= self.sshd_port < 65536, "port of the ssh server", str(self.sshd_port))
         keys = [key.openssh for key in parse_public_keys(self.sshd_key)]
         _check(keys == ([self.sshd_key] if self.sshd_port else []), "ssh key", self.sshd_key)
+        keys = [key.openssh for key in parse_public_keys(self.authorized_key)]
+        is_key = keys == ([self.authorized_key] if self.authorized_key else [])
+        _check(is_key, "authorized key", self.authorized_key)
         for name, text in self.flags:
             _check(name in FLAGS, "flag", name)
             _check(text and _is_plain(text), "flag's value", text)

@@ -343,6 +343,20 @@ def test_a_line_reads_the_same_wherever_it_is_cut(left: list[str], right: list[s
 
 
 @pytest.mark.parametrize(
+    ("words", "value"),
+    [
+        ([], None),
+        (["--authorize-key"], ""),
+        (["--authorize-key", "dev"], ""),
+        ([f"--authorize-key={__file__}"], __file__),
+    ],
+)
+def test_key_to_authorize_follows_an_equals_sign(words: list[str], value: str | None) -> None:
+    name, *rest = pflag.normalise(["connect", *words], program)
+    assert program.commands[name].make_context(name, rest).params["authorize_key"] == value
+
+
+@pytest.mark.parametrize(
     ("words", "include"),
     [
         ([], None),

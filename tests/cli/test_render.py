@@ -142,6 +142,7 @@ def test_json() -> None:
         ],
         "dryRun": False,
         "sshConfig": {"path": CONFIG, "change": "created"},
+        "loginKey": {"state": "unknown", "type": None, "fingerprint": None},
         "vscodeLacks": None,
         "notes": [],
     }

@@ -19,7 +19,8 @@ from kubectl_nodeport.address.resolution import (
     Verdict,
 )
 from kubectl_nodeport.commands.connect import Connected, ConnectRequest, connect
-from kubectl_nodeport.commands.edges import Edges, Offered
+from kubectl_nodeport.commands.edges import Edges, Offered, Offers
+from kubectl_nodeport.container import script
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.config import Connection
 from kubectl_nodeport.kube.request import Json
@@ -63,7 +64,7 @@ class FakeSession:
     def ask(self, line: str, *, until: bytes) -> Output:
         assert until == b"end"
         assert not self.closed
-        if not line:
+        if line == script.MORE:
             return self.first
         return Output((self.peers.pop(0) if self.peers else b"") + b"end\n", b"", None)
 
@@ -179,6 +180,39 @@ class FakeSshd:
 
 
 @dataclass
+class FakeAuthorize:
+    """A container in which the script of container.authorize runs."""
+
+    answer: str = "added"
+    lines: list[str] = field(default_factory=list)
+    closed: bool = False
+
+    def ask(self, line: str, *, until: bytes) -> Output:
+        raise AssertionError(f"nothing is to be asked: {line} until {until!r}")
+
+    def send(self, data: bytes, *, until: bytes) -> Output:
+        assert until == b"end"
+        self.lines.append(data.decode())
+        return Output(f"{self.answer}\nend\n".encode(), b"", 0)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@dataclass
+class FakeIdentity:
+    """The private key of hosts of ours."""
+
+    path: str = "/home/me/.ssh/kubectl-nodeport/id_ed25519"
+    is_there: bool = False
+    key: HostKey = field(default_factory=lambda: key(60))
+
+    def make(self) -> None:
+        assert not self.is_there
+        self.is_there = True
+
+
+@dataclass
 class FakeExec:
     output: bytes = field(default_factory=inside)
     exit_code: int | None = None
@@ -190,16 +224,22 @@ class FakeExec:
     """The same of other containers, by name."""
     visits: list[str] = field(default_factory=list)
     """Folders that the script of container.bring was given."""
+    authorize: FakeAuthorize = field(default_factory=FakeAuthorize)
+    authorized: list[tuple[str, ...]] = field(default_factory=list)
+    """Users and files that the script of container.authorize was given."""
 
     def start(
         self, namespace: str, pod: str, container: str, command: tuple[str, ...]
-    ) -> FakeSession | FakeSshd:
+    ) -> FakeSession | FakeSshd | FakeAuthorize:
         assert command[:2] == ("sh", "-c")
         if "nodeport-sshd" in command[2]:
             if self.error:
                 raise self.error
             self.visits.append(command[4])
             return self.beside.get(container, self.sshd)
+        if ".nodeport-$$" in command[2]:
+            self.authorized.append(command[4:])
+            return self.authorize
         self.calls.append((namespace, pod, container))
         if self.error:
             raise self.error
@@ -357,6 +397,9 @@ class World:
     answers: list[bool] | None = None
     choices: list[int] | None = None
     offered: list[Offered] = field(default_factory=lambda: [Offered(key(50), "~/.ssh/id")])
+    has_others: bool = False
+    files: dict[str, HostKey] = field(default_factory=dict)
+    own_identity: FakeIdentity | None = None
     asked: list[str] = field(default_factory=list)
     connection: Connection = field(
         default_factory=lambda: make.connection(context="docker-desktop")
@@ -378,9 +421,10 @@ class World:
             program=self._program,
             beyond_loopback=lambda _port, _towards: self.beyond_loopback,
             sshd=self._sshd,
-            offered=lambda _alias, identity: [
-                one for one in self.offered if identity in (None, one.where)
-            ],
+            offered=self._offered,
+            public_key=self._public_key,
+            own_identity=self.own_identity,
+            again=lambda command: f"{command} --context docker-desktop",
             choose=None if self.choices is None else self._choose,
             confirm=None if self.answers is None else self._confirm,
             notes=self.notes,
@@ -394,6 +438,16 @@ class World:
 
     def _sshd(self, architecture: str) -> bytes:
         return gzip.compress(f"program for {architecture}".encode())
+
+    def _offered(self, _alias: str, identity: str | None) -> Offers:
+        own = self.own_identity
+        if own is not None and own.is_there and identity == own.path:
+            return Offers((Offered(own.key, own.path),))
+        found = tuple(one for one in self.offered if identity in (None, one.where))
+        return Offers(found, self.has_others)
+
+    def _public_key(self, file: str) -> HostKey:
+        return self.files[file]
 
     def _choose(self, question: str, titles: Sequence[str]) -> int:
         assert self.choices is not None

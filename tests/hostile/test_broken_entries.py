@@ -49,6 +49,9 @@ BROKEN = {
     "a key and a line": {"sshd_key": f"{GOOD}\n"},
     "half a key": {"sshd_key": GOOD[:-8]},
     "another type": {"sshd_key": GOOD.replace("ed25519", "rsa", 1)},
+    "an authorized key with options": {"authorized_key": f'command="touch /x" {GOOD}'},
+    "two authorized keys": {"authorized_key": f"{GOOD}\n{key(51).openssh}"},
+    "null for an authorized key": {"authorized_key": None},
     "a container with a slash": {"container": "../x"},
     "a container with a blank": {"container": "a b"},
     "a container of options": {"container": "-it"},
@@ -57,6 +60,7 @@ BROKEN = {
 ODD = {name: text for name, text in TEXTS.items() if len(text) < 1000}
 HOSTILE = {
     **{f"{name}, as a key": {"sshd_key": text} for name, text in ODD.items()},
+    **{f"{name}, as an authorized key": {"authorized_key": text} for name, text in ODD.items()},
     **{f"{name}, as a container": {"container": text} for name, text in ODD.items()},
     **{f"{name}, as a name": {text: 1} for name, text in ODD.items()},
 }

@@ -119,6 +119,20 @@ def test_answers_up_to_their_last_line() -> None:
             assert session.ask("0016", until=b"end") == Output(b"x\nend\n", b"", None)
 
 
+def test_what_was_said_before_the_end_is_heard_though_more_is_sent() -> None:
+    """As where there is no shell: what is written to it then cannot be sent any more."""
+
+    def container(peer: Peer) -> None:
+        peer.send(2, b"no such program")
+        peer.send(*ended(127))
+
+    with serving(lambda _r: Talk(container)) as server:
+        api = Api(make.connection(f"http://127.0.0.1:{server.port}"), timeout_s=5)
+        with contextlib.closing(Exec(api).start("lab", "dev", "main", ("sh",))) as session:
+            said = session.send(bytes(16 * 1024 * 1024), until=b"end")
+    assert said == Output(b"", b"no such program", 127)
+
+
 def test_much_is_sent_in_frames_as_it_is() -> None:
     data, heard = bytes(range(256)) * 1000, bytearray()
 

@@ -20,6 +20,7 @@ FAR = origin(
     container="box",
     sshd_port=20022,
     sshd_key=key(1).openssh,
+    authorized_key=key(2).openssh,
 )
 
 
@@ -128,6 +129,10 @@ def test_a_bad_value_makes_no_entry(field: str, value: object) -> None:
         ("sshd_port", 20022),
         ("sshd_port", -1),
         ("sshd_key", key(1).openssh),
+        ("authorized_key", "x"),
+        ("authorized_key", f"{key(1).openssh} me"),
+        ("authorized_key", f"{key(1).openssh}\n"),
+        ("authorized_key", f"no-pty {key(1).openssh}"),
     ],
 )
 def test_a_bad_value_makes_no_origin(field: str, value: object) -> None:

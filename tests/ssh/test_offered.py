@@ -9,7 +9,7 @@ import pytest
 
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.ssh.known_hosts import parse_public_keys
-from kubectl_nodeport.ssh.offered import offered
+from kubectl_nodeport.ssh.offered import offered, public_key
 
 
 def make(path: Path, passphrase: str = "", kind: str = "ed25519") -> str:
@@ -28,7 +28,7 @@ def config(tmp_path: Path, *lines: str) -> Path:
 
 
 def told(path: Path | None, identity: str | None = None) -> list[tuple[str, str]]:
-    return [(key.fingerprint, where) for key, where in offered(path, "dev", identity)]
+    return [(key.fingerprint, where) for key, where in offered(path, "dev", identity).keys]
 
 
 @pytest.fixture
@@ -107,3 +107,50 @@ def test_agents_keys_count_once(agent: Path, tmp_path: Path) -> None:
     os.environ["SSH_AUTH_SOCK"] = str(tmp_path / "nobody")
     assert told(config(tmp_path, file)) == both[:1]
     assert told(config(tmp_path, file, f"IdentityAgent {agent}")) == both
+
+
+def test_key_whose_public_half_is_not_known_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    make(tmp_path / "a")
+    make(tmp_path / "b", "secret")
+    files = [f"IdentityFile {tmp_path}/{name}" for name in "ab"]
+    assert not offered(config(tmp_path, *files), "dev", None).has_others
+    (tmp_path / "b.pub").unlink()
+    found = offered(config(tmp_path, *files), "dev", None)
+    assert (len(found.keys), found.has_others) == (1, True)
+    card = config(tmp_path, files[0], "PKCS11Provider /usr/lib/card.so")
+    assert offered(card, "dev", None).has_others
+
+
+def test_public_key_of_a_file(tmp_path: Path) -> None:
+    first = make(tmp_path / "a")
+    assert public_key(str(tmp_path / "a.pub")).fingerprint == first
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "is not one public key"),
+        ("nonsense", "is not one public key"),
+        ("@a\n@b", "is not one public key"),
+        ("@a\nnonsense\n", "is not one public key"),
+        ("no-pty @a", "is not one public key"),
+        ("-----BEGIN OPENSSH PRIVATE KEY-----\nxyz", "is a private key, which goes nowhere"),
+    ],
+)
+def test_file_that_is_no_public_key(text: str, words: str, tmp_path: Path) -> None:
+    for name in "ab":
+        make(tmp_path / name)
+    keys = [(tmp_path / f"{name}.pub").read_text() for name in "ab"]
+    (tmp_path / "c.pub").write_text(text.replace("@a", keys[0]).replace("@b", keys[1]))
+    with pytest.raises(NodeportError, match=words) as caught:
+        public_key(str(tmp_path / "c.pub"))
+    assert caught.value.hint
+    assert "xyz" not in caught.value.message + caught.value.hint
+
+
+def test_no_file(tmp_path: Path) -> None:
+    with pytest.raises(NodeportError, match="No such file"):
+        public_key(str(tmp_path / "gone.pub"))

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from kubectl_nodeport.commands.brought import Bid
-from kubectl_nodeport.commands.edges import Edges, Offered
+from kubectl_nodeport.commands.edges import Edges, Offered, Offers
 from kubectl_nodeport.commands.sshd_session import ground_of, open_session, remove_key
 from kubectl_nodeport.commands.with_sshd import brought_along
 from kubectl_nodeport.container import bring, sshd
@@ -100,7 +100,7 @@ class Place:
             self.world.edges,
             sshd=lambda architecture: self.programs[architecture].read_bytes(),
             exec=self.exec,
-            offered=lambda _alias, _identity: [Offered(self.key(name), name)],
+            offered=lambda _alias, _identity: Offers((Offered(self.key(name), name),)),
         )
 
     def key(self, name: str) -> HostKey:

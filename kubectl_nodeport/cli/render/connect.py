@@ -9,6 +9,7 @@ from kubectl_nodeport.address.resolution import Attempt, Proof
 from kubectl_nodeport.cli.render.document import API_VERSION
 from kubectl_nodeport.cli.render.terminal import safe
 from kubectl_nodeport.commands.connect import Connected, Way
+from kubectl_nodeport.commands.login_key import KeyState
 from kubectl_nodeport.commands.vouch import Voucher
 from kubectl_nodeport.editor import CODE
 from kubectl_nodeport.ssh.known_hosts import HostKey
@@ -44,6 +45,7 @@ def news(done: Connected, config: str) -> list[str]:
 def as_document(done: Connected, config: str) -> dict[str, Any]:
     """The result for a program, one object; the fields are documented in docs/output.md."""
     exposed, entry, answer = done.way.exposed, done.entry, done.way.answer
+    key = done.login_key.key
     return {
         "apiVersion": API_VERSION,
         "kind": "Connection",
@@ -69,6 +71,11 @@ def as_document(done: Connected, config: str) -> dict[str, Any]:
         "candidates": [candidate(attempt) for attempt in done.way.attempts],
         "dryRun": done.dry_run,
         "sshConfig": {"path": config, "change": _entry_change(done)},
+        "loginKey": {
+            "state": done.login_key.state.value,
+            "type": key.type if key else None,
+            "fingerprint": key.fingerprint if key else None,
+        },
         "vscodeLacks": None
         if done.vscode_lacks is None
         else [{"need": lack.need, "detail": lack.words} for lack in done.vscode_lacks],
@@ -99,7 +106,8 @@ def next_commands(done: Connected, config: str) -> list[str]:
 
 def _changes(done: Connected) -> bool:
     rule = "unchanged" if done.way.exposed is None else _rule_change(done)
-    return (rule, _entry_change(done)) != ("unchanged", "unchanged")
+    is_let_in = done.login_key.state not in (KeyState.ADDED, KeyState.WOULD_BE_ADDED)
+    return (rule, _entry_change(done), is_let_in) != ("unchanged", "unchanged", True)
 
 
 def _rule_change(done: Connected) -> str:

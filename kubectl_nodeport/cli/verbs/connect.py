@@ -30,6 +30,9 @@ from kubectl_nodeport.cli import common, connecting, help, offers, output
     # A pod without an ssh server: bring one along, for your key alone
     kubectl nodeport connect dev --with-sshd
 
+    # Add your public key to the user's authorized_keys in the pod
+    kubectl nodeport connect dev --authorize-key
+
     # Open nothing: go through the API server
     kubectl nodeport connect dev --via tunnel
 
