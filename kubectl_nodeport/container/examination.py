@@ -20,7 +20,8 @@ from kubectl_nodeport.ssh.names import passes, validate_user
 #
 # As in container.script the command line of a running sshd tells its configuration, if its owner is
 # root or ourselves, and no program is started because a command line names it. `sshd -T` is asked
-# with `-C`, so that Match blocks count for whoever logs in.
+# with `-C`, so that Match blocks count for whoever logs in; and without what the command line adds,
+# as its file alone has it, since that is where something can be changed.
 _SCRIPT = (
     r"""
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
@@ -38,9 +39,10 @@ process() {
   done < "$1/status"
 }
 arguments() {
-  OPTIND=1 given=
+  OPTIND=1 given= conf=
   while getopts :46C:DE:GQRTVb:c:def:g:h:ik:o:p:qrtu: word "$@"; do
     case $word in [fhop]) given=$given$nl-$word$nl$OPTARG ;; esac
+    [ "$word" != f ] || conf=$OPTARG
   done
 }
 settings() {
@@ -49,6 +51,15 @@ settings() {
   set -- $given
   set +f
   sshd -T "$@" -C "user=$login,host=localhost,addr=127.0.0.1" </dev/null 2>/dev/null
+}
+of_file() {
+  echo "config $conf"
+  sshd -T -f "$conf" </dev/null 2>/dev/null | while read -r line; do
+    case $line in
+      allowtcpforwarding\ * | disableforwarding\ * | permitrootlogin\ * | \
+        pubkeyauthentication\ *) echo "plain $line" ;;
+    esac
+  done
 }
 writers() {
   at=$1 deep=0
@@ -108,7 +119,7 @@ done < /etc/passwd
 [ ! -d "$home" ] || echo has-home
 if [ "$login" = "$self" ]; then equipment "$home"; else equipment ""; fi
 cd / && cd /etc/ssh 2>/dev/null
-looked=0 given= running=
+looked=0 given= conf= running=
 for each in /proc/[0-9]*; do
   name=
   [ -r "$each/status" ] && process "$each" 2>/dev/null
@@ -140,6 +151,8 @@ for line in $told; do
       pubkeyauthentication\ *) echo "sshd $line" ;;
   esac
 done
+conf=${conf:-/etc/ssh/sshd_config}
+[ -z "$running" ] || [ ! -f "$conf" ] || of_file
 if [ -z "$running" ] && command -v sshd >/dev/null; then
   told=$(sshd -t </dev/null 2>&1)
   echo "complaint ${told%%"$nl"*}"
@@ -192,6 +205,8 @@ class Examination:
     :ivar installed: sshd, dropbear and package managers, each with its path.
     :ivar running: the ssh servers that run, each with its process id.
     :ivar settings: of sshd, as ``sshd -T`` tells them, for whoever logs in.
+    :ivar config: the file of a running sshd; "" where it is not known.
+    :ivar plain: settings as that file alone has them, outside of its Match blocks.
     :ivar complaint: why sshd would not start, where it does not run; "" where it would.
     :ivar key_files: the files in which sshd looks for keys, those that are there first.
     :ivar missing: those of them that are not there.
@@ -210,6 +225,8 @@ class Examination:
     installed: Mapping[str, str] = field(default_factory=dict)
     running: tuple[tuple[int, str], ...] = ()
     settings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    config: str = ""
+    plain: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     complaint: str = ""
     key_files: tuple[str, ...] = ()
     missing: frozenset[str] = frozenset()
@@ -265,6 +282,8 @@ def parse(output: bytes) -> Examination:
         installed={path.rpartition("/")[2]: path for path in programs},
         running=tuple((int(m[1]), m[2]) for m in _matches(_RUNNING, said.get("running", []))),
         settings=_settings(said.get("sshd", [])),
+        config=next(iter(_matching(_PROGRAM, said.get("config", []))), ""),
+        plain=_settings(said.get("plain", [])),
         complaint=next(iter(said.get("complaint", [])), "").strip(),
         key_files=tuple(dict.fromkeys([*there, *files])),
         missing=frozenset(files) - frozenset(there),

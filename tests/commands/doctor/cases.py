@@ -36,6 +36,7 @@ HEALTHY: Mapping[str, tuple[str, ...]] = {
         "strictmodes yes",
         "pubkeyauthentication yes",
     ),
+    "config": ("/etc/ssh/sshd_config",),
     "keyfile": ("/root/.ssh/authorized_keys", "/root/.ssh/authorized_keys2"),
     "there": ("/root/.ssh/authorized_keys",),
     "mode": ("600 0 /root/.ssh/authorized_keys", "700 0 /root/.ssh", "700 0 /root"),
@@ -52,7 +53,11 @@ HEALTHY: Mapping[str, tuple[str, ...]] = {
 
 
 def told(changes: Mapping[str, Sequence[str]]) -> bytes:
-    """What the script prints, with the lines of some words changed."""
+    """What the script prints, with the lines of some words changed.
+
+    What sshd's file says is what sshd says, unless that is said.
+    """
+    changes = {"plain": changes.get("sshd", HEALTHY["sshd"]), **changes}
     lines = [
         f"{word} {rest}".rstrip()
         for word, rests in {**HEALTHY, **changes}.items()

@@ -123,6 +123,27 @@ def test_the_first_fail_names_the_cause(
     assert one.finding.command or one.finding.hint
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"plain": SETTINGS},
+        {"plain": ()},
+        {"config": ()},
+        {"config": ("/etc/ssh/x;reboot",)},
+    ],
+)
+def test_what_a_first_line_of_the_file_does_not_change(more: dict[str, Sequence[str]]) -> None:
+    """As what a Match block or the command line says; a file with such a name is none."""
+    finding = found(case(says={"sshd": setting("allowtcpforwarding no"), **more}))["forwarding"]
+    assert (finding.status, finding.command) == (Status.FAIL, "")
+    assert "AllowTcpForwarding yes" in finding.hint
+
+
+def test_another_file_of_settings() -> None:
+    says = {"sshd": setting("allowtcpforwarding no"), "config": ("/srv/sshd.conf",)}
+    assert "/srv/sshd.conf && kill -HUP 1" in found(case(says=says))["forwarding"].command
+
+
 def test_what_rests_on_the_server_is_not_blamed() -> None:
     findings = found(case(says={**NOTHING, "installed": ()}))
     rest = ("sshd-port", "login", "forwarding", "authorized-keys", "own-key")
