@@ -157,7 +157,8 @@ def test_no_such_pod(desk: Desk) -> None:
             {"runs": "nothing"},
             r"nothing listens on port 22 of pod dev",
             r"start an ssh server in container main, bring one along: kubectl nodeport connect dev "
-            r"-n {ns} -c main --with-sshd; or say where it listens with --port",
+            r"-n {ns} -c main --with-sshd; or say where it listens with --port; "
+            r"more is told by: kubectl nodeport doctor pod/dev -n {ns} \(its check sshd\)",
         ),
         (
             {"runs": "echo"},

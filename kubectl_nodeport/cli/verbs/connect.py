@@ -127,6 +127,7 @@ from kubectl_nodeport.cli.connection import connection_flags
 def connect(target: str, **options: Any) -> None:  # fmt: skip
     """Parse what was typed, run the command, print its result."""
     from kubectl_nodeport.cli import picker, wiring
+    from kubectl_nodeport.cli.doctor_hint import pointing_to_doctor
     from kubectl_nodeport.cli.render import connect as render
     from kubectl_nodeport.commands.connect import ConnectRequest
     from kubectl_nodeport.commands.connect import connect as command
@@ -151,7 +152,8 @@ def connect(target: str, **options: Any) -> None:  # fmt: skip
             with_sshd=options["with_sshd"] or None,
             accept_new_host_key=options["accept_new_host_key"],
         )
-        done = command(request, edges)
+        with pointing_to_doctor(wanted, edges.connection.namespace):
+            done = command(request, edges)
     config = wiring.config_name(options["ssh_config"])
     output.write(
         options["output"],
