@@ -254,3 +254,33 @@ def test_line_of_the_user_that_overrules_the_entry(desk: Desk) -> None:
     assert fails(found)[0] == "entry"
     assert "line 1" in found["entry"]["seen"]
     assert "--include" in found["entry"]["hint"]
+
+
+def test_ssh_server_in_another_container(desk: Desk) -> None:
+    """What is in this one is not blamed; `-c`, or the port that is declared, leads to the other."""
+    desk.ns.pod("dev", tool=True)
+    found = examined(desk, "dev", "-c", "tool")
+    assert found["sshd"]["result"] == "warning"
+    assert found["own-key"]["because"] == "sshd"
+    assert examined(desk)["own-key"]["result"] == "ok"
+
+
+def test_busybox(desk: Desk) -> None:
+    """Its shell and programs are enough to be asked; so is no shell at all."""
+    desk.ns.pod("dev", runs="nothing", image="busybox")
+    found = examined(desk)
+    assert fails(found)[:2] == ["sshd", NO_LIBRARY]
+    assert found["vscode-home"]["seen"] == "the home folder is not told"  # no /etc/passwd
+    desk.ns.pod("mute", runs="nothing", image="pause")
+    found = examined(desk, "mute")
+    assert found["inside"]["seen"] == "there is no shell in container main"
+    assert found["sshd"]["because"] == "inside"
+    assert fails(found) == []
+
+
+def test_dropbear(desk: Desk) -> None:
+    desk.ns.pod("dev", runs="dropbear")
+    found = examined(desk)
+    assert fails(found) == [NO_LIBRARY]
+    assert "dropbear runs in container main" in found["sshd"]["seen"]
+    assert found["own-key"]["result"] == "ok"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kubectl_nodeport.commands.doctor.case import Case
-from kubectl_nodeport.commands.doctor.finding import Check, Finding, ok
+from kubectl_nodeport.commands.doctor.finding import Check, Finding, ok, skipped
 from kubectl_nodeport.commands.doctor.sshd_setting import to_change
 
 # https://code.visualstudio.com/docs/remote/troubleshooting: AllowTcpForwarding has to be on.
@@ -12,6 +12,8 @@ _WHY = "VS Code reaches its server in the container by a forwarded port, ssh -L 
 
 def _judge(case: Case) -> Finding:
     said = case.examination
+    if not said.running:
+        return skipped("sshd")
     if said.says("disableforwarding", "yes"):
         seen = "sshd forwards nothing (DisableForwarding yes)"
         return to_change(case, seen, _WHY, "DisableForwarding no")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kubectl_nodeport.commands.doctor.case import Case
-from kubectl_nodeport.commands.doctor.finding import Check, Finding, fail, ok
+from kubectl_nodeport.commands.doctor.finding import Check, Finding, fail, ok, skipped
 from kubectl_nodeport.commands.doctor.sshd_setting import to_change
 
 _WHY = "ssh logs in as this user"
@@ -11,6 +11,8 @@ _WHY = "ssh logs in as this user"
 
 def _judge(case: Case) -> Finding:
     said, user = case.examination, case.user
+    if not said.running:
+        return skipped("sshd")
     if said.is_brought:
         return ok("the ssh server that connect brought lets in the container's user")
     if not user:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kubectl_nodeport.commands.doctor.case import Case
-from kubectl_nodeport.commands.doctor.finding import Check, Finding, fail, ok
+from kubectl_nodeport.commands.doctor.finding import Check, Finding, fail, ok, warning
 
 _WHY = "a host that is connected to is an ssh server in the pod"
 _MOST_CHARS = 200
@@ -15,7 +15,11 @@ def _judge(case: Case) -> Finding:
         pid, name = said.running[0]
         return ok(f"{name} runs in {where} (process {pid})")
     if said.listening and case.port in said.listening:
-        return ok(f"something listens on port {case.port}; {where} does not show which program")
+        return warning(
+            f"something listens on port {case.port}; {where} does not show which program",
+            "its settings and its keys are not looked at",
+            hint="if it runs in another container of the pod, name that with -c",
+        )
     sshd = said.installed.get("sshd")
     if sshd is not None:
         return _stopped(case, sshd)

@@ -103,6 +103,15 @@ def test_node(changes: dict[str, Any], seen: str, command: str) -> None:
     assert (finding.status, finding.seen, finding.command) == (Status.FAIL, seen, command)
 
 
+def test_name_of_a_node_that_would_be_run() -> None:
+    there = World()
+    document = there.api.get("nodes", "node-1", "")
+    assert document is not None
+    unready = [{"type": "Ready", "status": "False"}]
+    document.update(metadata={"name": "x; reboot"}, status={"conditions": unready})
+    assert found(case(there))["node"].command == "kubectl describe node node-1"
+
+
 def test_without_the_right_to_read_the_node() -> None:
     there = World()
     there.api.forbid("get", "nodes")

@@ -10,8 +10,9 @@ from kubectl_nodeport.address.facts import LocalFacts
 from kubectl_nodeport.commands.doctor.case import Case
 from kubectl_nodeport.commands.doctor.finding import Status
 from kubectl_nodeport.errors import NodeportError
+from kubectl_nodeport.ssh.entry import HostEntry
 from tests.commands.doctor.cases import FakeMachine, case, found, results
-from tests.commands.world import World
+from tests.commands.world import FakeHosts, World
 
 
 @pytest.mark.parametrize(
@@ -44,6 +45,24 @@ def test_configuration_that_ssh_refuses() -> None:
     findings = found(case(machine=FakeMachine(config_error=bad)))
     assert findings["ssh-config"].seen == bad.message
     assert findings["entry"].because == "ssh-config"
+
+
+class Damaged(FakeHosts):
+    """Host entries that cannot be read."""
+
+    def entries(self) -> tuple[HostEntry, ...]:
+        raise NodeportError("line 7: the block has no end", hint="mend it")
+
+
+def test_file_that_cannot_be_read_is_blamed_once() -> None:
+    findings = found(case(World(hosts=Damaged())))
+    assert findings["ssh-config"].seen == "line 7: the block has no end"
+    assert results(findings) == {
+        "ssh-config": "fail",
+        "ssh-keys": "skipped",
+        "own-key": "skipped",
+        "entry": "skipped",
+    }
 
 
 def on(**local: object) -> Case:

@@ -152,10 +152,13 @@ def test_what_rests_on_the_server_is_not_blamed() -> None:
 
 
 def test_a_server_that_is_not_seen() -> None:
-    """As one in another container of the pod."""
-    finding = found(case(says={"running": ()}))["sshd"]
-    assert finding.status is Status.OK
-    assert "does not show which program" in finding.seen
+    """As one in another container of the pod: what is in this one says nothing of it."""
+    findings = found(case(says={"running": (), "login": (), "authorized": ()}))
+    assert findings["sshd"].status is Status.WARNING
+    assert "does not show which program" in findings["sshd"].seen
+    rest = ("login", "forwarding", "authorized-keys", "own-key")
+    assert {findings[name].because for name in rest} == {"sshd"}
+    assert findings["sshd-port"].status is findings["address"].status is Status.OK
 
 
 def test_no_table_of_sockets() -> None:
