@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from kubectl_nodeport.cli.app import run
 from kubectl_nodeport.cli.output import formatted
 from kubectl_nodeport.cli.render import doctor as render
-from kubectl_nodeport.cli.render.terminal import takes_colour
+from kubectl_nodeport.cli.render.colour import takes_colour
 from kubectl_nodeport.commands.doctor.doctor import Report, doctor
 from kubectl_nodeport.commands.doctor.finding import Checked, Finding, fail, ok, skipped, warning
 from tests.commands.doctor.cases import case

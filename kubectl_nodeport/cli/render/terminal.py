@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from typing import TextIO
 
 from kubectl_nodeport.printable import one_line as one_line
 from kubectl_nodeport.printable import safe as safe
 from kubectl_nodeport.printable import short as short
-
-
-def takes_colour(stream: TextIO, environ: Mapping[str, str]) -> bool:
-    """Whether colours are wanted: on a terminal, unless NO_COLOR (https://no-color.org) is set."""
-    plain = environ.get("NO_COLOR") or environ.get("TERM") == "dumb"
-    return stream.isatty() and not plain
 
 
 class Status:

@@ -77,7 +77,7 @@ def doctor(target: str | None, **options: Any) -> int:
     from kubectl_nodeport.cli.connection import flags_of
     from kubectl_nodeport.cli.machine import machine
     from kubectl_nodeport.cli.render import doctor as render
-    from kubectl_nodeport.cli.render.terminal import takes_colour
+    from kubectl_nodeport.cli.render.colour import takes_colour
     from kubectl_nodeport.commands.doctor.case import Case, DoctorRequest
     from kubectl_nodeport.commands.doctor.doctor import doctor as command
 
