@@ -115,6 +115,7 @@ def connected(
     :raises NodeportError: there is no target, or it cannot be connected to.
     """
     from kubectl_nodeport.cli import picker, wiring
+    from kubectl_nodeport.cli.doctor_hint import pointing_to_doctor
     from kubectl_nodeport.commands.connect import ConnectRequest, connect
 
     named = wiring.target(target, options)
@@ -138,4 +139,5 @@ def connected(
             authorize_key=options["authorize_key"],
             accept_new_host_key=options["accept_new_host_key"],
         )
-        return connect(request, edges)
+        with pointing_to_doctor(wanted, edges.connection.namespace):
+            return connect(request, edges)

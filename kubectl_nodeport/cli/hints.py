@@ -15,7 +15,7 @@ from kubectl_nodeport.kube.config import Flags
 # A command to type: kubectl's own, or a verb of ours with something behind it. disconnect and sync
 # are hinted with an alias, whose entry keeps its own flags: others would lead elsewhere.
 _KUBECTL = re.compile(
-    r"\bkubectl (?:nodeport (?:connect|expose|get|address|delete) (?=[a-z-])"
+    r"\bkubectl (?:nodeport (?:connect|expose|get|address|delete|doctor) (?=[a-z-])"
     r"|(?!nodeport\b)(?=[a-z]))"
 )
 

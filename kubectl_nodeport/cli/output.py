@@ -35,9 +35,11 @@ def write(
     document: Callable[[], Document],
     names: Callable[[], Sequence[str]],
     hint: str,
+    paint: Callable[[str], str] = str,
 ) -> None:
     """Print a result in the format that was chosen.
 
+    :param paint: puts colours into the text, once it is safe.
     :param hint: where to find what was done, should it not be possible to print it.
     :raises NodeportError: stdout cannot be written, as on a full disk.
     """
@@ -46,7 +48,7 @@ def write(
     elif chosen == "name":
         out = safe("\n".join(names()), keep="\n")
     else:
-        out = safe(text(), keep="\n\t")
+        out = paint(safe(text(), keep="\n\t"))
     try:
         if out:
             click.echo(out)

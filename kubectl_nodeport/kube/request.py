@@ -38,7 +38,8 @@ class Request:
     """One request: a verb and a resource as RBAC names them.
 
     ``purpose`` completes "… is needed to" in the error that a refusal becomes; ``group`` is the
-    API's group and version, such as ``apps/v1``, "" for the core's v1.
+    API's group and version, such as ``apps/v1``, "" for the core's v1. ``raw`` is the whole path of
+    what is no resource, such as ``/version``.
     """
 
     verb: str
@@ -51,6 +52,7 @@ class Request:
     body: Json | None = field(default=None, compare=True, hash=False)
     names_only: bool = False
     group: str = ""
+    raw: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what would be done to every object there is.
@@ -68,6 +70,8 @@ class Request:
     @property
     def path(self) -> str:
         """The path below the server's URL, its query included."""
+        if self.raw:
+            return self.raw
         parts = ["", "apis", *self.group.split("/")] if self.group else ["", "api", "v1"]
         if self.namespace:
             parts += ["namespaces", self.namespace]

@@ -126,6 +126,30 @@ def _public(command: list[str], more: Mapping[str, str]) -> str:
         return ""
 
 
+def version() -> str:
+    """What ssh says of itself, such as ``OpenSSH_9.2p1 Debian-2+deb12u7, OpenSSL 3.0.17``.
+
+    :raises NodeportError: there is no ssh, or it does not answer.
+    """
+    try:
+        done = subprocess.run(
+            ["ssh", "-V"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=_TIMEOUT_S,
+            check=False,
+        )
+    except OSError as error:
+        raise _no_ssh(error) from error
+    except subprocess.TimeoutExpired as error:
+        raise NodeportError(
+            f"ssh -V gave no answer within {_TIMEOUT_S:g} s", hint="which ssh is it? command -v ssh"
+        ) from error
+    return " ".join((done.stderr or done.stdout).split())
+
+
 def trace(question: Question) -> str:
     """What ssh says while it reads its files: ``ssh -vvv -G``, the part on stderr.
 
@@ -155,10 +179,14 @@ def _ask(question: Question, *flags: str) -> subprocess.Popen[str]:
             start_new_session=True,
         )
     except OSError as error:
-        raise NodeportError(
-            f"ssh cannot be run: {error.strerror}",
-            hint="install the OpenSSH client (Debian: apt install openssh-client)",
-        ) from error
+        raise _no_ssh(error) from error
+
+
+def _no_ssh(error: OSError) -> NodeportError:
+    return NodeportError(
+        f"ssh cannot be run: {error.strerror}",
+        hint="install the OpenSSH client (Debian: apt install openssh-client)",
+    )
 
 
 def _answer(question: Question, process: subprocess.Popen[str], timeout_s: float) -> Answer:

@@ -39,6 +39,11 @@ from kubectl_nodeport.kube.config import Flags
             Flags(context="b"),
             "kubectl nodeport looks through no more",
         ),
+        (
+            "more is told by: kubectl nodeport doctor pod/dev -n lab (its check sshd)",
+            Flags(context="b"),
+            "more is told by: kubectl nodeport doctor --context b pod/dev -n lab (its check sshd)",
+        ),
         ("kubectl version", Flags(context="x; reboot"), "kubectl --context 'x; reboot' version"),
         (
             "kubectl auth whoami",

@@ -16,7 +16,8 @@ from kubectl_nodeport.kube.workload import KINDS
 
 Key = tuple[str, str, str]
 
-_RESOURCES = {"Node": "nodes", **{kind.api: kind.resource for kind in KINDS.values()}}
+_OTHERS = {"Node": "nodes", "NetworkPolicy": "networkpolicies"}
+_RESOURCES = {**_OTHERS, **{kind.api: kind.resource for kind in KINDS.values()}}
 
 
 class FakeApi:
@@ -36,6 +37,7 @@ class FakeApi:
         self.before: Callable[[Request], None] = lambda _request: None
         self.after: Callable[[Request], None] = lambda _request: None
         self.page = page
+        self.version = "v1.34.4"
         self.node_port_range = (30000, 32767)
         self._count = 1000
         for document in objects:
@@ -87,6 +89,8 @@ class FakeApi:
         return found
 
     def _get(self, request: Request) -> Json:
+        if request.raw == "/version":
+            return {"gitVersion": self.version}
         return self._existing(request)
 
     def _list(self, request: Request) -> Json:
@@ -113,6 +117,8 @@ class FakeApi:
 
     def _create(self, request: Request) -> Json:
         document = copy.deepcopy(request.body or {})
+        if request.resource == "selfsubjectaccessreviews":
+            return {**document, "status": {"allowed": self._allows(document)}}
         name = document["metadata"]["name"]
         if self._key(request, name) in self.objects:
             message = f'services "{name}" already exists'
@@ -121,6 +127,11 @@ class FakeApi:
         document["metadata"].setdefault("uid", f"uid-{self._count}")
         document["spec"] |= {"clusterIP": "10.96.0.9", "ipFamilies": ["IPv4"]}
         return self._store("services", document)
+
+    def _allows(self, review: Json) -> bool:
+        asked = review["spec"]["resourceAttributes"]
+        subresource = f"/{asked['subresource']}" if "subresource" in asked else ""
+        return f"{asked['verb']} {asked['resource']}{subresource}" not in self.refused
 
     def _patch(self, request: Request) -> Json:
         found, body = self._existing(request), request.body or {}

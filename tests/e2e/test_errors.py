@@ -157,7 +157,8 @@ def test_no_such_pod(desk: Desk) -> None:
             {"runs": "nothing"},
             r"nothing listens on port 22 of pod dev",
             r"bring an ssh server along: kubectl nodeport connect dev -n {ns} --with-sshd; or "
-            r"start one in container main, or say with --port where it listens",
+            r"start one in container main, or say with --port where it listens; "
+            r"more is told by: kubectl nodeport doctor pod/dev -n {ns} \(its check sshd\)",
         ),
         (
             {"runs": "echo"},

@@ -160,3 +160,18 @@ def test_list_by_labels(api: tuple[Sender, str]) -> None:
     asked = Request("list", "pods", "", namespace=namespace, query=query, names_only=True)
     items = sender.send(asked)["items"]
     assert [Pod.of(item).uid for item in items] == [pod(sender, namespace).uid]
+
+
+def test_version(api: tuple[Sender, str]) -> None:
+    answer = api[0].send(Request("get", "", "ask for its version", raw="/version"))
+    assert str(answer["gitVersion"]).startswith("v1.")
+
+
+def test_access_review(api: tuple[Sender, str]) -> None:
+    sender, namespace = api
+    asked = {"verb": "get", "resource": "pods", "subresource": "exec", "namespace": namespace}
+    group, kind = "authorization.k8s.io/v1", "SelfSubjectAccessReview"
+    review: Json = {"apiVersion": group, "kind": kind, "spec": {"resourceAttributes": asked}}
+    resource = "selfsubjectaccessreviews"
+    answer = sender.send(Request("create", resource, "know", group=group, body=review))
+    assert answer["status"]["allowed"] is True

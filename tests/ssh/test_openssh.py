@@ -67,3 +67,13 @@ def test_without_ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(NodeportError, match="ssh cannot be run: No such file"):
         ask(tmp_path / "config", "dev")
+
+
+def test_version() -> None:
+    assert openssh.version().startswith("OpenSSH_")
+
+
+def test_version_without_ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(NodeportError, match="ssh cannot be run"):
+        openssh.version()

@@ -5,6 +5,7 @@ from kubectl_nodeport.cli.verbs.completion import completion
 from kubectl_nodeport.cli.verbs.connect import connect
 from kubectl_nodeport.cli.verbs.delete import delete
 from kubectl_nodeport.cli.verbs.disconnect import disconnect
+from kubectl_nodeport.cli.verbs.doctor import doctor
 from kubectl_nodeport.cli.verbs.expose import expose
 from kubectl_nodeport.cli.verbs.get import get
 from kubectl_nodeport.cli.verbs.open import open_
@@ -15,6 +16,6 @@ from kubectl_nodeport.cli.verbs.sync import sync
 from kubectl_nodeport.cli.verbs.version import version
 
 ALL = (
-    *(connect, ssh, open_, expose, get, address, sync, disconnect, delete),
+    *(connect, ssh, open_, expose, get, address, sync, disconnect, delete, doctor),
     *(completion, version, options, proxy),
 )

@@ -1,0 +1,79 @@
+"""What doctor prints: a line for each check, and more where something is to be done. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from kubectl_nodeport.cli.render import document
+from kubectl_nodeport.cli.render.terminal import one_line, short
+from kubectl_nodeport.commands.doctor.doctor import Report
+from kubectl_nodeport.commands.doctor.finding import Checked, Status
+
+_WIDTH = max(len(status.value) for status in Status)
+_INDENT = " " * (_WIDTH + 2)
+# Select Graphic Rendition of ECMA-48: green, yellow, red, faint.
+_COLOURS = {
+    Status.OK: "32",
+    Status.WARNING: "33",
+    Status.FAIL: "31;1",
+    Status.SKIPPED: "2",
+}
+_MARK = re.compile(rf"^({'|'.join(status.value for status in Status)})(?= )", re.MULTILINE)
+
+# Makes of a command what is typed, with the flags that say which cluster is asked.
+Typed = Callable[[str], str]
+
+
+def as_text(report: Report, typed: Typed) -> str:
+    """The checks in their order; why and what to do below those that are not well."""
+    return "\n".join(line for one in report.checked for line in _lines(one, typed))
+
+
+def coloured(text: str) -> str:
+    """The text with its marks in colours, for a terminal."""
+    return _MARK.sub(lambda mark: f"\x1b[{_COLOURS[Status(mark[0])]}m{mark[0]}\x1b[0m", text)
+
+
+def names(report: Report) -> list[str]:
+    """The names of the checks that warn or fail."""
+    told = (Status.WARNING, Status.FAIL)
+    return [f"check/{one.name}" for one in report.checked if one.finding.status in told]
+
+
+def as_document(report: Report, typed: Typed) -> dict[str, Any]:
+    """All that was found, in Kubernetes' form; docs/output.md explains the fields."""
+    return document.listing("CheckList", (_item(one, typed) for one in report.checked))
+
+
+def _lines(one: Checked, typed: Typed) -> Iterator[str]:
+    finding = one.finding
+    mark = f"{finding.status.value:<{_WIDTH}}"
+    yield f"{mark}  {short(f'{one.title}: {finding.seen}')}"
+    if finding.status in (Status.OK, Status.SKIPPED):
+        return
+    if finding.why:
+        yield f"{_INDENT}why: {short(finding.why)}"
+    if finding.hint:
+        yield f"{_INDENT}hint: {short(typed(finding.hint))}"
+    if finding.command:
+        # Not cut: half a command must not be run.
+        yield f"{_INDENT}run: {one_line(typed(finding.command))}"
+
+
+def _item(one: Checked, typed: Typed) -> dict[str, Any]:
+    finding = one.finding
+    return document.item(
+        "Check",
+        {"name": one.name},
+        spec={"title": one.title},
+        status={
+            "result": finding.status.value,
+            "seen": finding.seen,
+            "why": finding.why or None,
+            "hint": typed(finding.hint) or None,
+            "command": typed(finding.command) or None,
+            "because": finding.because or None,
+        },
+    )

@@ -1,0 +1,96 @@
+"""Whether sshd reads the file of keys, and one of ssh's keys is in it."""
+
+from __future__ import annotations
+
+import shlex
+
+from kubectl_nodeport.commands.doctor.case import Case
+from kubectl_nodeport.commands.doctor.finding import Check, Finding, fail, ok, warning
+from kubectl_nodeport.container.examination import Mode
+
+_WHY = "sshd lets in whoever has a key that is written there"
+_OTHERS_MAY_WRITE = 0o022
+
+
+def _judge_file(case: Case) -> Finding:
+    said = case.examination
+    there = [path for path in said.key_files if path not in said.missing]
+    if case.examination.is_brought:
+        return ok("the ssh server that connect brought keeps keys of its own")
+    if not said.key_files:
+        return ok("which file it is, is not told")
+    if not there:
+        # That no key is in it is the matter of the next check, which has the command.
+        return ok(f"{said.key_files[0]} is not there yet")
+    loose = [mode for mode in said.modes if _is_loose(case, mode)]
+    if loose and not said.says("strictmodes", "no"):
+        return _loose(case, loose)
+    return ok(f"{there[0]} with {len(said.authorized)} key{'s' * (len(said.authorized) != 1)}")
+
+
+def _is_loose(case: Case, mode: Mode) -> bool:
+    """As sshd sees it with StrictModes: others may write it, or it is another's (sshd(8))."""
+    owners = {0, case.examination.login_uid}
+    return bool(mode.bits & _OTHERS_MAY_WRITE) or mode.uid not in owners
+
+
+def _loose(case: Case, loose: list[Mode]) -> Finding:
+    paths = [shlex.quote(mode.path) for mode in loose]
+    said = case.examination
+    told = ", ".join(f"{mode.path} (mode {mode.bits:o}, uid {mode.uid})" for mode in loose)
+    seen = f"sshd does not trust {told}"
+    why = "with StrictModes it heeds no keys that others than the user could have written"
+    script = f"chmod go-w {' '.join(paths)}"
+    strangers = [shlex.quote(m.path) for m in loose if m.uid not in (0, said.login_uid)]
+    if strangers:
+        script += f" && chown {said.login_uid} {' '.join(strangers)}"
+    may = said.uid == 0 or (not strangers and said.uid == said.login_uid)
+    if not may:
+        return fail(seen, why, hint=f"as root in the container: {script}")
+    return fail(seen, why, command=case.inside(script))
+
+
+def _judge_key(case: Case) -> Finding:
+    said = case.examination
+    if case.examination.is_brought:
+        return ok("connect puts it there")
+    if said.unreadable:
+        return warning(
+            f"{min(said.unreadable)} may not be read by the container's user",
+            "whether a key of yours is in it is not known",
+        )
+    if not said.key_files:
+        return ok("not looked at, the file is not told")
+    held = [one for one in case.offered if one.key in said.authorized]
+    if held:
+        return ok(f"{held[0].where} is in {said.key_files[0]}")
+    return _no_key(case)
+
+
+def _no_key(case: Case) -> Finding:
+    said, (first, *more) = case.examination, case.offered
+    path = said.key_files[0]
+    seen = f"ssh's key {first.where} is not in {path}"
+    if more:
+        seen = f"none of ssh's {len(more) + 1} keys is in {path}"
+    if said.uid != 0 and (said.uid is None or said.uid != said.login_uid):
+        hint = f"as root in the container put this into {path}: {first.key.openssh}"
+        return fail(seen, _WHY, hint=hint, blocks=False)
+    if more:
+        command = case.connect("--authorize-key=FILE.pub")
+        hint = f"name the key to add, as {first.where}: {command}"
+        return fail(seen, _WHY, hint=hint, blocks=False)
+    return fail(seen, _WHY, command=case.connect("--authorize-key"), blocks=False)
+
+
+FILE = Check(
+    "authorized-keys", "authorized_keys", _judge_file, _WHY, needs=("login",), of_target=True
+)
+KEY = Check(
+    "own-key",
+    "your key",
+    _judge_key,
+    _WHY,
+    needs=("ssh-keys", "authorized-keys"),
+    of_target=True,
+)
