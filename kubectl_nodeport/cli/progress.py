@@ -76,6 +76,7 @@ class Progress:
         self._changed = threading.Condition()
         self._steps: list[Step] = []
         self._held = 0
+        self._told: Due = ()  # what is seen now, where it can be taken away again
         self._closed = quiet
         self._watched = False
         # Held by the thread that writes. Where both are needed it is taken before _changed.
@@ -109,6 +110,8 @@ class Progress:
         try:
             with self._writing:
                 self._teller.clear()
+                with self._changed:
+                    self._told = ()
             yield
         finally:
             with self._changed:
@@ -130,21 +133,20 @@ class Progress:
             self._teller.clear()
 
     def _watch(self) -> None:
-        told: Due = ()
         with contextlib.suppress(OSError, ValueError):  # nobody reads it any more
-            while self._await_other_than(told):
+            while self._await_news():
                 self._teller.load()  # while nobody is kept waiting by a lock
                 with self._writing:
                     with self._changed:
                         if self._closed:
                             return
-                        told = self._due()
+                        told = self._told = self._due()
                     self._teller.tell(told)
 
-    def _await_other_than(self, told: Due) -> bool:
-        """Wait until something else is to be told; False at the end."""
+    def _await_news(self) -> bool:
+        """Wait until something else is to be told than what is seen; False at the end."""
         with self._changed:
-            while not self._closed and self._due() == told:
+            while not self._closed and self._due() == self._told:
                 self._changed.wait(self._next_s())
             return not self._closed
 

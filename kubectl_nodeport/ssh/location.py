@@ -78,16 +78,21 @@ class Location:
 
     def keys_file(self, alias: str) -> Path:
         """The known_hosts file of the alias."""
-        return self.folder / f"{alias}.known_hosts"
+        return self.folder / f"{self._whose(alias)}.known_hosts"
 
     def seed_file(self, alias: str) -> Path:
         """The file with the seed of the host key of a server that was brought along."""
-        return self.folder / f"{alias}.host_key"
+        return self.folder / f"{self._whose(alias)}.host_key"
+
+    def _whose(self, alias: str) -> str:
+        """Another for each config of the folder: they may have the same alias, each for itself."""
+        name = self.config.name
+        return alias if name == "config" else f"{name}@{alias}"
 
     def known_hosts_path(self, alias: str) -> str:
         """The same as the alias' entry must say it."""
         if self.is_default:
-            return f"~/.ssh/{_FOLDER}/{alias}.known_hosts"
+            return f"~/.ssh/{_FOLDER}/{self.keys_file(alias).name}"
         return self.keys_file(alias).as_posix()
 
     def read(self) -> State:

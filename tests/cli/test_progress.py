@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import fcntl
 import io
@@ -167,6 +168,7 @@ class Screen:
         )
         os.close(slave)
         self.drawn = ""
+        self._decoder = codecs.getincrementaldecoder("utf-8")()  # a read may end within a letter
 
     def until(self, text: str) -> None:
         """Read until a text is drawn."""
@@ -175,7 +177,7 @@ class Screen:
             left = deadline - time.monotonic()
             assert left > 0, f"{text!r} is not drawn, but {self.drawn!r}"
             if select.select([self.master], [], [], left)[0]:
-                self.drawn += os.read(self.master, 65536).decode()
+                self.drawn += self._decoder.decode(os.read(self.master, 65536))
 
     def go_on(self) -> None:
         """Let it go on."""

@@ -117,4 +117,4 @@ def check(home: Path, changes: dict[str, object], *, has_sum: bool) -> None:
     assert box.words == []
     assert box.api.writes() == []
     files = {one.name for one in (home / "kubectl-nodeport").iterdir() if one.name[0] != "."}
-    assert files == {f"{ALIAS}.known_hosts"}
+    assert files == {f"ssh config@{ALIAS}.known_hosts"}

@@ -309,6 +309,18 @@ def test_a_folder_with_blanks_and_percent(tmp_path: Path) -> None:
         entry_for(odd)
 
 
+def test_two_configs_of_a_folder_have_each_its_own_keys(tmp_path: Path) -> None:
+    one, other = (ConfigFile(tmp_path / name) for name in ("a.conf", "b.conf"))
+    for store in (one, other):
+        assert store.put(entry_for(store), [key()]) == "created"
+        store.server_seed(ALIAS)
+    one.apply(Edit(gone=(ALIAS,)))
+    left = {path.name for path in (tmp_path / "kubectl-nodeport").iterdir()}
+    assert {f"b.conf@{ALIAS}.known_hosts", f"b.conf@{ALIAS}.host_key"} <= left
+    assert not any(name.startswith("a.conf@") for name in left)
+    assert ask_ours(tmp_path / "b.conf")["userknownhostsfile"] == [other.known_hosts_path(ALIAS)]
+
+
 def test_the_users_own_config_follows_passwd_not_home(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/nowhere")
     home = Path(pwd.getpwuid(os.getuid()).pw_dir)
