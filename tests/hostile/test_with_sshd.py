@@ -184,7 +184,7 @@ def test_an_answer_to_start_that_cannot_be(desk: Desk, start: bytes, error: str 
 @pytest.mark.parametrize("kind", ["truncated", "other text", "others may read", "a loop", "a pipe"])
 def test_a_seed_that_cannot_be(desk: Desk, kind: str) -> None:
     """Nothing is started, and the file stays for its owner to look at."""
-    seed = desk.home / "kubectl-nodeport" / "dev.default.kind.host_key"
+    seed = desk.home / "kubectl-nodeport" / "ssh config@dev.default.kind.host_key"
     seed.parent.mkdir(mode=0o700)
     texts = {"truncated": "A" * 20, "other text": "\x1b[2J\nProxyCommand x\n"}
     if kind == "a loop":

@@ -20,7 +20,7 @@ from kubectl_nodeport.editor import EDITORS
     kubectl nodeport open dev
 
     # Another editor, and another folder than the one in which the container starts
-    kubectl nodeport open dev --editor zed --folder /work/api
+    kubectl nodeport open dev --editor zed --folder /srv/api
 
     # The pod of a deployment, in another namespace
     kubectl nodeport open deploy/api -n lab
