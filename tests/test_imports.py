@@ -336,6 +336,13 @@ def test_checker_sees_a_violation(rule: object, module: str, source: str, tmp_pa
     assert any(place in line for line in told), told
 
 
+def run_python(code: str) -> subprocess.CompletedProcess[str]:
+    """Run it in an interpreter that has loaded nothing of ours."""
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+
 def loaded_by(*words: str) -> set[str]:
     """The libraries that a run of the command line leaves in sys.modules."""
     code = (
@@ -344,9 +351,7 @@ def loaded_by(*words: str) -> set[str]:
         f"run({list(words)!r})\n"
         "print(*sys.modules, sep='\\n', file=sys.stderr)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    done = run_python(code)
     assert done.stdout, "the run printed nothing"
     return {name.partition(".")[0] for name in done.stderr.splitlines()}
 
@@ -366,9 +371,7 @@ def test_of_the_kubernetes_package_no_more_is_loaded_than_needed() -> None:
         "import sys, kubectl_nodeport.kube.package\n"
         "print(*(m for m in sys.modules if m.startswith('kubernetes.')))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    done = run_python(code)
     parts = {name.split(".")[1] for name in done.stdout.split()}
     assert "client" in parts
     assert parts & {"config", "dynamic", "leaderelection", "stream", "watch"} == set()
@@ -382,7 +385,5 @@ def test_paramiko_is_loaded_without_invoke_which_others_still_find() -> None:
         "import invoke\n"
         "print('invoke' in sys.modules)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    done = run_python(code)
     assert done.stdout.split() == ["False", "True"]

@@ -3,7 +3,6 @@ by a connect that leads elsewhere or comes with another key."""
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -14,12 +13,7 @@ from kubectl_nodeport.commands.edges import Edges
 from kubectl_nodeport.commands.find import NoSuchObjectError, find
 from kubectl_nodeport.commands.homes import Homes
 from kubectl_nodeport.commands.look import choose_container
-from kubectl_nodeport.commands.sshd_session import (
-    ground_of,
-    open_session,
-    others,
-    remove_key,
-)
+from kubectl_nodeport.commands.sshd_session import others, take_out
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.target import parse
 from kubectl_nodeport.ssh.entry import HostEntry
@@ -125,11 +119,11 @@ def _done(edges: Edges, planned: Dismissed) -> Dismissed:
     if not container.running:
         return replace(planned, fate="gone")  # it has ended with all that ran in it
     bid = Bid(pod, container, entry.alias, entry, origin.sshd_port)
-    with contextlib.closing(open_session(edges, bid)) as session:
-        if ground_of(session, bid).program is None:
-            return replace(planned, fate="gone")
-        (key,) = parse_public_keys(origin.sshd_key)
-        state, server = remove_key(session, key)
+    (key,) = parse_public_keys(origin.sshd_key)
+    taken = take_out(edges, bid, key)
+    if taken is None:
+        return replace(planned, fate="gone")
+    state, server = taken
     if state == "running" and server is not None:
         told = f"it lets in {others(server)}, and yours no more"
         return replace(planned, fate="kept", told=told)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from kubectl_nodeport.commands.brought import Bid
 from kubectl_nodeport.commands.edges import Edges, Session
 from kubectl_nodeport.commands.look import says_no_shell
@@ -102,6 +104,17 @@ def remove_key(session: Session, key: HostKey) -> tuple[str, Server | None]:
     """
     said = _said(session, f"remove\n{key.openssh}\n".encode())
     return sshd.parse_removed(said.stdout, said.stderr, key)
+
+
+def take_out(edges: Edges, bid: Bid, key: HostKey) -> tuple[str, Server | None] | None:
+    """The same by an exec of its own; None where no server's program is in the container.
+
+    :raises NodeportError: it failed.
+    """
+    with contextlib.closing(open_session(edges, bid)) as session:
+        if ground_of(session, bid).program is None:
+            return None
+        return remove_key(session, key)
 
 
 def others(server: Server) -> str:

@@ -153,12 +153,7 @@ def surveyed(request: ConnectRequest, edges: Edges) -> Iterator[Survey]:
         wanted.pod, aim.container, wanted.rule.port, wanted.rule.typed, user, kept, no_rule
     )
     with contextlib.ExitStack() as stack:
-        bid = _bid(request, aim)
-        brought = None
-        if bid is not None:
-            where = f"container {bid.container.name} of pod {bid.pod.name}"
-            with edges.step(f"seeing to the ssh server in {where}"):
-                brought = stack.enter_context(brought_along(edges, bid))
+        brought = _brought(edges, _bid(request, aim), stack)
         if brought is not None:
             asked = replace(asked, port=brought.port, brought=brought)
             wanted = replace(wanted, rule=replace(wanted.rule, port=brought.port))
@@ -182,6 +177,14 @@ def surveyed(request: ConnectRequest, edges: Edges) -> Iterator[Survey]:
             brought=brought,
             offers=_offering(request, edges, aim, vouched.look) if brought is None else Offers,
         )
+
+
+def _brought(edges: Edges, bid: Bid | None, stack: contextlib.ExitStack) -> Brought | None:
+    """The server that is asked for; it ends where what is on the stack fails."""
+    if bid is None:
+        return None
+    with edges.step(f"seeing to the ssh server in {bid.where}"):
+        return stack.enter_context(brought_along(edges, bid))
 
 
 def _told(edges: Edges, host_keys: HostKeys, before: HostEntry | None) -> list[str]:

@@ -16,8 +16,8 @@ from kubectl_nodeport.commands.sshd_session import (
     open_session,
     others,
     put,
-    remove_key,
     started,
+    take_out,
 )
 from kubectl_nodeport.container import sshd
 from kubectl_nodeport.container.sshd import Ground, Server, Wish
@@ -92,9 +92,7 @@ def _let_in(edges: Edges, bid: Bid, ground: Ground, mine: Offered) -> Iterator[N
 
 def _take_out(edges: Edges, bid: Bid, mine: Offered) -> None:
     try:
-        with contextlib.closing(open_session(edges, bid)) as session:
-            if ground_of(session, bid).program is not None:
-                remove_key(session, mine.key)
+        take_out(edges, bid, mine.key)
     except NotFoundError:
         pass  # the pod is gone, with all in it
     except NodeportError as err:

@@ -62,7 +62,9 @@ class Container:
         """Run the script as this user, once the servers run."""
         who = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"] if user else []
         asking = shlex.join([*who, *shell, *command(None, 22)[1:]])
-        count = f"$(cat /proc/[0-9]*/comm 2>/dev/null | grep -cxE '{NAMES}')"
+        # A process has its new name a moment before its new words.
+        runs = f"grep -qxE '{NAMES}' $each/comm && grep -q . $each/cmdline && echo"
+        count = f"$(for each in /proc/[0-9]*; do {runs} || :; done 2>/dev/null | wc -l)"
         waiting = f"until [ {count} -ge {len(running)} ]; do sleep 0.02; done"
         setup = f"mount --bind {self.etc} /etc/ssh; {''.join(running)} {waiting}; {asking}"
         spaces = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]

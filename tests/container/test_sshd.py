@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from kubectl_nodeport.container import sshd
 from kubectl_nodeport.container.sshd import Server, SshdError, Wish
+from tests.container.answers import answer, said
 from tests.ssh.make import key
 
 ROOT = Path(__file__).parent.parent.parent
@@ -26,30 +27,12 @@ def test_no_place() -> None:
     assert "emptyDir" in caught.value.hint
 
 
-def answer(**changes: object) -> dict[str, object]:
-    server = {
-        "port": 20022,
-        "listen": "",
-        "version": "0.1.0",
-        "host_key": key(7).openssh,
-        "user": "dev",
-        "home": "/home/dev",
-        **changes,
-    }
-    keys = [{"line": f"{key(1).openssh} me", "fingerprint": "", "comment": "me"}]
-    return {"state": "running", "keys": keys, "server": server}
-
-
-def said(plain: object) -> bytes:
-    return json.dumps(plain).encode() + b"\nend\n"
-
-
 def test_running_server() -> None:
     server = Server(20022, "", (0, 1, 0), key(7), "dev", "/home/dev", frozenset([key(1)]))
-    assert sshd.parse_server(said(answer()), b"") == ("running", server)
-    ground = sshd.parse_ground(b"status " + said(answer()))
+    assert sshd.parse_server(said(answer("running")), b"") == ("running", server)
+    ground = sshd.parse_ground(b"status " + said(answer("running")))
     assert ground.server == server
-    assert sshd.parse_ground(b"status " + said({**answer(), "state": "stopped"})).server is None
+    assert sshd.parse_ground(b"status " + said(answer("stopped"))).server is None
 
 
 @pytest.mark.parametrize(
@@ -57,7 +40,7 @@ def test_running_server() -> None:
     [("", False), ("127.0.0.1", True), ("::1", True), ("10.0.0.1", False), ("x\n", False)],
 )
 def test_where_it_listens(listen: str, loopback: bool) -> None:
-    _, server = sshd.parse_server(said(answer(listen=listen)), b"")
+    _, server = sshd.parse_server(said(answer("running", listen=listen)), b"")
     assert server is not None
     assert server.is_loopback is loopback
 
@@ -79,11 +62,11 @@ def test_where_it_listens(listen: str, loopback: bool) -> None:
 )
 def test_answer_that_cannot_be(changes: dict[str, object]) -> None:
     with pytest.raises(SshdError, match="not what it should be"):
-        sshd.parse_server(said(answer(**changes)), b"")
+        sshd.parse_server(said(answer("running", **changes)), b"")
 
 
 def test_home_that_cannot_be_is_left_out() -> None:
-    _, server = sshd.parse_server(said(answer(home="/x;rm")), b"")
+    _, server = sshd.parse_server(said(answer("running", home="/x;rm")), b"")
     assert server is not None
     assert server.home == ""
 

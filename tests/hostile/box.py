@@ -7,32 +7,13 @@ from dataclasses import dataclass, field
 
 from tests.commands.fake_api import FakeApi
 from tests.commands.world import NODE
+from tests.container.answers import said
 from tests.kube import make
 from tests.kube.faulty import Faulty, request_of
 from tests.kube.server import Peer, Received, Talk
-from tests.ssh.make import key
 
 GROUND = b'machine x86_64\nuser dev\nuid 1000\nprogram {"version": "9.9.9"}\n'
 TABLE = b"table /proc/net/tcp\nend\n"
-
-
-def answer(state: str = "started", **server: object) -> dict[str, object]:
-    """What the server's program says, with other values for some of its fields."""
-    plain = {
-        "port": 20022,
-        "listen": "",
-        "version": "0.1.0",
-        "host_key": key(7).openssh,
-        "user": "dev",
-        "home": "/home/dev",
-        **server,
-    }
-    return {"state": state, "keys": [{"line": key(1).openssh}], "server": plain}
-
-
-def said(plain: object) -> bytes:
-    """The same as the script passes it on."""
-    return json.dumps(plain).encode() + b"\nend\n"
 
 
 @dataclass

@@ -18,7 +18,8 @@ from kubectl_nodeport.kube.streams import Output
 from kubectl_nodeport.printable import short
 from tests.commands.test_disconnect import run as disconnect
 from tests.commands.world import FakeExec, FakeSshd, World, inside
-from tests.hostile.box import GROUND, TABLE, Box, answer, said
+from tests.container.answers import answer, said
+from tests.hostile.box import GROUND, TABLE, Box
 from tests.hostile.test_output import Said, config, home, printed
 from tests.hostile.values import TEXTS
 from tests.kube.server import Server, serving

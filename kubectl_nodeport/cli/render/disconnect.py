@@ -55,7 +55,7 @@ def _rule_lines(rule: Parted, done: Disconnected) -> list[str]:
     if rule.fate == "deleted":
         return [f"{name} {'would be deleted' if done.dry_run else 'deleted'}"]
     if rule.fate == "kept":
-        return [f"{name} {'would stay' if done.dry_run else 'stays'}: {rule.told}"]
+        return [_stays(name, rule.told, done)]
     return []  # gone is not worth a word, and what is not known is an error
 
 
@@ -64,8 +64,12 @@ def _server_lines(server: Dismissed, done: Disconnected) -> list[str]:
     if server.fate == "ended":
         return [f"{name} {'would end, if it lets in no other key' if done.dry_run else 'ended'}"]
     if server.fate == "kept":
-        return [f"{name} {'would stay' if done.dry_run else 'stays'}: {server.told}"]
+        return [_stays(name, server.told, done)]
     return []
+
+
+def _stays(name: str, told: str, done: Disconnected) -> str:
+    return f"{name} {'would stay' if done.dry_run else 'stays'}: {told}"
 
 
 def _detail(rule: Parted) -> str | None:

@@ -258,16 +258,23 @@ func TestKeylessExitByHand(t *testing.T) {
 	})
 }
 
-// Who ends the server, and holds the folder's lock, does not wait for a keeper that waits for the lock.
-func TestAStopAsTheLastKeyGoes(t *testing.T) {
+// keylessUnderLock is a server that has lost its last key while the folder's lock is held.
+func keylessUnderLock(t *testing.T) (path string, answer Answer, state *folder.Folder, release func()) {
+	t.Helper()
 	path, me := statePath(t), newPerson(t, "me")
-	answer := start(t, path, func(c *Config) { c.AuthorizedKeys, c.KeylessExit = []string{me.line}, true })
+	answer = start(t, path, func(c *Config) { c.AuthorizedKeys, c.KeylessExit = []string{me.line}, true })
 	state, err := folder.Existing(path)
 	must(t, err)
-	release, err := state.Edit(context.Background())
+	release, err = state.Edit(context.Background())
 	must(t, err)
-	defer release()
 	must(t, os.Remove(filepath.Join(path, "authorized_keys")))
+	return path, answer, state, release
+}
+
+// Who ends the server, and holds the folder's lock, does not wait for a keeper that waits for the lock.
+func TestAStopAsTheLastKeyGoes(t *testing.T) {
+	path, answer, state, release := keylessUnderLock(t)
+	defer release()
 	eventually(t, "the keeper is about to leave", func() bool {
 		_, err := state.Status()
 		return err != nil

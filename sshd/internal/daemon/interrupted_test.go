@@ -13,19 +13,11 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"nodeport-sshd/internal/folder"
 )
 
 func TestAServerWithoutKeysWaitsForNoLockThatItsStopHolds(t *testing.T) {
-	path, me := statePath(t), newPerson(t, "me")
-	start(t, path, func(c *Config) { c.AuthorizedKeys, c.KeylessExit = []string{me.line}, true })
-	state, err := folder.Existing(path)
-	must(t, err)
-	release, err := state.Edit(context.Background())
-	must(t, err)
+	path, _, state, release := keylessUnderLock(t)
 	defer release()
-	must(t, os.Remove(filepath.Join(path, "authorized_keys")))
 	eventually(t, "it ends while another command is at work", func() bool {
 		pid, err := state.Holder()
 		return err == nil && pid == 0
