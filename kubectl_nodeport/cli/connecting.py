@@ -92,11 +92,13 @@ def connect_flags(command: F) -> F:
         ),
         click.option(
             "--with-sshd",
-            is_flag=True,
+            cls=argv.OptionalValue,
+            no_value="true",
+            type=bool,
             help="Where nothing listens on the ssh port, start an ssh server of kubectl "
             "nodeport's own in the container, as its user, for your ssh key alone. It needs sh "
             "there, and no root. disconnect ends it; after a restart of the container connect "
-            "starts it again.",
+            "starts it again. A terminal is asked where this is left out; =false starts none.",
         ),
         common.timeout(None),
         connection_flags,
@@ -135,7 +137,7 @@ def connected(
             host=options["host"],
             timeout_s=options["timeout"],
             dry_run=options.get("dry_run") == "client",
-            with_sshd=options["with_sshd"] or None,
+            with_sshd=options["with_sshd"],
             authorize_key=options["authorize_key"],
             accept_new_host_key=options["accept_new_host_key"],
         )

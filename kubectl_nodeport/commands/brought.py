@@ -57,7 +57,7 @@ class Brought:
     :ivar host_key: None where it would only be started, in a dry run.
     :ivar let_in: the user's public key that it lets in.
     :ivar had_pods: whether the host key may be that of an earlier pod too, which may still run.
-    :ivar equipment: see container.script.Inside.
+    :ivar equipment: see container.script.Inside, as for ``folder``.
     """
 
     port: int
@@ -68,6 +68,7 @@ class Brought:
     container: str
     had_pods: bool = False
     equipment: Equipment | None = None
+    folder: str = ""
 
     @property
     def host_keys(self) -> tuple[HostKey, ...]:
@@ -100,6 +101,7 @@ class Brought:
             host_keys=self.host_keys,
             passwords=False,
             equipment=self.equipment,
+            folder=self.folder,
         )
 
     def noted_in(self, origin: Origin) -> Origin:

@@ -165,7 +165,11 @@ def _rehearsed(edges: Edges, bid: Bid, ground: Ground, mine: Offered) -> Brought
         f"it would let in {mine.where}"
     )
     container = bid.container.name
-    return Brought(port, user, "", None, mine.key, container, equipment=ground.equipment)
+    return Brought(
+        *(port, user, "", None, mine.key, container),
+        equipment=ground.equipment,
+        folder=ground.folder,
+    )
 
 
 def _brought(bid: Bid, ground: Ground, server: Server, mine: Offered) -> Brought:
@@ -178,6 +182,7 @@ def _brought(bid: Bid, ground: Ground, server: Server, mine: Offered) -> Brought
         bid.container.name,
         had_pods=bid.before is not None and bid.before.origin.pod_uid != bid.pod.uid,
         equipment=ground.equipment,
+        folder=ground.folder,
     )
 
 

@@ -113,6 +113,7 @@ start() {
 echo "machine $(uname -m 2>/dev/null || cat /proc/sys/kernel/arch 2>/dev/null)"
 echo "user $(id -un 2>/dev/null || whoami 2>/dev/null)"
 echo "uid $(id -u 2>/dev/null)"
+echo "folder $there"
 command -v gzip >/dev/null 2>&1 && echo gzip
 places="$first$nl$HOME$nl/$nl$(mounts 2>/dev/null)"
 look

@@ -273,8 +273,8 @@ def parse(output: bytes) -> Inside:
             user = rest
         elif word == "home" and HOME.fullmatch(rest):
             home = rest
-        elif word == "folder" and _FOLDER.fullmatch(rest) and _is_text(rest):
-            folder = rest
+        elif word == "folder":
+            folder = shown_folder(rest)
     keys = [line.removeprefix("hostkey ") for line in lines if line.startswith("hostkey ")]
     allowed = {match[1] for line in lines if (match := _PASSWORDS.fullmatch(line))}
     return Inside(
@@ -321,9 +321,10 @@ def _ages(lines: list[str]) -> Iterator[tuple[HostKey, int]]:
                 yield key, made_s
 
 
-def _is_text(path: str) -> bool:
-    """Whether it was UTF-8, with nothing that could not be shown."""
-    return path.isprintable() and "\ufffd" not in path
+def shown_folder(path: str) -> str:
+    """A folder that a container told; "" where it is none, or no UTF-8 that could be shown."""
+    is_one = _FOLDER.fullmatch(path) and path.isprintable() and "\ufffd" not in path
+    return path if is_one else ""
 
 
 def _is_loopback(address: str) -> bool:

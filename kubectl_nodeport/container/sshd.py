@@ -15,7 +15,7 @@ from typing import TypeGuard
 from kubectl_nodeport.container import editor_needs
 from kubectl_nodeport.container.authorized_keys import HOME
 from kubectl_nodeport.container.editor_needs import Equipment
-from kubectl_nodeport.container.script import listeners
+from kubectl_nodeport.container.script import listeners, shown_folder
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.ssh.known_hosts import HostKey, parse_public_keys
 from kubectl_nodeport.ssh.names import passes, validate_user
@@ -69,7 +69,7 @@ class Ground:
     :ivar user: whom it runs as, "" where that has no name.
     :ivar program: version of the server's program that lies there; None for none.
     :ivar server: the one that runs; None for none.
-    :ivar listening: see container.script.Inside, as for ``equipment``.
+    :ivar listening: see container.script.Inside, as for ``equipment`` and ``folder``.
     """
 
     machine: str
@@ -80,6 +80,7 @@ class Ground:
     server: Server | None
     listening: Mapping[int, bool] | None
     equipment: Equipment | None = None
+    folder: str = ""
 
     @property
     def architecture(self) -> str | None:
@@ -147,6 +148,7 @@ def parse_ground(output: bytes) -> Ground:
         server=_running(said.get("status", "")),
         listening=listeners(lines),
         equipment=editor_needs.read(lines),
+        folder=shown_folder(said.get("folder", "")),
     )
 
 

@@ -48,7 +48,9 @@ def failure(world: World, **asked: Any) -> NodeportError:
 class TestFresh:
     def test_server_is_sent_started_and_pinned(self) -> None:
         there = world()
+        there.exec.sshd.says = ["folder /srv/app"]
         done = there.connect(with_sshd=True)
+        assert done.folder == "/srv/app", "where an editor opens"
         sshd = there.exec.sshd
         assert [gzip.decompress(one) for one in sshd.sent] == [b"program for amd64"]
         assert there.exec.visits == [folder_name("main", make.UID)]

@@ -97,6 +97,7 @@ def test_program_is_put_started_and_found_again(
         assert (ground.program, ground.server) == (None, None)
         assert ground.machine == os.uname().machine
         assert ground.uid == str(os.getuid())
+        assert ground.folder.startswith("/")
         assert ground.unpacks
         assert ground.listening is not None
         assert list(empty.iterdir()) == [], "nothing is made before it is told"

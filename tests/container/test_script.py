@@ -324,7 +324,7 @@ def test_script_tells_who_is_connected_as_often_as_asked(shell: tuple[str, ...])
             lines = iter(process.stdout.readline, b"end\n")  # type: ignore[union-attr]
             return parse_peers(b"".join(lines))
 
-        assert answer("") == frozenset(), "at first, without being asked"
+        assert answer("\n") == frozenset(), "at first, with no more to ask"
         with socket.create_connection(("127.0.0.1", port)) as held:
             (peer,) = answer(f"{peers_of(port)}\n")
             assert peer.endswith(f":{held.getsockname()[1]:04X}")

@@ -97,6 +97,13 @@ def test_architecture(machine: str, architecture: str | None) -> None:
 
 
 @pytest.mark.parametrize(
+    ("told", "folder"), [("/srv/a b", "/srv/a b"), ("srv", ""), ("/a\x1b[2J", ""), ("", "")]
+)
+def test_folder(told: str, folder: str) -> None:
+    assert sshd.parse_ground(f"folder {told}\nend\n".encode()).folder == folder
+
+
+@pytest.mark.parametrize(
     ("name", "fits"), [("dev", True), ("1000", True), ("root", False), ("", False)]
 )
 def test_whom_the_server_lets_in(name: str, fits: bool) -> None:

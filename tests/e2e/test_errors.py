@@ -285,7 +285,8 @@ def test_no_address_answers(desk: Desk) -> None:
         r"127\.0\.0\.1: connection refused: nothing is behind that port there "
         r"\(this machine: the cluster may run on it\)",
         r"a firewall or a VPN may stand between; on the node: sudo ufw allow \d+/tcp, or sudo "
-        r"firewall-cmd --add-port=\d+/tcp",
+        r"firewall-cmd --add-port=\d+/tcp; more is told by: kubectl nodeport doctor pod/dev -n "
+        rf"{desk.ns.name} \(its checks node and network-policy\)",
     )
     assert re.fullmatch(expected, told), told
 
