@@ -21,6 +21,7 @@ def run(argv: Sequence[str]) -> int:
     verbosity = _verbosity(argv)
     try:
         words = pflag.normalise(argv, program)
+        verbosity = _verbosity(words)
         outcome = program.main(words, prog_name=help.PROGRAM, standalone_mode=False)
     except NodeportError as err:
         report(err, verbosity)

@@ -11,8 +11,8 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from typing import Protocol, TextIO
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol, TextIO
 
 from kubectl_nodeport.cli.render.terminal import short
 
@@ -161,6 +161,19 @@ class Progress:
         now = time.monotonic()
         left = [step.began_s + self._patience_s - now for step in self._steps]
         return min((one for one in left if one > 0), default=None)  # None: when it is notified
+
+
+@contextlib.contextmanager
+def of(options: Mapping[str, Any]) -> Iterator[Progress]:
+    """What tells the steps of one command.
+
+    :param options: the verb's options, -q among them.
+    """
+    made = Progress(quiet=options["quiet"])
+    try:
+        yield made
+    finally:
+        made.close()
 
 
 def can_draw(stream: TextIO) -> bool:

@@ -1,4 +1,4 @@
-"""How a failure is told: ``error:`` and ``hint:`` on stderr."""
+"""What is told beside a result, on stderr: notes, and a failure as ``error:`` and ``hint:``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,18 @@ import traceback
 
 from kubectl_nodeport.cli.render.terminal import safe, short
 from kubectl_nodeport.errors import NodeportError
+
+
+def tell(line: str) -> None:
+    """Print a line beside the result."""
+    print(short(line), file=sys.stderr)
+
+
+def tell_notes(notes: list[str]) -> None:
+    """Print the notes so far, each once, and forget them."""
+    for note in dict.fromkeys(notes):
+        tell(f"note: {note}")
+    notes.clear()
 
 
 def report(err: NodeportError, verbosity: int) -> None:

@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import os
 import shlex
-import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -14,32 +13,27 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from kubectl_nodeport.address.knock import knock
-from kubectl_nodeport.address.local import is_bound_beyond_loopback, local_facts, own_lan_address
-from kubectl_nodeport.address.resolution import Budget, Resolution, Sought
-from kubectl_nodeport.address.resolution import Progress as News
-from kubectl_nodeport.cli import hints, picker
+from kubectl_nodeport.address.local import local_facts
+from kubectl_nodeport.cli import hints, picker, progress, reaching, ssh_files
 from kubectl_nodeport.cli.connection import flags_of
 from kubectl_nodeport.cli.program import own_words
-from kubectl_nodeport.cli.progress import Progress, Step
-from kubectl_nodeport.cli.render import waiting
 from kubectl_nodeport.cli.render.terminal import short
-from kubectl_nodeport.commands.edges import Edges, Kept, Offer, Offered, Offers, Tunnel
+from kubectl_nodeport.cli.report import tell_notes
+from kubectl_nodeport.commands.edges import Edges, Kept, Offer, Offered, Offers
 from kubectl_nodeport.commands.kept_flags import kept_flags, refuse_secrets
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.config import Flags, connection
 from kubectl_nodeport.kube.target import Target, parse
-from kubectl_nodeport.ssh.config_file import ConfigFile, user_config_path
 from kubectl_nodeport.ssh.known_hosts import HostKey
-from kubectl_nodeport.ssh.location import Location, named_config_path
+from kubectl_nodeport.ssh.location import named_config_path
 from kubectl_nodeport.ssh.own_identity import OwnIdentity
 
 if TYPE_CHECKING:
+    from kubectl_nodeport.cli.progress import Progress
     from kubectl_nodeport.commands.changes import Watch
     from kubectl_nodeport.kube.client import Api
     from kubectl_nodeport.kube.config import Connection
-
-_AT_FIRST = "waiting for the NodePort to answer"
+    from kubectl_nodeport.ssh.config_file import ConfigFile
 
 
 @contextlib.contextmanager
@@ -51,7 +45,7 @@ def world(options: Mapping[str, Any]) -> Iterator[Edges]:
     :raises NodeportError: as the command does, its hint naming the cluster that was asked.
     """
     flags = flags_of(options)
-    with progress(options) as told:
+    with progress.of(options) as told:
         try:
             made = _edges(flags, options, told)
             yield made
@@ -59,26 +53,6 @@ def world(options: Mapping[str, Any]) -> Iterator[Edges]:
             err.hint = hints.with_flags(err.hint, flags)
             raise
     tell_notes(made.notes)
-
-
-@contextlib.contextmanager
-def progress(options: Mapping[str, Any]) -> Iterator[Progress]:
-    """What tells the steps of one command.
-
-    :param options: the verb's options, -q among them.
-    """
-    made = Progress(quiet=options["quiet"])
-    try:
-        yield made
-    finally:
-        made.close()
-
-
-def tell_notes(notes: list[str]) -> None:
-    """Print the notes so far, each once, and forget them."""
-    for note in dict.fromkeys(notes):
-        tell(f"note: {note}")
-    notes.clear()
 
 
 def target(text: str | None, options: Mapping[str, Any]) -> Target | None:
@@ -92,17 +66,12 @@ def target(text: str | None, options: Mapping[str, Any]) -> Target | None:
     return parse(text, user, selector)
 
 
-def tell(line: str) -> None:
-    """Print a line beside the result."""
-    print(short(line), file=sys.stderr)
-
-
 def _edges(flags: Flags, options: Mapping[str, Any], told: Progress) -> Edges:
     resolved = connection(flags, os.environ)
     api = client(resolved, options["verbosity"], told)
     ssh_config = options.get("ssh_config")
     notes: list[str] = []
-    kept = hosts(ssh_config, options.get("include"), notes, in_wsl=local_facts().wsl)
+    kept = ssh_files.hosts(ssh_config, options.get("include"), notes, in_wsl=local_facts().wsl)
     made = edges(resolved, api, kept, flags, told)
     is_answered = picker.is_possible()
     return dataclasses.replace(
@@ -118,24 +87,6 @@ def _edges(flags: Flags, options: Mapping[str, Any], told: Progress) -> Edges:
         confirm=partial(_confirm, told) if is_answered else None,
         tell=lambda line: told.tell(f"note: {line}"),
     )
-
-
-def hosts(
-    ssh_config: str | None, include: bool | None, notes: list[str], *, in_wsl: bool
-) -> ConfigFile:
-    """The Host entries to work on; in WSL those of the user's own file have twins in Windows."""
-    if ssh_config or not in_wsl:
-        path = named_config_path(ssh_config)
-        return ConfigFile(path, warn=notes.append, include=include)
-    import pwd  # which Windows itself has not
-
-    from kubectl_nodeport.ssh import windows
-    from kubectl_nodeport.ssh.twin import Distribution
-    from kubectl_nodeport.ssh.twinned import TwinnedConfigFile
-
-    user = pwd.getpwuid(os.getuid()).pw_name
-    here = Distribution(os.environ.get("WSL_DISTRO_NAME", ""), user, windows.home)
-    return TwinnedConfigFile(user_config_path(), here, warn=notes.append, include=include)
 
 
 def here(options: Mapping[str, Any], hosts: ConfigFile, told: Progress) -> Edges:
@@ -168,14 +119,14 @@ def edges(resolved: Connection, api: Api, hosts: ConfigFile, flags: Flags, told:
         connection=resolved,
         api=api,
         exec=Exec(api),
-        resolve=partial(_resolve, told),
-        knock=partial(_knock, told),
+        resolve=partial(reaching.resolve, told),
+        knock=partial(reaching.knock, told),
         hosts=hosts,
         local=local_facts(),
-        tunnel=_tunnel(api, told),
+        tunnel=reaching.tunnel_of(api, told),
         program=lambda: _tunnel_program(flags, None),
         kept=lambda: Kept(kept_flags(flags), _plugin_folder(resolved)),
-        beyond_loopback=_beyond_loopback,
+        beyond_loopback=reaching.beyond_loopback,
         step=told.step,
     )
 
@@ -218,25 +169,19 @@ def _public_key(file: str) -> HostKey:
     return offered.public_key(file)
 
 
+def _choose(told: Progress, question: str, titles: Sequence[str]) -> int:
+    with told.aside():
+        return picker.choose(question, titles)
+
+
+def _confirm(told: Progress, question: str) -> bool:
+    with told.aside():
+        return click.confirm(short(question), err=True)
+
+
 def _again(command: str, flags: Flags, ssh_config: str | None) -> str:
     words = f" --ssh-config {shlex.quote(ssh_config)}" if ssh_config else ""
     return f"{hints.with_flags(command, flags)}{words}"
-
-
-def config_file(options: Mapping[str, Any], notes: list[str]) -> ConfigFile:
-    """The ssh configuration file that is meant, which may not be there yet."""
-    return hosts(options["ssh_config"], None, notes, in_wsl=local_facts().wsl)
-
-
-def config_name(ssh_config: str | None) -> str:
-    """The ssh configuration file as a user would name it."""
-    return ssh_config or "~/.ssh/config"
-
-
-def ssh_words(ssh_config: str | None) -> list[str]:
-    """ssh, and what makes it read the ssh configuration file that was written."""
-    location = Location.of(named_config_path(ssh_config))
-    return ["ssh", *([] if location.is_default else ["-F", str(location.config)])]
 
 
 def warm_up(edges: Edges) -> None:
@@ -248,13 +193,7 @@ def warm_up(edges: Edges) -> None:
     api = cast("Api", edges.api)  # the real one, which _edges made
     api.prepare_websocket()
     api.load()
-    threading.Thread(target=_load_probe, daemon=True).start()
-
-
-def _load_probe() -> None:
-    from kubectl_nodeport.address.handshake import warm_up
-
-    warm_up()
+    threading.Thread(target=reaching.load_probe, daemon=True).start()
 
 
 def watch(edges: Edges) -> Watch:
@@ -262,52 +201,3 @@ def watch(edges: Edges) -> Watch:
     from kubectl_nodeport.kube import watch
 
     return partial(watch.watch, cast("Api", edges.api).stream)  # the real one, which _edges made
-
-
-def _resolve(told: Progress, sought: Sought, timeout_s: float) -> Resolution:
-    from kubectl_nodeport.address import probe
-
-    with told.step(_AT_FIRST) as step:
-        return probe.resolve(sought, Budget(timeout_s), partial(_say, step, sought.port))
-
-
-def _knock(told: Progress, sought: Sought, timeout_s: float) -> Resolution:
-    with told.step(_AT_FIRST) as step:
-        return knock(sought, timeout_s, partial(_say, step, sought.port))
-
-
-def _say(step: Step, port: int, news: News) -> None:
-    step.say(waiting.for_address(news, port), news.outcome.text if news.outcome else "")
-
-
-def _tunnel(api: Api, told: Progress) -> Tunnel:
-    def shown(namespace: str, pod: str, port: int, preferred: frozenset[HostKey]) -> HostKey:
-        from kubectl_nodeport import tunnel
-        from kubectl_nodeport.address import handshake
-        from kubectl_nodeport.kube.forward import open_channel
-
-        what = f"asking port {port} of pod {pod} for its host key through the API server"
-        with told.step(what), contextlib.ExitStack() as stack:
-            carried = tunnel.as_socket(open_channel(api, namespace, pod, port))
-            stack.enter_context(carried.sock)
-            try:
-                return handshake.shown_key(carried.sock, preferred)
-            except NodeportError as err:
-                raise carried.failure() or err from None
-
-    return shown
-
-
-def _beyond_loopback(port: int, towards: Sequence[str]) -> str | None:
-    address = own_lan_address() or own_lan_address(towards)
-    return address if address and is_bound_beyond_loopback(port, address) else None
-
-
-def _choose(told: Progress, question: str, titles: Sequence[str]) -> int:
-    with told.aside():
-        return picker.choose(question, titles)
-
-
-def _confirm(told: Progress, question: str) -> bool:
-    with told.aside():
-        return click.confirm(short(question), err=True)

@@ -39,11 +39,12 @@ def failing() -> Iterator[list[BaseException]]:
     """A verb `fail` that raises what is put into the list."""
     errors: list[BaseException] = []
 
-    def body(verbosity: int) -> None:  # noqa: ARG001
+    def body(**options: object) -> None:  # noqa: ARG001
         raise errors[0]
 
-    option = click.Option(["-v", "--v", "verbosity"], type=int, default=0)
-    program.add_command(click.Command("fail", callback=body, params=[option]))
+    level = click.Option(["-v", "--v", "verbosity"], type=int, default=0)
+    quiet = click.Option(["-q", "--quiet"], is_flag=True)
+    program.add_command(click.Command("fail", callback=body, params=[level, quiet]))
     yield errors
     del program.commands["fail"]
 
@@ -243,7 +244,7 @@ def test_unexpected_failure_is_no_traceback(
 
 
 @pytest.mark.parametrize("argv", [["fail", "-v=9"], ["fail", "-v", "9"], ["-v=9", "fail"],
-                                  ["fail", "-v9"], ["fail", "-v=10"],
+                                  ["fail", "-v9"], ["fail", "-v=10"], ["fail", "-qv=9"],
                                   ["fail", "--v=9"], ["--v", "9", "fail"]])  # fmt: skip
 def test_traceback_with_v_9(
     argv: list[str], failing: list[BaseException], capsys: Captured

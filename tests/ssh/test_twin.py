@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kubectl_nodeport.cli import wiring
+from kubectl_nodeport.cli import ssh_files
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.ssh import openssh, twin, windows
 from kubectl_nodeport.ssh.config_file import ConfigFile
@@ -237,9 +237,9 @@ def test_a_windows_that_does_not_answer(
 
 
 def test_only_the_users_own_file_in_wsl_has_twins(tmp_path: Path) -> None:
-    assert isinstance(wiring.hosts(None, None, [], in_wsl=True), TwinnedConfigFile)
+    assert isinstance(ssh_files.hosts(None, None, [], in_wsl=True), TwinnedConfigFile)
     for named, in_wsl in ((str(tmp_path / "config"), True), (None, False)):
-        found = wiring.hosts(named, None, [], in_wsl=in_wsl)
+        found = ssh_files.hosts(named, None, [], in_wsl=in_wsl)
         assert not isinstance(found, TwinnedConfigFile)
 
 

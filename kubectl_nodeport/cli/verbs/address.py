@@ -41,7 +41,7 @@ from kubectl_nodeport.cli.connection import connection_flags
 @connection_flags
 def address(target: str | None, **options: Any) -> None:
     """Parse what was typed, run the command, print its result."""
-    from kubectl_nodeport.cli import picker, wiring
+    from kubectl_nodeport.cli import picker, report, wiring
     from kubectl_nodeport.cli.render import address as render
     from kubectl_nodeport.commands.address import AddressRequest, lost
     from kubectl_nodeport.commands.address import address as command
@@ -58,5 +58,5 @@ def address(target: str | None, **options: Any) -> None:
             hint="asking changes nothing: run it again when the result can be printed",
         )
         if failure := lost(found):
-            wiring.tell_notes(edges.notes)
+            report.tell_notes(edges.notes)
             raise failure

@@ -60,12 +60,12 @@ from kubectl_nodeport.cli import common, connecting, help, offers, output
 @output.option()
 def connect(target: str | None, **options: Any) -> None:
     """Parse what was typed, run the command, print its result."""
-    from kubectl_nodeport.cli import editors, wiring
+    from kubectl_nodeport.cli import editors, ssh_files
     from kubectl_nodeport.cli.render import connect as render
 
     notes = editors.other_configs(options["ssh_config"])
     done = connecting.connected(target, options, notes)
-    config = wiring.config_name(options["ssh_config"])
+    config = ssh_files.config_name(options["ssh_config"])
     output.write(
         options["output"],
         text=lambda: render.as_text(done, config),

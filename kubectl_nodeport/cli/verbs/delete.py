@@ -52,7 +52,7 @@ from kubectl_nodeport.cli.connection import connection_flags
 @connection_flags
 def delete(target: str | None, **options: Any) -> None:
     """Parse what was typed, run the command, print its result."""
-    from kubectl_nodeport.cli import wiring
+    from kubectl_nodeport.cli import report, wiring
     from kubectl_nodeport.cli.render import delete as render
     from kubectl_nodeport.commands.delete import DeleteRequest
     from kubectl_nodeport.commands.delete import delete as command
@@ -68,7 +68,7 @@ def delete(target: str | None, **options: Any) -> None:
     with wiring.world(options) as edges:
         done = command(request, edges)
         if not (done.rules or done.closed or done.left):
-            wiring.tell("No rules to delete.")
+            report.tell("No rules to delete.")
         output.write(
             options["output"],
             text=lambda: render.as_text(done),
@@ -77,5 +77,5 @@ def delete(target: str | None, **options: Any) -> None:
             hint="kubectl nodeport get shows what is left",
         )
         if done.left is not None:
-            wiring.tell_notes(edges.notes)  # of those that are gone
+            report.tell_notes(edges.notes)  # of those that are gone
             raise done.left

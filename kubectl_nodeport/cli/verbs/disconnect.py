@@ -52,7 +52,7 @@ from kubectl_nodeport.cli.connection import connection_flags
 @connection_flags
 def disconnect(words: tuple[str, ...], **options: Any) -> None:
     """Parse what was typed, run the command, print its result."""
-    from kubectl_nodeport.cli import homes, wiring
+    from kubectl_nodeport.cli import homes, progress, report, ssh_files, wiring
     from kubectl_nodeport.cli.render import disconnect as render
     from kubectl_nodeport.commands.disconnect import DisconnectRequest
     from kubectl_nodeport.commands.disconnect import disconnect as command
@@ -70,13 +70,13 @@ def disconnect(words: tuple[str, ...], **options: Any) -> None:
         dry_run=options["dry_run"] == "client",
     )
     notes: list[str] = []
-    file = wiring.config_file(options, notes)
-    with wiring.progress(options) as told:
+    file = ssh_files.config_file(options, notes)
+    with progress.of(options) as told:
         here = cache(lambda: wiring.here(options, file, told))
         done = command(request, file, homes.homes(options, file, told), here)
-    config = wiring.config_name(options["ssh_config"])
+    config = ssh_files.config_name(options["ssh_config"])
     if not done.entries and options["output"] not in ("json", "yaml"):
-        wiring.tell(f"No hosts to disconnect in {config}.")
+        report.tell(f"No hosts to disconnect in {config}.")
     output.write(
         options["output"],
         text=lambda: render.as_text(done, config),
@@ -84,6 +84,6 @@ def disconnect(words: tuple[str, ...], **options: Any) -> None:
         names=lambda: render.names(done),
         hint="kubectl nodeport get hosts shows what is left",
     )
-    wiring.tell_notes([*notes, *done.notes])
+    report.tell_notes([*notes, *done.notes])
     if done.left is not None:
         raise done.left

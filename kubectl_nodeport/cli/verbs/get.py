@@ -91,7 +91,7 @@ def get(target: str | None, **options: Any) -> None:
 
 
 def _print_rules(request: GetRequest, options: Mapping[str, Any]) -> None:
-    from kubectl_nodeport.cli import wiring
+    from kubectl_nodeport.cli import report, wiring
     from kubectl_nodeport.cli.render import rules as render
     from kubectl_nodeport.commands.get import get as command
 
@@ -100,7 +100,7 @@ def _print_rules(request: GetRequest, options: Mapping[str, Any]) -> None:
         namespace = edges.connection.namespace
     if not found and options["output"] not in ("json", "yaml"):
         everywhere = request.all_namespaces
-        wiring.tell(f"No rules found{'' if everywhere else f' in {namespace} namespace.'}")
+        report.tell(f"No rules found{'' if everywhere else f' in {namespace} namespace.'}")
     output.write(
         options["output"],
         text=lambda: render.table(
@@ -117,7 +117,7 @@ def _print_rules(request: GetRequest, options: Mapping[str, Any]) -> None:
 
 def _print_changes(request: GetRequest, options: Mapping[str, Any]) -> None:
     """Until Ctrl-C."""
-    from kubectl_nodeport.cli import wiring
+    from kubectl_nodeport.cli import report, wiring
     from kubectl_nodeport.commands.changes import changes
 
     columns: tuple[int, ...] = ()
@@ -126,7 +126,7 @@ def _print_changes(request: GetRequest, options: Mapping[str, Any]) -> None:
         for rows in changes(request, edges, wiring.watch(edges)):
             for note in edges.notes:
                 if note not in told:
-                    wiring.tell(f"note: {note}")
+                    report.tell(f"note: {note}")
             told.update(edges.notes)
             edges.notes.clear()
             if rows:
@@ -163,7 +163,7 @@ def _print_more(
 
 def _print_hosts(options: Mapping[str, Any]) -> None:
     """No cluster is asked and no kubeconfig is read."""
-    from kubectl_nodeport.cli import wiring
+    from kubectl_nodeport.cli import report, ssh_files
     from kubectl_nodeport.cli.render import hosts as render
     from kubectl_nodeport.commands.get import hosts as command
     from kubectl_nodeport.ssh.config_file import ConfigFile
@@ -183,7 +183,7 @@ def _print_hosts(options: Mapping[str, Any]) -> None:
     file = ConfigFile(named_config_path(named))
     found = command(file, options["context"], options["namespace"])
     if not found and options["output"] not in ("json", "yaml"):
-        wiring.tell(f"No hosts found in {wiring.config_name(named)}.")
+        report.tell(f"No hosts found in {ssh_files.config_name(named)}.")
     output.write(
         options["output"],
         text=lambda: render.table(found, wide=options["output"] == "wide"),

@@ -48,7 +48,7 @@ from kubectl_nodeport.editor import EDITORS
 @common.no_result("open", hint="for the result: kubectl nodeport connect TARGET -o json")
 def open_(target: str | None, editor: str | None, folder: str | None, **options: Any) -> int | None:
     """Parse what was typed, connect, and become the editor."""
-    from kubectl_nodeport.cli import editors, handover, wiring
+    from kubectl_nodeport.cli import editors, handover, report, ssh_files
     from kubectl_nodeport.cli.render import connect as render_connect
     from kubectl_nodeport.cli.render import open as render
     from kubectl_nodeport.commands.open import opening
@@ -56,13 +56,13 @@ def open_(target: str | None, editor: str | None, folder: str | None, **options:
     found = editors.find(editor)
     done = connecting.connected(target, options)
     asked = opening(done, found, folder)
-    for line in render_connect.news(done, wiring.config_name(options["ssh_config"])):
-        wiring.tell(line)
-    wiring.tell_notes(editors.notes_on(found, done, options["ssh_config"]))
+    for line in render_connect.news(done, ssh_files.config_name(options["ssh_config"])):
+        report.tell(line)
+    report.tell_notes(editors.notes_on(found, done, options["ssh_config"]))
     if asked.words:
-        wiring.tell(render.as_line(asked))
+        report.tell(render.as_line(asked))
         return handover.become(asked.words, hint=f"open {asked.url} in {found.editor.title}")
-    wiring.tell(f"note: {render.as_line(asked)}")
+    report.tell(f"note: {render.as_line(asked)}")
     output.write(
         "text",
         text=lambda: asked.url,

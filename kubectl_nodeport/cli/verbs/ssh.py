@@ -45,12 +45,12 @@ _NO_SSH = "install OpenSSH's client; the Host entry is written, other programs c
 )
 def ssh(target: str | None, arguments: tuple[str, ...], **options: Any) -> int:
     """Parse what was typed, connect, and become ssh."""
-    from kubectl_nodeport.cli import handover, wiring
+    from kubectl_nodeport.cli import handover, report, ssh_files
     from kubectl_nodeport.cli.render import connect as render
 
     target, passed = argv.parted(target, arguments)
     done = connecting.connected(target, options)
-    for line in render.news(done, wiring.config_name(options["ssh_config"])):
-        wiring.tell(line)
-    words = [*wiring.ssh_words(options["ssh_config"]), done.entry.alias, *passed]
+    for line in render.news(done, ssh_files.config_name(options["ssh_config"])):
+        report.tell(line)
+    words = [*ssh_files.ssh_words(options["ssh_config"]), done.entry.alias, *passed]
     return handover.become(words, hint=_NO_SSH)

@@ -48,7 +48,7 @@ from kubectl_nodeport.cli.connection import connection_flags
 @connection_flags
 def sync(hosts: tuple[str, ...], **options: Any) -> None:
     """Parse what was typed, run the command, print its result."""
-    from kubectl_nodeport.cli import homes, wiring
+    from kubectl_nodeport.cli import homes, progress, report, ssh_files
     from kubectl_nodeport.cli.render import sync as render
     from kubectl_nodeport.commands.sync import SyncRequest
     from kubectl_nodeport.commands.sync import sync as command
@@ -61,11 +61,11 @@ def sync(hosts: tuple[str, ...], **options: Any) -> None:
         dry_run=options["dry_run"] == "client",
     )
     notes: list[str] = []
-    file = wiring.config_file(options, notes)
-    with wiring.progress(options) as told:
+    file = ssh_files.config_file(options, notes)
+    with progress.of(options) as told:
         done = command(request, file, homes.homes(options, file, told))
     if not done.hosts and options["output"] not in ("json", "yaml"):
-        wiring.tell(f"No hosts found in {wiring.config_name(options['ssh_config'])}.")
+        report.tell(f"No hosts found in {ssh_files.config_name(options['ssh_config'])}.")
     output.write(
         options["output"],
         text=lambda: render.as_text(done),
@@ -74,6 +74,6 @@ def sync(hosts: tuple[str, ...], **options: Any) -> None:
         hint="kubectl nodeport get hosts shows how they are now",
     )
     said = [f"{one.entry.alias}: {note}" for one in done.hosts for note in one.notes]
-    wiring.tell_notes([*notes, *said])
+    report.tell_notes([*notes, *said])
     if done.left is not None:
         raise done.left
