@@ -47,7 +47,7 @@ class Bid:
     @property
     def where(self) -> str:
         """The container, for people."""
-        return f"container {self.container.name} of pod {self.pod.name}"
+        return self.pod.where(self.container)
 
 
 @dataclass(frozen=True, slots=True)

@@ -270,7 +270,7 @@ def _is_let_in(seen: Survey, key: HostKey) -> bool:
 
 
 def _whose(seen: Survey) -> str:
-    return f"{seen.user} in container {seen.container.name} of pod {seen.pod.name}"
+    return f"{seen.user} in {seen.pod.where(seen.container)}"
 
 
 def _where(seen: Survey) -> str:

@@ -15,6 +15,7 @@ from kubectl_nodeport.container.script import Inside
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.pod import Container, Pod
 from kubectl_nodeport.kube.request import ForbiddenError, NotFoundError, Request
+from kubectl_nodeport.kube.streams import Output
 from kubectl_nodeport.rule import service
 from kubectl_nodeport.ssh.known_hosts import HostKey
 
@@ -138,7 +139,7 @@ def look_inside(edges: Edges, pod: Pod, container: Container, port: int, user: s
     :param user: whom to log in as, where that is known.
     :raises NodeportError: exec is refused or fails.
     """
-    what = f"asking container {container.name} of pod {pod.name} for its host keys"
+    what = f"asking {pod.where(container)} for its host keys"
     with edges.step(what):
         return _looked(edges, pod, container, port, script.command(user, port))
 
@@ -150,13 +151,7 @@ def _looked(
     try:
         said = session.ask(script.MORE, until=script.END)
         if said.exit_code is not None or not script.is_whole(said.stdout):
-            words = said.stderr.decode("utf-8", "replace").strip() or "no more"
-            raise NodeportError(
-                f"container {container.name} of pod {pod.name} cannot be looked into: "
-                f"sh ended with {said.exit_code} and said: {words[:200]}",
-                hint="does this work? kubectl exec "
-                f"{pod.name} -n {pod.namespace} -c {container.name} -- sh -c true",
-            )
+            raise unanswered(pod, container, said)
     except BaseException:
         session.close()
         raise
@@ -166,6 +161,17 @@ def _looked(
         container_started=container.started,
         session=session,
         looked_s=time.monotonic(),
+    )
+
+
+def unanswered(pod: Pod, container: Container, said: Output) -> NodeportError:
+    """The script that asks the container ended before it had told all."""
+    words = said.stderr.decode("utf-8", "replace").strip() or "no more"
+    return NodeportError(
+        f"{pod.where(container)} cannot be looked into: "
+        f"sh ended with {said.exit_code} and said: {words[:200]}",
+        hint="does this work? kubectl exec "
+        f"{pod.name} -n {pod.namespace} -c {container.name} -- sh -c true",
     )
 
 

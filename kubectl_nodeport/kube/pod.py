@@ -128,6 +128,10 @@ class Pod:
         default = self.annotations.get(_DEFAULT_CONTAINER)
         return next((c for c in self.containers if c.name == default), self.containers[0])
 
+    def where(self, container: Container) -> str:
+        """One of its containers, for people."""
+        return f"container {container.name} of pod {self.name}"
+
     def declares_beside(self, container: Container, port: int) -> bool:
         """Whether the port is another container's, as far as they declare theirs."""
         others = (other for other in self.containers if other.name != container.name)
@@ -177,7 +181,7 @@ def check_running(pod: Pod, container: Container) -> None:
     pending = pod.phase == "Pending"
     if "CrashLoopBackOff" in container.waiting or (container.restarts and not pending):
         raise NodeportError(
-            f"container {container.name} of pod {pod.name} keeps crashing: "
+            f"{pod.where(container)} keeps crashing: "
             f"{container.waiting or 'it ended'}, {container.restarts} restarts",
             hint=f"kubectl logs {pod.name} -c {container.name} -n {pod.namespace} --previous",
         )
@@ -185,7 +189,7 @@ def check_running(pod: Pod, container: Container) -> None:
         reason = pod.waiting or container.waiting or "its containers have not started"
         raise NodeportError(f"pod {pod.name} is pending: {reason}", hint=f"see why: {describe}")
     raise NodeportError(
-        f"container {container.name} of pod {pod.name} does not run: "
+        f"{pod.where(container)} does not run: "
         f"{container.waiting or 'the kubelet does not say why'}",
         hint=f"see why: {describe}",
     )

@@ -11,7 +11,7 @@ from kubectl_nodeport.address.facts import NodeFacts
 from kubectl_nodeport.commands.alias import choose_alias
 from kubectl_nodeport.commands.edges import Edges, Offered
 from kubectl_nodeport.commands.find import Found, find
-from kubectl_nodeport.commands.look import choose_container, choose_port, read_node
+from kubectl_nodeport.commands.look import choose_container, choose_port, read_node, unanswered
 from kubectl_nodeport.commands.standing import (
     RuleDraft,
     Standing,
@@ -177,12 +177,7 @@ class Case:
         finally:
             session.close()
         if not examination.is_whole(said.stdout):
-            words = said.stderr.decode("utf-8", "replace").strip() or "no more"
-            raise NodeportError(
-                f"container {self.container.name} of pod {self.pod.name} cannot be looked into: "
-                f"sh ended with {said.exit_code} and said: {words[:200]}",
-                hint=f"does this work? {self.inside('true')}",
-            )
+            raise unanswered(self.pod, self.container, said)
         return examination.parse(said.stdout)
 
     @property
