@@ -29,8 +29,9 @@ from tests.kube.server import SILENCE, serving
 
 LABEL = "kubectl-nodeport/ssh"
 ANNOTATION = "nodeport.crater.raids.io/ssh"
-# Each silence costs the client so much; all else has time enough on a machine that is busy.
-SILENCE_S, LIMIT_S = 0.25, 10.0
+# Each silence costs the client so much, or more where the machine is so busy that the request that
+# is to be met with silence was not even read by then; all else has time enough.
+SILENCES_S, LIMIT_S = (0.25, 2.0, 10.0), 10.0
 
 THEIRS: Json = {
     "kind": "Service",
@@ -222,11 +223,13 @@ def test_requests_where_nothing_goes_wrong(name: str) -> None:
 
 @pytest.mark.parametrize(("scenario", "place", "fault"), cases())
 def test_nothing_is_left_unsaid(scenario: Scenario, place: Place, fault: Fault) -> None:
-    made = scenario.start()
-    before, traced = copy.deepcopy(made.api.objects), traces(made)
-    faulty = Faulty(made.api, fault, place)
-    limit_s = SILENCE_S if fault.answer is SILENCE else LIMIT_S
-    failed = attempt(scenario, made, faulty, limit_s)
+    for limit_s in SILENCES_S if fault.answer is SILENCE else (LIMIT_S,):
+        made = scenario.start()
+        before, traced = copy.deepcopy(made.api.objects), traces(made)
+        faulty = Faulty(made.api, fault, place)
+        failed = attempt(scenario, made, faulty, limit_s)
+        if faulty.struck:
+            break
     assert faulty.struck, "the request was not made"
     assert faulty.collections_deleted == []
     for key in (("services", "default", "theirs"), ("pods", "default", "other")):
