@@ -1,8 +1,9 @@
-"""Building from a checkout: the ssh servers of sshd/ go along in a wheel, and in an sdist.
+"""Building from a checkout: what is in a wheel and an sdist beside their sources.
 
-All else is in setup.cfg. A wheel is also what `pip install .` makes, for somebody who may have no
-Go: it is made without them then, and says so. An sdist is made for others alone, and a wheel for
-others from that one (`make dist`): it fails without them.
+The ssh servers of sshd/, and the commit. All else is in setup.cfg. A wheel is also what
+`pip install .` makes, for somebody who may have no Go: it is made without the servers then, and
+says so. An sdist is made for others alone, and a wheel for others from that one (`make dist`): it
+fails without them.
 """
 
 import subprocess
@@ -14,7 +15,18 @@ from setuptools.command.build_py import build_py
 from setuptools.command.sdist import sdist
 from setuptools.errors import ExecError
 
-BUILD = Path(__file__).resolve().parent / "sshd" / "build.py"
+ROOT = Path(__file__).resolve().parent
+BUILD = ROOT / "sshd" / "build.py"
+sys.path.insert(0, str(ROOT))
+
+from kubectl_nodeport.about import BUILD_FILE, UNKNOWN, build_file, commit_of  # noqa: E402
+
+
+def tell_commit(package: Path) -> None:
+    """Write the commit into a package that is being built. An sdist has it already."""
+    commit = commit_of(ROOT)
+    if commit != UNKNOWN:
+        (package / BUILD_FILE).write_text(build_file(commit), encoding="utf-8")
 
 
 class BuildWithSshd(build_py):
@@ -24,6 +36,8 @@ class BuildWithSshd(build_py):
         if not self.editable_mode:
             subprocess.run((sys.executable, BUILD, "--if-possible"), check=True)
         super().run()
+        if not self.editable_mode:
+            tell_commit(Path(self.build_lib, "kubectl_nodeport"))
 
 
 class SdistWithSshd(sdist):
@@ -33,6 +47,10 @@ class SdistWithSshd(sdist):
         if subprocess.run((sys.executable, BUILD), check=False).returncode != 0:
             raise ExecError("an sdist has the ssh servers in it; see above why they are missing")
         super().run()
+
+    def make_release_tree(self, base_dir: str, files: list[str]) -> None:
+        super().make_release_tree(base_dir, files)
+        tell_commit(Path(base_dir, "kubectl_nodeport"))
 
 
 setup(cmdclass={"build_py": BuildWithSshd, "sdist": SdistWithSshd})

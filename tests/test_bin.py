@@ -26,7 +26,7 @@ def output(*command: str | Path, cwd: Path) -> str:
 
 def test_launcher_is_executable_and_runs_from_anywhere(tmp_path: Path) -> None:
     assert os.access(LAUNCHER, os.X_OK)
-    assert output(sys.executable, LAUNCHER, "version", cwd=tmp_path) == (
+    assert output(sys.executable, LAUNCHER, "--version", cwd=tmp_path) == (
         f"kubectl-nodeport {__version__}\n"
     )
 
@@ -78,7 +78,7 @@ def test_launcher_runs_through_a_link(tmp_path: Path) -> None:
 
 
 def test_module_runs() -> None:
-    text = output(sys.executable, "-m", "kubectl_nodeport", "version", cwd=ROOT)
+    text = output(sys.executable, "-m", "kubectl_nodeport", "--version", cwd=ROOT)
     assert text == f"kubectl-nodeport {__version__}\n"
 
 

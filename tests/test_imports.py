@@ -36,6 +36,7 @@ OWNERS = {
 # What each room may import of ours, itself aside.
 ROOMS = {
     "errors": (),
+    "about": ("",),
     "printable": (),
     "editor": (),
     "background": (),
@@ -55,7 +56,7 @@ ROOMS = {
         *("ssh", "kube", "container", "address", "rule"),
     ),
     "cli": (
-        *("errors", "printable", "background", "tunnel", "editor", ""),
+        *("about", "errors", "printable", "background", "tunnel", "editor", ""),
         *("ssh", "kube", "container", "address", "rule", "commands"),
     ),
     "__main__": ("cli",),

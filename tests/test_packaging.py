@@ -5,6 +5,7 @@ The hooks are those of PEP 517, by which pip and build come to a wheel and an sd
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from kubectl_nodeport.about import BUILD_FILE, commit_of
 from kubectl_nodeport.cli import programs
 from kubectl_nodeport.commands.connect import ConnectRequest, connect
 from kubectl_nodeport.container.bring import folder_name
@@ -74,12 +76,17 @@ def filled(checkout: Path, compressed: dict[str, Path]) -> Path:
     return checkout
 
 
-def hook(python: Path, checkout: Path, name: str) -> subprocess.CompletedProcess[str]:
-    """Call a hook where no Go is on PATH; what it makes is in the folder dist."""
+def hook(
+    python: Path, checkout: Path, name: str, path: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Call a hook where no Go is on PATH; what it makes is in the folder dist.
+
+    :param path: what else is on PATH.
+    """
     return subprocess.run(
         (python, "-c", f"import setuptools.build_meta as b; b.{name}('dist')"),
         cwd=checkout,
-        env={"PATH": str(checkout / "bin")},
+        env={"PATH": f"{checkout / 'bin'}:{path}"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -149,6 +156,28 @@ def test_wheel_from_the_sdist_has_them(python: Path, filled: Path, tmp_path: Pat
     assert "is not built" not in done.stderr
     with zipfile.ZipFile(made(unpacked, "*.whl")) as archive:
         assert set(archive.namelist()) >= IN_WHEEL
+
+
+def test_commit_goes_along(python: Path, filled: Path, tmp_path: Path) -> None:
+    """A wheel from an sdist has it too, where no git knows it any more."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "git").symlink_to(shutil.which("git") or "/usr/bin/git")
+    who = ("-c", "user.name=T", "-c", "user.email=t@example.com", "-c", "init.defaultBranch=main")
+    for words in (("init", "-q"), ("add", "LICENSE"), ("commit", "-qm", "one")):
+        subprocess.run(("git", "-C", filled, *who, *words), check=True, timeout=60)
+    commit = commit_of(filled)
+    assert len(commit) >= 12
+    assert hook(python, filled, "build_sdist", str(tools)).returncode == 0
+    with tarfile.open(made(filled, "*.tar.gz")) as archive:
+        archive.extractall(tmp_path / "unpacked", filter="data")
+    (unpacked,) = (tmp_path / "unpacked").iterdir()
+    assert not (filled / "kubectl_nodeport" / BUILD_FILE).exists(), "a checkout asks git itself"
+    for sources, path in ((filled, str(tools)), (unpacked, "")):
+        assert hook(python, sources, "build_wheel", path).returncode == 0
+        with zipfile.ZipFile(made(sources, "*.whl")) as archive:
+            told = json.loads(archive.read(f"kubectl_nodeport/{BUILD_FILE}"))
+        assert told == {"commit": commit}
 
 
 def test_sdist_is_not_made_without_them(python: Path, checkout: Path) -> None:

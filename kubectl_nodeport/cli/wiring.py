@@ -100,6 +100,16 @@ def here(options: Mapping[str, Any], hosts: ConfigFile, told: Progress) -> Edges
     return edges(resolved, client(resolved, options["verbosity"], told), hosts, flags, told)
 
 
+@contextlib.contextmanager
+def server(options: Mapping[str, Any]) -> Iterator[Api]:
+    """The API server alone, for a command that touches nothing else.
+
+    :raises NodeportError: there is no such context.
+    """
+    with progress.of(options) as told:
+        yield client(connection(flags_of(options), os.environ), options["verbosity"], told)
+
+
 def client(resolved: Connection, verbosity: int, told: Progress) -> Api:
     """The API server's client, which tells its requests from verbosity 6 on."""
     from kubectl_nodeport.kube.client import Api  # late: the kubernetes package takes its time

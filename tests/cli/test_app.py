@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import io
-import json
 import re
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
-import yaml
 
 from kubectl_nodeport import __version__
 from kubectl_nodeport.cli.app import program, run
@@ -147,24 +145,10 @@ def test_help_of_a_verb(argv: list[str], capsys: Captured) -> None:
     assert capsys.readouterr().out.startswith("Make a pod reachable by ssh under an alias")
 
 
-@pytest.mark.parametrize(
-    "argv", [["version"], ["--version"], ["-n", "x", "--version"], ["version", "-o", "text"]]
-)
-def test_version(argv: list[str], capsys: Captured) -> None:
+@pytest.mark.parametrize("argv", [["--version"], ["-n", "x", "--version"]])
+def test_version_flag(argv: list[str], capsys: Captured) -> None:
     assert run(argv) == 0
     assert capsys.readouterr() == (f"kubectl-nodeport {__version__}\n", "")
-
-
-@pytest.mark.parametrize(("chosen", "read"), [("json", json.loads), ("yaml", yaml.safe_load)])
-def test_version_for_a_script(chosen: str, read: Callable[[str], object], capsys: Captured) -> None:
-    assert run(["version", "-o", chosen]) == 0
-    out, err = capsys.readouterr()
-    assert err == ""
-    assert read(out) == {
-        "apiVersion": "kubectl-nodeport/v1",
-        "kind": "Version",
-        "version": __version__,
-    }
 
 
 def test_options_lists_what_every_verb_takes(capsys: Captured) -> None:

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import re
-
 from kubectl_nodeport.commands.doctor.case import Case
 from kubectl_nodeport.commands.doctor.finding import Check, Finding, ok
-from kubectl_nodeport.kube.request import ForbiddenError, Request
-
-_VERSION = re.compile(r"v1\.([0-9]{1,3})\.[0-9]{1,3}[A-Za-z0-9.+-]{0,60}")
+from kubectl_nodeport.commands.server_version import minor_of, server_version
+from kubectl_nodeport.kube.request import ForbiddenError
 
 
 def _judge(case: Case) -> Finding:
     where = case.edges.connection.server_shown
     try:
-        answer = case.edges.api.send(Request("get", "", "ask for its version", raw="/version"))
+        version = server_version(case.edges.api)
     except ForbiddenError:
         return ok(f"{where} answers, and does not tell its version")
-    version = _VERSION.fullmatch(str(answer.get("gitVersion")))
-    if version is None:
+    if not version:
         return ok(f"{where} answers, its version is not known")
-    case.minor = int(version[1])
-    return ok(f"{where} is Kubernetes {version[0]}")
+    case.minor = minor_of(version)
+    return ok(f"{where} is Kubernetes {version}")
 
 
 CHECK = Check(
