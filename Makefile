@@ -3,14 +3,16 @@
 # make lint    ruff and mypy; gofmt and go vet where Go is
 # make sshd    the ssh server for containers without one, for both architectures (Go)
 # make dist    an sdist and a wheel for others, both servers inside (Go)
+# make package the archive for krew, for this system (Go)
 # make bench   connect against the same work done by hand
 PYTHON ?= python3
 VENV := .venv
 # Much of a test is waiting; each process has a cluster of its own, so not as many as there are cores.
 PARALLEL := --numprocesses=3 --dist=loadfile
 RUN := $(VENV)/bin/python
+PACKAGE_VENV := build/package-venv
 
-.PHONY: demo test lint sshd dist bench clean
+.PHONY: demo test lint sshd dist package bench clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready
@@ -35,22 +37,36 @@ sshd:
 # The wheel is made from the sdist, which is not made without the servers.
 dist: $(VENV)/ready
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check build
-	rm -rf dist
+	rm -f dist/*.whl dist/kubectl_nodeport-*.tar.gz
 	$(RUN) -m build
 
 bench: $(VENV)/ready
 	@$(RUN) -m tests.cluster prepare
 	@$(RUN) -m bench
 
+package: $(PACKAGE_VENV)/ready
+	@$(PACKAGE_VENV)/bin/python -m release.package
+
+# With the versions of the release, not with those that are newest today.
+$(PACKAGE_VENV)/ready: release/requirements.txt
+	rm -rf $(PACKAGE_VENV)
+	$(NEW_VENV) $(PACKAGE_VENV)
+	$(PACKAGE_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --requirement $<
+	@touch $@
+
 # Debian's python3 comes without ensurepip, so that no virtual environment can be made with it.
-$(VENV)/ready: setup.cfg pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+define NEW_VENV
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
 	  { echo "error: Python 3.10 or newer is needed, $(PYTHON) is $$($(PYTHON) -V)" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get -q update && \
 	    apt-get -q install -y --no-install-recommends python3-venv; } || \
 	  { echo "error: Python's venv module is missing; on Debian: apt install python3-venv" >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv
+endef
+
+$(VENV)/ready: setup.cfg pyproject.toml
+	$(NEW_VENV) $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --editable '.[test]'
 	@touch $@
 

@@ -12,11 +12,15 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from kubectl_nodeport import bundle
+
 _TERMINATED = 128
 
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
+    if bundle.IS_BUNDLE:
+        bundle.give_back(os.environ)
     if sys.argv[1:2] == ["__complete"]:
         del sys.argv[1]
         complete()

@@ -37,6 +37,7 @@ OWNERS = {
 ROOMS = {
     "errors": (),
     "about": ("",),
+    "bundle": (),
     "printable": (),
     "editor": (),
     "background": (),
@@ -56,10 +57,10 @@ ROOMS = {
         *("ssh", "kube", "container", "address", "rule"),
     ),
     "cli": (
-        *("about", "errors", "printable", "background", "tunnel", "editor", ""),
+        *("about", "bundle", "errors", "printable", "background", "tunnel", "editor", ""),
         *("ssh", "kube", "container", "address", "rule", "commands"),
     ),
-    "__main__": ("cli",),
+    "__main__": ("bundle", "cli"),
 }
 
 PURE = (

@@ -1,0 +1,142 @@
+"""The licences of what others made and the bundle holds, collected from where it was taken.
+
+Python packages say theirs in their metadata, Go modules and Python itself in a file beside the
+sources, shared libraries of the system in what Debian installs with each package. What has none is
+an error: nothing is given on without its licence.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path, PurePosixPath
+
+from release.parts import ROOT
+from sshd import build
+
+_OURS = "kubectl-nodeport"
+_NAMES = re.compile(r"(licen[cs]e|copying|notice)", re.IGNORECASE)
+_IN_METADATA = re.compile(r"\.dist-info/(licenses/)?[^/]+$")
+_LINE = "=" * 78
+
+
+class LicenceError(Exception):
+    """What has no licence that could be found, in one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Something that others made, and the texts of its licence."""
+
+    name: str
+    texts: tuple[str, ...]
+
+
+def document(modules: Iterable[str], files: Iterable[str]) -> str:
+    """The text of THIRD-PARTY-LICENSES; raises LicenceError.
+
+    :param modules: names of the Python modules in the bundle.
+    :param files: where the libraries in it were taken from.
+    """
+    parts = [_python(), *_distributions(modules), *_libraries(files), *_go()]
+    texts = [
+        f"{_LINE}\n{part.name}\n{_LINE}\n\n" + "\n\n".join(text.strip() for text in part.texts)
+        for part in sorted(parts, key=lambda one: one.name.lower())
+    ]
+    head = "kubectl nodeport is given on with these parts that others made, under their licences."
+    return "\n\n\n".join([head, *texts]) + "\n"
+
+
+def _python() -> Part:
+    version = ".".join(map(str, sys.version_info[:3]))
+    places = (Path(sysconfig.get_path("stdlib")), Path(sys.base_prefix))
+    for place in (folder / name for folder in places for name in ("LICENSE.txt", "LICENSE")):
+        if place.is_file():
+            return Part(f"Python {version}", (_read(place),))
+    # Debian's own python3 has it elsewhere.
+    return Part(f"Python {version}", (_of_debian(Path(sys.executable).resolve()),))
+
+
+def _distributions(modules: Iterable[str]) -> Iterator[Part]:
+    """Those with a module in the bundle, and PyInstaller, whose start program is in it."""
+    providers = metadata.packages_distributions()
+    tops = {name.partition(".")[0] for name in modules}
+    names = {one for top in tops for one in providers.get(top, ())} | {"pyinstaller"}
+    for name in sorted(names - {_OURS}):
+        found = metadata.distribution(name)
+        # In the order of their names: an installer may list them in another.
+        files = sorted(found.files or (), key=str)
+        texts = [_read(Path(str(one.locate()))) for one in files if _is_licence(one)]
+        if not texts:
+            raise LicenceError(f"the Python package {name} has no licence in its metadata")
+        yield Part(f"{found.metadata['Name']} {found.version}", tuple(texts))
+
+
+def _is_licence(file: PurePosixPath) -> bool:
+    """Whether a file of a distribution is its licence; packages of old have it beside METADATA."""
+    return bool(_IN_METADATA.search(str(file)) and _NAMES.search(file.name))
+
+
+def _libraries(files: Iterable[str]) -> Iterator[Part]:
+    """The system's; those of Python, or of a package, go with these."""
+    known = [Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "purelib", "platlib")]
+    known.append(Path(sys.base_prefix).resolve() / "lib")
+    by_text: dict[str, list[str]] = {}
+    for file in sorted({Path(one).resolve() for one in files}):
+        is_shared_library = ".so" in file.name or file.suffix in (".dylib", ".dll")
+        if is_shared_library and not any(file.is_relative_to(place) for place in known):
+            by_text.setdefault(_of_debian(file), []).append(file.name)
+    for text, names in by_text.items():
+        yield Part(" ".join(names), (text,))
+
+
+def _of_debian(file: Path) -> str:
+    # A library that is known below /usr may be listed without it, from before the two were one.
+    for name in (str(file), str(file).removeprefix("/usr")):
+        try:
+            done = subprocess.run(
+                ("dpkg-query", "--search", name), capture_output=True, text=True, check=False
+            )
+        except OSError:
+            break
+        package = done.stdout.partition(":")[0]
+        copyright_file = Path("/usr/share/doc", package, "copyright")
+        if done.returncode == 0 and copyright_file.is_file():
+            return _read(copyright_file)
+    raise LicenceError(f"nobody tells the licence of {file}")
+
+
+def _go() -> Iterator[Part]:
+    """Go's own library, and the modules, of the ssh servers; raises sshd.build.BuildError."""
+    go = build.go_program()
+    asked = "{{with .Module}}{{.Path}}\t{{.Version}}\t{{.Dir}}{{end}}"
+    lines = _go_says(go, "list", "-deps", "-f", asked, ".").splitlines()
+    version = _go_says(go, "env", "GOVERSION").strip()
+    root = _go_says(go, "env", "GOROOT").strip()
+    yield Part(f"Go {version.removeprefix('go')}", (_read(Path(root, "LICENSE")),))
+    for line in sorted(set(filter(None, lines))):
+        path, version, folder = line.split("\t")
+        if not version:  # the server itself
+            continue
+        texts = [_read(one) for one in sorted(Path(folder).glob("LICENSE*"))]
+        if not texts:
+            raise LicenceError(f"the Go module {path} has no LICENSE")
+        yield Part(f"{path} {version}", tuple(texts))
+
+
+def _go_says(go: str, *words: str) -> str:
+    done = subprocess.run(
+        (go, *words), cwd=ROOT / "sshd", capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise build.BuildError(f"go {' '.join(words)}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace").replace("\r\n", "\n")
