@@ -4,6 +4,7 @@
 # make sshd    the ssh server for containers without one, for both architectures (Go)
 # make dist    an sdist and a wheel for others, both servers inside (Go)
 # make package the archive for krew, for this system (Go)
+# make krew-manifest VERSION=v0.1.0   krew-manifest.yaml for the archives in dist/
 # make bench   connect against the same work done by hand
 PYTHON ?= python3
 VENV := .venv
@@ -12,7 +13,7 @@ PARALLEL := --numprocesses=3 --dist=loadfile
 RUN := $(VENV)/bin/python
 PACKAGE_VENV := build/package-venv
 
-.PHONY: demo test lint sshd dist package bench clean
+.PHONY: demo test lint sshd dist package krew-manifest bench clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready
@@ -46,6 +47,9 @@ bench: $(VENV)/ready
 
 package: $(PACKAGE_VENV)/ready
 	@$(PACKAGE_VENV)/bin/python -m release.package
+
+krew-manifest:
+	@$(PYTHON) -m release.manifest "$(VERSION)"
 
 # With the versions of the release, not with those that are newest today.
 $(PACKAGE_VENV)/ready: release/requirements.txt
