@@ -5,15 +5,18 @@
 # make dist    an sdist and a wheel for others, both servers inside (Go)
 # make package the archive for krew, for this system (Go)
 # make krew-manifest VERSION=v0.1.0   krew-manifest.yaml for the archives in dist/
+# make krew-test   the archive through krew itself, on the real cluster
 # make bench   connect against the same work done by hand
 PYTHON ?= python3
 VENV := .venv
 # Much of a test is waiting; each process has a cluster of its own, so not as many as there are cores.
 PARALLEL := --numprocesses=3 --dist=loadfile
 RUN := $(VENV)/bin/python
+# What the archive has to pass, and the program in it.
+FROZEN := tests/krew/with_krew.py tests/e2e/test_connect.py tests/e2e/test_profiles.py
 PACKAGE_VENV := build/package-venv
 
-.PHONY: demo test lint sshd dist package krew-manifest bench clean
+.PHONY: demo test lint sshd dist package krew-manifest krew-test bench clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready
@@ -50,6 +53,10 @@ package: $(PACKAGE_VENV)/ready
 
 krew-manifest:
 	@$(PYTHON) -m release.manifest "$(VERSION)"
+
+krew-test: $(VENV)/ready package
+	@$(RUN) -m tests.cluster prepare
+	$(VENV)/bin/pytest --require-cluster --plugin=build/release/dist/kubectl-nodeport $(FROZEN)
 
 # With the versions of the release, not with those that are newest today.
 $(PACKAGE_VENV)/ready: release/requirements.txt

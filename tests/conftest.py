@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -31,6 +32,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--cluster",
         metavar="NAME",
         help="use a cluster that is up (python -m tests.cluster up) instead of starting one",
+    )
+    group.addoption(
+        "--plugin",
+        metavar="FOLDER",
+        type=lambda folder: Path(folder).resolve(),
+        help="test the kubectl-nodeport of this folder instead of installing these sources",
     )
 
 
@@ -64,7 +71,7 @@ def cluster(pytestconfig: pytest.Config) -> Iterator[Cluster]:
     capture = pytestconfig.pluginmanager.getplugin("capturemanager")
     # A first build takes minutes, of which it tells; setup.cfg keeps fixtures out of the timeout.
     with capture.global_and_fixture_disabled():
-        tools = plugin.installed()
+        tools = pytestconfig.getoption("--plugin") or plugin.installed()
         running = Cluster.attach(name) if name else Cluster.start(_name("test"))
     running.laptop.path_prepend.append(tools)
     try:

@@ -91,3 +91,4 @@ def test_own_words(tmp_path: Path) -> None:
     assert words(str(link)) == module
     with pytest.raises(NodeportError, match="started as a Python module"):
         own_words("kubectl-other", environ, "/usr/bin/python3", (3, 10))
+    assert own_words("other", environ, str(program), (3, 10), is_bundle=True) == (str(program),)
