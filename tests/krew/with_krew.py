@@ -78,7 +78,7 @@ def tools(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A PATH in one folder: all that this machine has, but Python, and kubectl and krew."""
     folder = tmp_path_factory.mktemp("tools")
     first = (krew(), cluster.laptop.path_prepend[0])
-    for place in map(Path, (*first, *_SYSTEM)):
+    for place in (*first, *map(Path, _SYSTEM)):
         for program in place.iterdir() if place.is_dir() else ():
             link = folder / program.name
             is_wanted = not _NO_PYTHON.match(program.name) and "nodeport" not in program.name
