@@ -63,10 +63,10 @@ def _python() -> Part:
 
 
 def _distributions(modules: Iterable[str]) -> Iterator[Part]:
-    """Those with a module in the bundle, and PyInstaller, whose start program is in it."""
+    """Those with a module in the bundle."""
     providers = metadata.packages_distributions()
     tops = {name.partition(".")[0] for name in modules}
-    names = {one for top in tops for one in providers.get(top, ())} | {"pyinstaller"}
+    names = {one for top in tops for one in providers.get(top, ())}
     for name in sorted(names - {_OURS}):
         found = metadata.distribution(name)
         # In the order of their names: an installer may list them in another.

@@ -24,7 +24,7 @@ from urllib.parse import quote, urlsplit
 
 from kubectl_nodeport import __version__
 from kubectl_nodeport.errors import NodeportError
-from kubectl_nodeport.kube import oidc, schema
+from kubectl_nodeport.kube import authorities, oidc, schema
 from kubectl_nodeport.kube.plugin import Credential, Plugin
 from kubectl_nodeport.kube.proxy import proxy_of
 from kubectl_nodeport.kube.request import LoginError
@@ -201,7 +201,7 @@ class Login:
     def _load_authority(self, context: ssl.SSLContext) -> None:
         authority = self._connection.authority
         if not authority:
-            context.load_default_certs()
+            authorities.load(context)
             return
         try:
             found = b"\n".join(_PEM.findall(authority))
