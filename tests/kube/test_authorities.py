@@ -28,26 +28,28 @@ def new() -> ssl.SSLContext:
 
 
 def test_first_bundle_that_is_there(tmp_path: Path) -> None:
-    first, second = (certificate(tmp_path, name).certificate for name in ("one", "two"))
+    first, second = (
+        certificate(tmp_path, name).certificate for name in ("first.test", "second.test")
+    )
     context = new()
     authorities.load(context, NOWHERE, ("/nonexistent", str(first), str(second)))
-    assert trusts(context, "one")
-    assert not trusts(context, "two")
+    assert trusts(context, "first.test")
+    assert not trusts(context, "second.test")
 
 
 def test_openssls_own_place_comes_first(tmp_path: Path) -> None:
-    bundle = certificate(tmp_path, "one").certificate
+    bundle = certificate(tmp_path, "first.test").certificate
     context = new()
     authorities.load(context, NOWHERE._replace(capath=str(tmp_path)), (str(bundle),))
-    assert not trusts(context, "one")
+    assert not trusts(context, "first.test")
 
 
 def test_whoever_says_where_means_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    bundle = certificate(tmp_path, "one").certificate
+    bundle = certificate(tmp_path, "first.test").certificate
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none"))
     context = new()
     authorities.load(context, NOWHERE, (str(bundle),))
-    assert not trusts(context, "one")
+    assert not trusts(context, "first.test")
 
 
 def test_none_at_all() -> None:
