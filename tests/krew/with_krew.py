@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tarfile
 import time
 from collections.abc import Iterator
@@ -169,8 +170,7 @@ def served(person: Krew, tmp_path: Path) -> Iterator[tuple[Path, str]]:
     folder = tmp_path / "served"
     folder.mkdir()
     words = ["-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "--directory", str(folder)]
-    python = REPOSITORY / ".venv" / "bin" / "python"
-    server = person.laptop.service([python, *words], tmp_path / "served.log")
+    server = person.laptop.service([sys.executable, *words], tmp_path / "served.log")
     port = re.search(r"port (\d+)", (tmp_path / "served.log").read_text())
     assert port is not None
     yield folder, f"http://127.0.0.1:{port[1]}"
