@@ -117,9 +117,7 @@ def test_no_ssh(desk: Desk) -> None:
     desk.ns.pod("dev")
     desk.connect("dev")
     plugin = desk.type("sh", "-c", "command -v kubectl-nodeport").stdout.strip()
-    python = f"{os.path.dirname(plugin)}/python"  # noqa: PTH120 - a path of the laptop
-    command = [python, "-P", plugin, "ssh", "dev", "-n", desk.ns.name]
-    done = desk.type("env", "PATH=/nowhere", *command)
+    done = desk.type("env", "PATH=/nowhere", plugin, "ssh", "dev", "-n", desk.ns.name)
     assert done.returncode == 1
     error, hint = done.stderr.splitlines()[-2:]
     assert error == "error: ssh cannot be run: No such file or directory"
