@@ -94,9 +94,7 @@ def templates() -> Iterator[re.Pattern[str]]:
             known = [one.value if isinstance(one, ast.Constant) else None for one in values]
             letters = sum(len(re.findall("[a-z]", one)) for one in known if isinstance(one, str))
             if letters >= 10:
-                pattern = "".join(
-                    re.escape(one) if isinstance(one, str) else ".*" for one in known
-                )
+                pattern = "".join(re.escape(one) if isinstance(one, str) else ".*" for one in known)
                 yield re.compile(pattern)
 
 
