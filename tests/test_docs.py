@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from kubectl_nodeport.cli.app import program
+
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "kubectl_nodeport"
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")])
@@ -114,3 +116,26 @@ def test_troubleshooting_has_messages_that_are_printed() -> None:
         assert any(one.fullmatch(text) for one in known for text in said), (
             f"{message!r} is never said"
         )
+
+
+def test_readme_lists_commands_as_the_help_does() -> None:
+    """The same verbs in the same order, but for version, which needs no row."""
+    rows = re.findall(r"^\| `(\w+)", (ROOT / "README.md").read_text(), re.MULTILINE)
+    shown = [name for name, one in program.commands.items() if not one.hidden]
+    assert rows == [name for name in shown if name != "version"]
+
+
+def spans(page: Path) -> list[list[str]]:
+    """The command lines of ours that stand in running text."""
+    found = re.findall(r"`kubectl nodeport ([^`]+)`", prose(page))
+    return [line.split() for line in found]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_verbs_and_flags_in_running_text(page: Path) -> None:
+    for verb, *words in spans(page):
+        if not verb.isupper() and not verb.startswith(("-", "<")):
+            assert verb in program.commands, f"there is no {verb}"
+            known = {name for one in program.commands[verb].params for name in one.opts}
+            flags = {word.partition("=")[0] for word in words if word.startswith("-")}
+            assert flags <= known, f"{verb} does not take {flags - known}"

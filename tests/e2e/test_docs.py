@@ -10,6 +10,7 @@ import re
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,10 @@ from tests.cluster.cluster import Cluster
 from tests.cluster.laptop import end
 from tests.cluster.namespace import Namespace
 from tests.e2e.conftest import Desk
+from tests.pictures.__main__ import PICTURES
 from tests.pictures.recording import Recorder
+from tests.pictures.sessions import SESSIONS, Session
+from tests.pictures.svg import render
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
@@ -272,6 +276,36 @@ def test_demo(cluster: Cluster) -> None:
         cluster.default_namespace().delete_pod("dev")
 
 
+@pytest.mark.cluster
+@pytest.mark.parametrize("session", SESSIONS, ids=lambda session: session.name)
+def test_pictures(cluster: Cluster, session: Session) -> None:
+    """What a recording shows is still what the program says: else `make docs` is due."""
+    cluster.use("docker-desktop")
+    cluster.reset_home()
+    recorder = Recorder(cluster.laptop)
+    try:
+        session.play(cluster, recorder)
+    finally:
+        cluster.default_namespace().delete_pod(session.pod)
+    now = {_neutral(row) for row in _texts(render(recorder.frames, session.title))}
+    drawn = _texts((PICTURES / f"{session.name}.svg").read_text())
+    assert len(drawn) > 10
+    assert [text for text in drawn if _neutral(text) not in now] == []
+
+
+def _texts(svg: str) -> list[str]:
+    """The rows that stand at the end."""
+    return [
+        unescape(re.sub("<[^>]+>", "", row))
+        for row in re.findall(r"^<g(?! class)[^>]*>(.*)</g>$", svg, re.M)
+    ]
+
+
+def _neutral(text: str) -> str:
+    """A row without ports, ages and fingerprints."""
+    return re.sub(r"SHA256:\S+|\d+", "0", text)
+
+
 @pytest.fixture(scope="module")
 def world(cluster: Cluster) -> Iterator[Desk]:
     """The pods that the pages speak of, editors that tell how they were started, a second key."""
@@ -332,8 +366,7 @@ def _run(desk: Desk, step: Step) -> str:
     if step.opens is not None:
         return _listening(desk, step.line, step.opens)
     if step.typed:
-        shown = Recorder(desk.laptop).type(step.line, *step.typed)
-        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", shown)
+        return Recorder(desk.laptop).type(step.line, *step.typed)
     return _done(desk, step.line)
 
 

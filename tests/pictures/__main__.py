@@ -24,7 +24,7 @@ def main() -> int:
             for session in SESSIONS:
                 cluster.reset_home()
                 recorder = Recorder(cluster.laptop)
-                session.play(cluster.default_namespace(), recorder)
+                session.play(cluster, recorder)
                 path = PICTURES / f"{session.name}.svg"
                 path.write_text(render(recorder.frames, session.title))
                 print(f"{path.relative_to(REPOSITORY)}: {path.stat().st_size / 1000:.0f} kB")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import subprocess
 import time
@@ -14,11 +15,12 @@ import pyte
 from tests.cluster.laptop import Laptop, end
 from tests.cluster.process import ClusterError
 
+_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
 COLUMNS = 100
 PROMPT = "$ "
 _LINES = 40
 _TIMEOUT_S = 60.0
-_WORD_S, _READ_S = 0.15, 1.2
+_WORD_S, _READ_S, _READ_LINE_S = 0.15, 0.8, 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class Recorder:
         self.frames: list[Frame] = []
 
     def type(self, line: str, *answers: tuple[str, str]) -> str:
-        """Type a command line and see it run to its end; what the terminal got.
+        """Type a command line and see it run to its end; what was shown, line by line.
 
         :param answers: what is typed once the command has shown something, as (shown, typed).
         :raises ClusterError: it fails, or does not come to its end.
@@ -68,7 +70,7 @@ class Recorder:
             self._feed(f"\x1b[1m{word}\x1b[0m ".encode(), after_s=_WORD_S)
         self._feed(b"\r\n", after_s=_WORD_S)
         got = self._run(["bash", "-c", f"exec {line}"], answers)
-        self._now_s += _READ_S
+        self._now_s += _READ_S + _READ_LINE_S * got.count("\n")
         return got
 
     def _run(self, argv: Sequence[str], answers: Sequence[tuple[str, str]]) -> str:
@@ -89,7 +91,7 @@ class Recorder:
             end(process)
         if code:
             raise ClusterError(f"{argv}: exit {code}: {shown.decode(errors='replace')}")
-        return shown.decode()
+        return _ESCAPES.sub("", shown.decode())
 
     def _followed(self, terminal: int, answers: list[tuple[str, str]]) -> Iterator[bytes]:
         """What comes, as it comes; each answer is given once its question is seen."""
