@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import re
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -389,5 +390,44 @@ def test_commands(world: Desk, chapter: str) -> None:
             shown = _run(world, step)
             assert re.search(step.says, shown, re.M), f"{step.command}: {shown}"
     finally:
-        world.type("kubectl", "nodeport", "disconnect", "--all", "-q")
-        world.type("kubectl", "nodeport", "delete", "--all", "-q")
+        _take_down(world)
+
+
+def _take_down(desk: Desk) -> None:
+    """Hosts and rules, at once."""
+    desk.cluster.kubectl("delete", "service", "-l", "app.kubernetes.io/managed-by=kubectl-nodeport")
+    shutil.rmtree(desk.config.parent / "kubectl-nodeport", ignore_errors=True)
+    desk.config.unlink(missing_ok=True)
+
+
+@pytest.mark.cluster
+def test_what_ssh_says(world: Desk) -> None:
+    """Each of ssh's own messages in docs/troubleshooting.md, and what it says mends them."""
+    said: list[str] = []
+
+    def says(message: str, *options: str) -> None:
+        """Wait until ssh says so: the forwarder closes a port a moment after its Service went."""
+        ssh = ("ssh", "-o", "BatchMode=yes", *options, ALIAS, "true")
+        until(f"ssh to say {message!r}", lambda: message in world.type(*ssh).stderr)
+        said.append(message)
+
+    connect = "kubectl nodeport connect dev"
+    try:
+        _done(world, connect)
+        says("no matching host key type found", "-o", "HostKeyAlgorithms=ecdsa-sha2-nistp521")
+        _forget_key(world)
+        says("Permission denied (publickey")
+        _done(world, f"{connect} --authorize-key && ssh {ALIAS} true")
+        new_keys = "rm /etc/ssh/ssh_host_* && ssh-keygen -A && kill -HUP 1"
+        world.cluster.kubectl("exec", "dev", "--", "sh", "-c", new_keys)
+        says("REMOTE HOST IDENTIFICATION HAS CHANGED")
+        _done(world, f"{connect} && ssh {ALIAS} true")
+        _done(world, "kubectl nodeport delete dev --name ssh")
+        says("Connection refused")
+        _done(world, "kubectl nodeport disconnect dev")
+        says(f"Could not resolve hostname {ALIAS}")
+    finally:
+        _take_down(world)
+    page = (ROOT / "docs" / "troubleshooting.md").read_text()
+    section = page.partition("## What ssh says")[2].partition("\n## ")[0]
+    assert sorted(said) == sorted(re.findall(r"^\| `([^`]+)` \|", section, re.M))
