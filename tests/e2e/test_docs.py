@@ -21,6 +21,7 @@ from tests.cluster.api import until
 from tests.cluster.cluster import Cluster
 from tests.cluster.laptop import end
 from tests.cluster.namespace import Namespace
+from tests.cluster.pods import IMAGES
 from tests.e2e.conftest import Desk
 from tests.pictures.__main__ import PICTURES
 from tests.pictures.recording import Recorder
@@ -132,7 +133,7 @@ CHAPTERS: dict[str, tuple[Step, ...]] = {
     ),
     "other ways to connect": (
         Step("kubectl nodeport connect deploy/api", r"host/deployment-api\.default\.\S+ created"),
-        Step("kubectl nodeport connect", CREATED, typed=[("3) dev", "3")]),
+        Step("kubectl nodeport connect", CREATED, typed=[("2) dev", "2")]),
         Step(
             "kubectl nodeport connect ubuntu@dev -n lab",
             r"host/dev\.lab\.\S+ created.*, user ubuntu",
@@ -164,6 +165,12 @@ CHAPTERS: dict[str, tuple[Step, ...]] = {
             "kubectl nodeport connect dev --authorize-key=$HOME/.ssh/work.pub",
             r"your key .* was added to .*authorized_keys",
         ),
+        Step(
+            "kubectl run bare --image=debian -- sleep infinity",
+            r"pod/bare created",
+            {"--image=debian": f"--image={IMAGES['bare']} --image-pull-policy=Never"},
+        ),
+        Step("kubectl wait pod/bare --for=condition=Ready", r"condition met"),
         Step("kubectl nodeport connect bare --with-sshd", r"made in this container"),
         Step(
             "kubectl nodeport ssh bare --with-sshd",
@@ -326,7 +333,7 @@ def world(cluster: Cluster) -> Iterator[Desk]:
         cluster.kubectl("delete", *now, "namespace/lab", "clusterrole/kubectl-nodeport")
         cluster.kubectl("delete", *now, "clusterrolebinding/nodeport")
         cluster.kubectl("delete", *now, "deploy/api", "deploy/web", "svc/mysql")
-        cluster.kubectl("delete", *now, *(f"pod/{name}" for name in desk.ns.words))
+        cluster.kubectl("delete", *now, "pod/bare", *(f"pod/{name}" for name in desk.ns.words))
 
 
 def _furnish(desk: Desk) -> None:
@@ -342,8 +349,8 @@ def _furnish(desk: Desk) -> None:
 def _populate(desk: Desk) -> None:
     ns = desk.ns
     ns.pod("dev", wait=False)
+    ns.pod("idle", runs="nothing", image="bare", wait=False)  # which makes sure of the image
     ns.pod("other", port=2222, port_name=None, wait=False)
-    ns.pod("bare", runs="nothing", image="bare", wait=False)
     ns.pod("mysql", runs="echo", port=3306, port_name="mysql", wait=False)
     Namespace(ns.api, "lab", desk.laptop.public_key()).pod("dev")  # the image is there by now
     ns.deployment("api", replicas=1)
