@@ -122,8 +122,8 @@ CHAPTERS: dict[str, tuple[Step, ...]] = {
         Step(f"ssh {ALIAS}", r"root@dev:~# hostname\s+dev\s", typed=LOG_IN),
         Step("kubectl nodeport get", rf"ssh +dev +22 +127\.0\.0\.1 +\d+ +{ALIAS}"),
         Step("kubectl nodeport get hosts", rf"{ALIAS} +127\.0\.0\.1"),
-        Step("kubectl nodeport doctor dev", r"(?i)ok .*host key|answers"),
-        Step("kubectl nodeport doctor", r"ssh"),
+        Step("kubectl nodeport doctor dev", r"^ok +address: 127\.0\.0\.1 port \d+ answers"),
+        Step("kubectl nodeport doctor", r"^ok +ssh client: OpenSSH"),
         Step(
             "kubectl nodeport connect dev -v=6", r"GET /api/v1/namespaces/default/pods/dev -> 200"
         ),
