@@ -3,14 +3,17 @@
 # make lint    ruff and mypy; gofmt and go vet where Go is
 # make sshd    the ssh server for containers without one, for both architectures (Go)
 # make dist    an sdist and a wheel for others, both servers inside (Go)
+# make docs    the pictures of README.md and docs/, from real runs on the cluster
 # make bench   connect against the same work done by hand
 PYTHON ?= python3
 VENV := .venv
 # Much of a test is waiting; each process has a cluster of its own, so not as many as there are cores.
 PARALLEL := --numprocesses=3 --dist=loadfile
 RUN := $(VENV)/bin/python
+# Where editors are run for real, which takes pictures of them when told where.
+EDITORS := tests/e2e/test_vscode.py
 
-.PHONY: demo test lint sshd dist bench clean
+.PHONY: demo test lint sshd dist docs bench clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready
@@ -37,6 +40,11 @@ dist: $(VENV)/ready
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check build
 	rm -rf dist
 	$(RUN) -m build
+
+docs: $(VENV)/ready
+	@$(RUN) -m tests.cluster prepare
+	@$(RUN) -m tests.pictures
+	$(if $(wildcard $(EDITORS)),KUBECTL_NODEPORT_PICTURES=docs/pictures $(VENV)/bin/pytest --require-cluster $(EDITORS))
 
 bench: $(VENV)/ready
 	@$(RUN) -m tests.cluster prepare
