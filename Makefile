@@ -14,7 +14,7 @@ RUN := $(VENV)/bin/python
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready
-	@$(RUN) -m tests.cluster prepare
+	@$(RUN) -m tests.cluster prepare --cluster-only
 	@$(RUN) -m tests.demo
 
 test: $(VENV)/ready
@@ -39,7 +39,7 @@ dist: $(VENV)/ready
 	$(RUN) -m build
 
 bench: $(VENV)/ready
-	@$(RUN) -m tests.cluster prepare
+	@$(RUN) -m tests.cluster prepare --cluster-only
 	@$(RUN) -m bench
 
 # Debian's python3 comes without ensurepip, so that no virtual environment can be made with it.
