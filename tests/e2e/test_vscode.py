@@ -68,8 +68,12 @@ def pictures(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("words", "flags"),
     [
-        pytest.param({}, (), id="openssh"),
-        pytest.param({"runs": "nothing", "image": "bare"}, ("--with-sshd",), id="nodeport-sshd"),
+        pytest.param({}, (), id="openssh at a NodePort"),
+        pytest.param(
+            {"runs": "nothing", "image": "bare"},
+            ("--with-sshd", "--via", "tunnel"),
+            id="nodeport-sshd through the API server",
+        ),
     ],
 )
 def test_vs_code(
@@ -91,29 +95,32 @@ def test_vs_code(
             file="hello.py",
             line="# changed in VS Code",
             command='echo "$HOSTNAME: $SSH_CONNECTION" | tee seen.txt',
-            shows="dev: 10.",
+            shows=str(done["containerPort"]),
+            makes="seen.txt",
         )
         assert _refused(connection.shell.said) == []
     assert 'return f"Hello, {name}!"' in seen["text"]
-    assert seen["notices"] == []
+    assert seen["errors"] == []
     assert inside(desk, "cat", "/root/hello/hello.py") == f"{_HELLO}# changed in VS Code\n"
     pod, _, _, *arrived_at = inside(desk, "cat", "/root/hello/seen.txt").split()
-    assert (pod, arrived_at) == ("dev:", [desk.ns.get_pod("dev").ip, str(done["containerPort"])])
+    address = "127.0.0.1" if flags else desk.ns.get_pod("dev").ip
+    assert (pod, arrived_at) == ("dev:", [address, str(done["containerPort"])])
 
 
 def test_jupyter(desk: Desk, pictures: Path, tmp_path: Path) -> None:
     """Started in an ssh that forwards its port, opened there, and at a rule of its own."""
     desk.ns.pod("dev", of_node={jupyter.PLACE: jupyter.folder()})
-    inside(desk, "sh", "-c", "mkdir ~/lab && cat >~/lab/pod.ipynb", stdin=_notebook())
+    write = "mkdir ~/lab && cd ~/lab && tee ssh.ipynb >rule.ipynb"
+    inside(desk, "sh", "-c", write, stdin=_notebook())
     words = ("-n", desk.ns.name, "dev", "--", "-L", "8888:localhost:8888")
     with shell(desk.laptop, ("kubectl", "nodeport", "ssh", *words)) as session:
         session.type(f"cd lab && {jupyter.COMMAND} --ip 0.0.0.0 --no-browser --allow-root\n")
-        token = session.wait_for(r"http://127\.0\.0\.1:8888/lab\?(token=\w+)\n")[1]
-        _run_cells(desk, f"127.0.0.1:8888/lab/tree/pod.ipynb?{token}", pictures / "jupyter.png")
+        printed = session.wait_for(r"http://(127\.0\.0\.1:8888)/lab\?(token=\w+)\n")
+        _run_cells(desk, printed[1], f"ssh.ipynb?{printed[2]}", pictures / "jupyter.png")
         exposed = desk.nodeport("expose", "dev", "--name", "notebook", "--port", "8888")
         found = re.search(r"^(\S+) leads to port 8888 of pod/dev$", exposed.stdout, re.MULTILINE)
         assert found, (exposed.stdout, exposed.stderr)
-        _run_cells(desk, f"{found[1]}/lab/tree/pod.ipynb?{token}", tmp_path / "exposed.png")
+        _run_cells(desk, found[1], f"rule.ipynb?{printed[2]}", tmp_path / "rule.png")
 
 
 def _refused(said: str) -> list[str]:
@@ -122,9 +129,10 @@ def _refused(said: str) -> list[str]:
     return [line for line in failed if not re.search(r"name resolution|:53: ", line)]
 
 
-def _run_cells(desk: Desk, url: str, picture: Path) -> None:
-    """Open the notebook and run it: the browser shows the answer, and the pod has the file."""
-    seen = browser.drive(desk.laptop, "jupyter_page", picture, url=f"http://{url}")
+def _run_cells(desk: Desk, address: str, notebook: str, picture: Path) -> None:
+    """Run a notebook, in a workspace of its own: the browser shows it, and the pod has a file."""
+    url = f"http://{address}/lab/workspaces/{picture.stem}/tree/{notebook}"
+    seen = browser.drive(desk.laptop, "jupyter_page", picture, url=url)
     assert seen["outputs"][0].startswith("{'pod': 'dev', 'ssh': '")
     assert inside(desk, "cat", "/root/lab/seen.txt") == "dev"
     inside(desk, "rm", "/root/lab/seen.txt")

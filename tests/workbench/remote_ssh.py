@@ -28,7 +28,9 @@ mkdir -p $server $home/data/Machine
 tar -xzf ~/{_SENT} -C $server
 rm ~/{_SENT}
 sh $server/bin/helpers/check-requirements.sh
-echo '{{"terminal.integrated.gpuAcceleration": "off"}}' >$home/data/Machine/settings.json
+cat >$home/data/Machine/settings.json <<'END'
+{{"files.autoSave": "off", "terminal.integrated.gpuAcceleration": "off"}}
+END
 (umask 077; echo {_TOKEN} >$home/token)
 nohup $server/bin/code-server-oss --start-server --host=127.0.0.1 --port=0 \\
   --connection-token-file=$home/token --accept-server-license-terms \\
@@ -39,7 +41,7 @@ until grep 'Extension host agent listening on' $home/log; do
   sleep 0.1
 done
 """
-"""The settings let a test read the terminal; the rest of the flags keeps questions away."""
+"""The settings let a test read the terminal, and save; the last flags keep questions away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class Connection:
 @contextmanager
 def connected(laptop: Laptop, host: str, archive: Path) -> Iterator[Connection]:
     """Install the server on a host of ~/.ssh/config, start it, and keep its ssh for the block."""
-    laptop.run(["scp", "-q", archive, f"{host}:{_SENT}"], check=True)
+    laptop.run(["scp", "-q", archive, f"{host}:{_SENT}"], timeout_s=120, check=True)
     argv = ["ssh", "-T", "-D", str(_SOCKS_PORT), "-o", "ConnectTimeout=15", host]
     with shell(laptop, argv) as session:
         session.type(_SCRIPT)

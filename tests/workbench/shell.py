@@ -42,7 +42,7 @@ class Shell:
             return re.search(pattern, self.said) is not None
 
         try:
-            until(f"{pattern} from the session", has_come, timeout_s=90)
+            until(f"{pattern} from the session", has_come, timeout_s=120)
         except ClusterError as error:
             raise ClusterError(f"{error}: {self.said[-2000:]}") from error
         found = re.search(pattern, self.said)

@@ -30,17 +30,18 @@ def run(do: Callable[[Page, dict[str, str]], dict[str, Any]]) -> None:
         browser = playwright.chromium.launch(
             executable_path="/usr/bin/chromium",
             args=list(_FLAGS),
+            timeout=_PATIENCE_MS,
             proxy={"server": proxy} if proxy else None,
         )
         page: Page = browser.new_page(viewport=_SIZE)
         page.set_default_timeout(_PATIENCE_MS)
-        errors: list[str] = []
-        page.on("console", lambda said: errors.extend([said.text[:200]] * (said.type == "error")))
+        console: list[str] = []
+        page.on("console", lambda said: console.append(f"{said.type}: {said.text[:200]}"))
         try:
             result = do(page, told)
             page.screenshot(path=picture)
         except BaseException:
-            print(*errors, page.inner_text("body")[:3000], sep="\n", file=sys.stderr)
+            print(*console[-30:], page.inner_text("body")[:3000], sep="\n", file=sys.stderr)
             raise
         finally:
             browser.close()
