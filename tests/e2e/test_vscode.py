@@ -62,7 +62,9 @@ def _workbench(cluster: object, pytestconfig: pytest.Config) -> None:  # noqa: A
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
     """The folder for screenshots: the one that KUBECTL_NODEPORT_PICTURES names, where it does."""
-    return Path(os.environ.get("KUBECTL_NODEPORT_PICTURES") or tmp_path)
+    folder = Path(os.environ.get("KUBECTL_NODEPORT_PICTURES") or tmp_path)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 @pytest.mark.parametrize(
@@ -105,6 +107,20 @@ def test_vs_code(
     pod, _, _, *arrived_at = inside(desk, "cat", "/root/hello/seen.txt").split()
     address = "127.0.0.1" if flags else desk.ns.get_pod("dev").ip
     assert (pod, arrived_at) == ("dev:", [address, str(done["containerPort"])])
+
+
+def test_vs_code_s_own_check(desk: Desk) -> None:
+    """It stops where connect names what is missing, and passes where connect no longer does."""
+    desk.ns.pod("dev")
+    lacks = desk.connect("dev")["vscodeLacks"]
+    assert [one["need"] for one in lacks] == ["libstdc++", "download"]
+    with pytest.raises(ClusterError):
+        inside(desk, "sh", stdin=server.check())
+    ((place, library),) = server.needed().items()
+    desk.cluster.kubectl("cp", str(library), f"{desk.ns}/dev:{place}")
+    inside(desk, "ldconfig")
+    inside(desk, "sh", stdin=server.check())
+    assert [one["need"] for one in desk.connect("dev")["vscodeLacks"]] == ["download"]
 
 
 def test_jupyter(desk: Desk, pictures: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import platform
 import shutil
+import sys
 import tarfile
 import tempfile
 from pathlib import Path
@@ -42,6 +43,14 @@ def archive() -> Path:
     return cached("vscode", [*ingredients, platform.machine()], make) / "server.tar.gz"
 
 
+def check() -> str:
+    """VS Code's own script that looks for what the server needs."""
+    with tarfile.open(archive()) as tar:
+        file = tar.extractfile("./bin/helpers/check-requirements.sh")
+        assert file is not None, "it is no file"
+        return file.read().decode()
+
+
 def needed() -> dict[str, Path]:
     """What the tests' image lacks, for `pods.Words.of_node`; `ldconfig` has to be run then."""
     (library,) = Path("/usr/lib").glob("*-linux-gnu/libstdc++.so.6")
@@ -49,7 +58,7 @@ def needed() -> dict[str, Path]:
 
 
 def _download(folder: Path) -> Path:
-    print(f"building VS Code's server from {PACKAGE}", flush=True)
+    print(f"building VS Code's server from {PACKAGE}", file=sys.stderr, flush=True)
     node.npm(["pack", PACKAGE], folder)
     (package,) = folder.glob("*.tgz")
     digest = base64.b64encode(hashlib.sha512(package.read_bytes()).digest()).decode()
