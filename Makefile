@@ -10,14 +10,12 @@ VENV := .venv
 # Much of a test is waiting; each process has a cluster of its own, so not as many as there are cores.
 PARALLEL := --numprocesses=3 --dist=loadfile
 RUN := $(VENV)/bin/python
-# Where editors are run for real, which takes pictures of them when told where.
-EDITORS := tests/e2e/test_vscode.py
 
 .PHONY: demo test lint sshd dist docs bench clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready
-	@$(RUN) -m tests.cluster prepare
+	@$(RUN) -m tests.cluster prepare --cluster-only
 	@$(RUN) -m tests.demo
 
 test: $(VENV)/ready
@@ -44,10 +42,10 @@ dist: $(VENV)/ready
 docs: $(VENV)/ready
 	@$(RUN) -m tests.cluster prepare
 	@$(RUN) -m tests.pictures
-	$(if $(wildcard $(EDITORS)),KUBECTL_NODEPORT_PICTURES=docs/pictures $(VENV)/bin/pytest --require-cluster $(EDITORS))
+	KUBECTL_NODEPORT_PICTURES=docs/pictures $(VENV)/bin/pytest --require-cluster tests/e2e/test_vscode.py
 
 bench: $(VENV)/ready
-	@$(RUN) -m tests.cluster prepare
+	@$(RUN) -m tests.cluster prepare --cluster-only
 	@$(RUN) -m bench
 
 # Debian's python3 comes without ensurepip, so that no virtual environment can be made with it.
