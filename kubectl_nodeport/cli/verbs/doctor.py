@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from kubectl_nodeport.cli import common, flags, help, offers, output
+from kubectl_nodeport.cli import common, help, offers, output
 from kubectl_nodeport.cli.connection import connection_flags
 
 
@@ -40,33 +40,12 @@ from kubectl_nodeport.cli.connection import connection_flags
 )
 @click.argument("target", metavar="[USER@]TARGET", required=False, shell_complete=offers.targets)
 @common.one_pod
-@click.option(
-    "--port",
-    type=flags.Port(),
-    shell_complete=offers.ports,
-    help="The port of the ssh server in the pod, by number or name; ssh, else 22, if empty.",
-)
-@click.option(
-    "-c",
-    "--container",
-    shell_complete=offers.containers,
-    help="The container with the ssh server.",
-)
-@click.option(
-    "--name",
-    default="ssh",
-    shell_complete=offers.rules,
-    help="The name of the rule: 1 to 20 lower-case letters.",
-)
-@click.option("--ssh-user", help="Whom to log in as; the container's own user if empty.")
-@click.option(
-    "-i", "--identity", type=flags.FilePath(exists=True), help="The private key to offer."
-)
-@click.option(
-    "--host",
-    shell_complete=offers.hosts,
-    help="The alias of the Host entry; POD.NAMESPACE.CONTEXT if empty.",
-)
+@common.ssh_port
+@common.container
+@common.rule_name
+@common.ssh_user
+@common.identity
+@common.host
 @common.ssh_config
 @common.timeout("5s")
 @output.option()
