@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from kubectl_nodeport.container.authorized_keys import SCRIPT, Authorized, parse_line, read
 from kubectl_nodeport.container.script import MORE, command, parse
 from kubectl_nodeport.ssh.known_hosts import HostKey
+from tests.container.namespaces import told
 from tests.container.test_script import SHELLS
 from tests.open_folders import let_others_in
 from tests.ssh.make import key
@@ -151,19 +152,9 @@ class Container:
         asking = shlex.join([*who, *sh, *command(login, 22)[1:]])
         mounts = f"mount --bind {self.etc} /etc/ssh; mount --bind {passwd} /etc/passwd"
         started = f"{running} {waiting}" if self.server else "true"
-        spaces = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-        done = subprocess.run(
-            [*spaces, "sh", "-ec", f"{mounts}; {started}; {asking}"],
-            env={"PATH": f"{tool.parent}:{os.environ['PATH']}"},
-            input=f"{MORE}\n".encode(),
-            capture_output=True,
-            check=False,
-            timeout=30,
-        )
-        if b"unshare: " in done.stderr:
-            pytest.skip(f"this machine gives no namespaces: {done.stderr.decode().strip()}")
-        assert (done.returncode, done.stderr) == (0, b"")
-        return parse(done.stdout).authorized
+        script = f"{mounts}; {started}; {asking}"
+        env = {"PATH": f"{tool.parent}:{os.environ['PATH']}"}
+        return parse(told(script, said=f"{MORE}\n".encode(), processes=True, env=env)).authorized
 
     def file(self, name: str, text: str, mode: int = 0o600) -> Path:
         path = self.home / name
