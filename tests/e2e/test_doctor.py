@@ -116,6 +116,7 @@ def test_another_port(desk: Desk) -> None:
         ("DisableForwarding yes", "forwarding"),
         ("PermitRootLogin no", "login"),
         ("PubkeyAuthentication no", "login"),
+        ("AuthorizedKeysFile none", "authorized-keys"),
     ],
 )
 def test_setting_of_sshd(desk: Desk, setting: str, check: str) -> None:
@@ -155,6 +156,13 @@ def test_keys_that_others_may_write(desk: Desk) -> None:
     desk.ns.pod("dev")
     inside(desk, "chmod 777 /root/.ssh; chown 1000 /root/.ssh/authorized_keys")
     mend(desk, "authorized-keys")
+    assert_well(desk)
+
+
+def test_login_shell_that_is_not_there(desk: Desk) -> None:
+    desk.ns.pod("dev")
+    inside(desk, "sed -i s,:/bin/bash,:/bin/zsh, /etc/passwd")
+    assert mend(desk, "login")["seen"] == "the login shell of root, /bin/zsh, cannot be run"
     assert_well(desk)
 
 
@@ -263,6 +271,15 @@ def test_ssh_server_in_another_container(desk: Desk) -> None:
     assert found["sshd"]["result"] == "warning"
     assert found["own-key"]["because"] == "sshd"
     assert examined(desk)["own-key"]["result"] == "ok"
+
+
+def test_containers_that_share_their_processes(desk: Desk) -> None:
+    """The other one's server is seen, but its files are not these."""
+    desk.ns.pod("dev", tool=True, share_processes=True)
+    found = examined(desk, "dev", "-c", "tool")
+    assert found["sshd"]["result"] == "warning"
+    assert found["own-key"]["because"] == "sshd"
+    assert fails(examined(desk)) == [NO_LIBRARY]
 
 
 def test_busybox(desk: Desk) -> None:

@@ -45,6 +45,7 @@ class DoctorRequest:
     container: str | None = None
     identity_file: str | None = None
     host: str | None = None
+    ssh_config: str | None = None
     timeout_s: float = 5.0
 
 
@@ -173,7 +174,7 @@ class Case:
         where = (self.pod.namespace, self.pod.name, self.container.name)
         session = self.edges.exec.start(*where, asked)
         try:
-            said = session.ask("", until=examination.END)
+            said = session.ask(examination.SCRIPT, until=examination.END)
         finally:
             session.close()
         if not examination.is_whole(said.stdout):
@@ -213,6 +214,8 @@ class Case:
             ("-c", request.container),
             ("--host", request.host),
             ("-i", request.identity_file),
+            ("--name", request.rule_name if request.rule_name != "ssh" else None),
+            ("--ssh-config", request.ssh_config),
         ):
             words += [flag, value] if value is not None else []
         return shlex.join(["kubectl", "nodeport", "connect", *words, *more])
