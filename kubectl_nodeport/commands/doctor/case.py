@@ -70,7 +70,8 @@ class Case:
 
     :ivar make_edges: the edges for the command line's context; raises NodeportError where the
         kubeconfig does not lead to a cluster.
-    :ivar missing: the rights that are known to be missing, as ``VERB RESOURCE[/SUBRESOURCE]``.
+    :ivar allowed: what the API server said of rights, by ``VERB RESOURCE[/SUBRESOURCE]``.
+    :ivar missing: the rights that were looked at and are missing.
     :ivar minor: the minor version of Kubernetes 1; 0 where it is not known.
     :ivar unreached: whether the rule was asked and answered nowhere.
     :ivar reached: whether it was, and answered.
@@ -79,6 +80,7 @@ class Case:
     request: DoctorRequest
     make_edges: Callable[[], Edges]
     machine: Machine
+    allowed: dict[str, bool] = field(default_factory=dict)
     missing: set[str] = field(default_factory=set)
     minor: int = 0
     unreached: bool = False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from kubectl_nodeport.commands.doctor.case import Case, DoctorRequest
@@ -156,3 +158,17 @@ def test_create_exec_is_asked_for_from_1_35_on() -> None:
         there.api.version = version
         there.api.forbid("create", "pods/exec")
         assert found(case(there))["optional-rights"].status.value == result
+
+
+def test_rights_are_asked_for_once_and_several_at_the_same_time() -> None:
+    there = World()
+    pairs = threading.Barrier(2, timeout=20)
+
+    def met(request: Request) -> None:
+        if request.resource == "selfsubjectaccessreviews":
+            pairs.wait()
+
+    there.api.before = met
+    assert results(found(case(there))) == {}
+    asked = [one.body for one in there.api.requests if one.resource == "selfsubjectaccessreviews"]
+    assert len(asked) == len({str(body) for body in asked}) == 12
