@@ -214,7 +214,8 @@ def test_no_right_to_look_inside(desk: Desk) -> None:
     code, out, err = Person(desk, "get pods/exec", "create pods/exec").run("doctor", "dev")
     assert (code, err) == (0, "")
     assert "warning  rights that help: missing: get pods/exec\n" in out
-    assert "skipped  ssh server: not looked at, see optional-rights" in out
+    assert "ok       ssh server: port 22 answers through the API server, with the host" in out
+    assert "skipped  ssh port: not looked at, see optional-rights" in out
 
 
 def test_wrong_token(desk: Desk) -> None:
@@ -291,8 +292,9 @@ def test_busybox(desk: Desk) -> None:
     desk.ns.pod("mute", runs="nothing", image="pause")
     found = examined(desk, "mute")
     assert found["inside"]["seen"] == "there is no shell in container main"
-    assert found["sshd"]["because"] == "inside"
-    assert fails(found) == []
+    assert found["sshd-port"]["because"] == "inside"
+    assert fails(found) == ["sshd"]
+    assert "port 22 of pod mute cannot be reached through the API" in found["sshd"]["seen"]
 
 
 def test_dropbear(desk: Desk) -> None:

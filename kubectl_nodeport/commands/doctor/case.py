@@ -184,6 +184,11 @@ class Case:
         return examination.parse(said.stdout)
 
     @property
+    def is_examined(self) -> bool:
+        """Whether the container was asked, and answered."""
+        return "examination" in vars(self)
+
+    @property
     def login(self) -> str | None:
         """Whom to log in as, where that is said; None leaves it to the container."""
         return self.target.user or (self.before.user if self.before else None)

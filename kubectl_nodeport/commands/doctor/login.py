@@ -61,4 +61,4 @@ def _shell(case: Case) -> Finding | None:
     return fail(seen, why, hint=hint, command=case.inside(script), blocks=False)
 
 
-CHECK = Check("login", "login", _judge, _WHY, needs=("sshd",), of_target=True)
+CHECK = Check("login", "login", _judge, _WHY, needs=("inside", "sshd"), of_target=True)

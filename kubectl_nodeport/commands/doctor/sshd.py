@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from kubectl_nodeport.commands.doctor.case import Case
-from kubectl_nodeport.commands.doctor.finding import Check, Finding, fail, ok, warning
+from kubectl_nodeport.commands.doctor.finding import Check, Finding, fail, ok, skipped, warning
+from kubectl_nodeport.commands.doctor.right import PORT_FORWARD
+from kubectl_nodeport.kube.request import ForbiddenError
 
 _WHY = "a host that is connected to is an ssh server in the pod"
 _MOST_CHARS = 200
 
 
 def _judge(case: Case) -> Finding:
+    if not case.is_examined:
+        return _from_outside(case)
     said, where = case.examination, f"container {case.container.name}"
     if said.running:
         pid, name = said.running[0]
@@ -34,6 +38,21 @@ def _judge(case: Case) -> Finding:
     )
 
 
+def _from_outside(case: Case) -> Finding:
+    """What the port says through the API server, where the container is not looked into.
+
+    :raises NodeportError: no ssh server answers there.
+    """
+    if case.missing & {str(right) for right in PORT_FORWARD}:
+        return skipped("inside")
+    pod, port = case.pod, case.port
+    try:
+        key = case.edges.tunnel(pod.namespace, pod.name, port, frozenset())
+    except ForbiddenError:
+        return skipped("inside")
+    return ok(f"port {port} answers through the API server, with the host key {key.fingerprint}")
+
+
 def _stopped(case: Case, sshd: str) -> Finding:
     said = case.examination
     complaint = f": {said.complaint[:_MOST_CHARS]}" if said.complaint else ""
@@ -54,4 +73,6 @@ def _stopped(case: Case, sshd: str) -> Finding:
     )
 
 
-CHECK = Check("sshd", "ssh server", _judge, _WHY, needs=("inside",), of_target=True)
+CHECK = Check(
+    "sshd", "ssh server", _judge, _WHY, needs=("optional-rights", "container"), of_target=True
+)

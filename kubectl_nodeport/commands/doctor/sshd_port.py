@@ -49,4 +49,4 @@ def _elsewhere(case: Case, port: int) -> Finding:
     )
 
 
-CHECK = Check("sshd-port", "ssh port", _judge, _WHY, needs=("sshd",), of_target=True)
+CHECK = Check("sshd-port", "ssh port", _judge, _WHY, needs=("inside", "sshd"), of_target=True)

@@ -148,8 +148,11 @@ def test_without_exec_nothing_inside_is_blamed() -> None:
     there = World()
     there.api.forbid("get", "pods/exec")
     findings = found(case(there))
-    inside = ("inside", "sshd", "login", "own-key", "vscode-home")
+    inside = ("inside", "sshd-port", "login", "own-key", "vscode-home")
     assert {findings[name].because for name in inside} == {"optional-rights"}
+    assert "answers through the API server" in findings["sshd"].seen
+    there.api.forbid("get", "pods/portforward")
+    assert found(case(there))["sshd"].because == "inside"
 
 
 def test_create_exec_is_asked_for_from_1_35_on() -> None:
