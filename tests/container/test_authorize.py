@@ -237,3 +237,8 @@ def test_any_answer(output: bytes) -> None:
     assert done.failure.isprintable()
     assert done.added is False or b"added" in output
     assert authorize.END == b"end"
+
+
+def test_folders_that_others_may_write_are_no_words_of_a_failure() -> None:
+    done = authorize.read(b"failed loose /root\ncat: No space left on device\nend\n")
+    assert done.failure == "cat: No space left on device"
