@@ -201,11 +201,7 @@ class Case:
     @cached_property
     def offered(self) -> Sequence[Offered]:
         """The keys that ssh would offer; raises NodeportError where ssh does not tell."""
-        try:
-            has_pod = self.request.target is not None and bool(self.pod)
-        except NodeportError:
-            has_pod = False  # an earlier check has told why
-        before = self.before if has_pod else None
+        before = self.before if "found" in vars(self) else None  # an earlier check has found it
         identity = self.request.identity_file or (before.identity_file if before else None)
         return self.edges.offered(before.alias if before else _NO_HOST, identity).keys
 

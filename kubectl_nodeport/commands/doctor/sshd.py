@@ -5,7 +5,7 @@ from __future__ import annotations
 from kubectl_nodeport.commands.doctor.case import Case
 from kubectl_nodeport.commands.doctor.finding import Check, Finding, fail, ok, skipped, warning
 from kubectl_nodeport.commands.doctor.right import PORT_FORWARD
-from kubectl_nodeport.kube.request import ForbiddenError
+from kubectl_nodeport.kube.request import ApiError, UnreachableError
 
 _WHY = "a host that is connected to is an ssh server in the pod"
 _MOST_CHARS = 200
@@ -48,7 +48,7 @@ def _from_outside(case: Case) -> Finding:
     pod, port = case.pod, case.port
     try:
         key = case.edges.tunnel(pod.namespace, pod.name, port, frozenset())
-    except ForbiddenError:
+    except (ApiError, UnreachableError):  # it is not led there, which says nothing of the port
         return skipped("inside")
     return ok(f"port {port} answers through the API server, with the host key {key.fingerprint}")
 

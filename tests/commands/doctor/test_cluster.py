@@ -175,3 +175,15 @@ def test_rights_are_asked_for_once_and_several_at_the_same_time() -> None:
     assert results(found(case(there))) == {}
     asked = [one.body for one in there.api.requests if one.resource == "selfsubjectaccessreviews"]
     assert len(asked) == len({str(body) for body in asked}) == 12
+
+
+def test_silence_is_waited_for_once() -> None:
+    there = World()
+
+    def silent(request: Request) -> None:
+        if request.resource in ("pods", "networkpolicies"):
+            raise UnreachableError("it did not answer in time", hint="")
+
+    there.api.before = silent
+    assert found(case(there))["pod"].status is Status.FAIL
+    assert there.api.log.count("get pods/dev") == 1

@@ -8,7 +8,7 @@ import pytest
 
 from kubectl_nodeport.commands.doctor.finding import Status
 from kubectl_nodeport.errors import NodeportError
-from kubectl_nodeport.kube.request import ForbiddenError
+from kubectl_nodeport.kube.request import ApiError, ForbiddenError, UnreachableError
 from kubectl_nodeport.kube.target import Target
 from tests.commands.doctor.cases import FakeShell, case, found
 from tests.commands.fake_api import FakeApi
@@ -142,6 +142,18 @@ def test_container_that_cannot_be_asked_and_runs_no_server() -> None:
     finding = findings["sshd"]
     assert (finding.status, finding.hint) == (Status.FAIL, "its log")
     assert findings["own-key"].because == "inside"
-    there.tunnel.error = ForbiddenError("it is forbidden", hint="ask", status=403)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ForbiddenError("it is forbidden", hint="ask", status=403),
+        ApiError("a proxy knows no websockets", hint="", status=400),
+        UnreachableError("it did not answer in time", hint=""),
+    ],
+)
+def test_container_that_cannot_be_asked_nor_its_port(error: NodeportError) -> None:
+    there = World()
+    there.tunnel.error = error
     findings = found(case(there, shell=FakeShell(b"", error=NodeportError("no shell", hint=""))))
     assert findings["sshd"].because == "inside"
