@@ -57,6 +57,9 @@ def _loose(case: Case, loose: list[Mode]) -> Finding:
     seen = f"sshd does not trust {told}"
     why = "with StrictModes it heeds no keys that others than the user could have written"
     script = f"chmod go-w {' '.join(paths)}"
+    if any(m.path == said.home and m.uid not in (0, said.login_uid) for m in loose):
+        # It is somebody's: to give it away would keep them out instead.
+        return fail(seen, why, hint=f"{case.user} needs a home folder of their own in /etc/passwd")
     strangers = [shlex.quote(m.path) for m in loose if m.uid not in (0, said.login_uid)]
     if strangers:
         script += f" && chown {said.login_uid} {' '.join(strangers)}"

@@ -27,6 +27,7 @@ from kubectl_nodeport.kube.pod import Container, Pod
 from kubectl_nodeport.kube.target import Target
 from kubectl_nodeport.rule.rule import check_name
 from kubectl_nodeport.ssh.entry import HostEntry
+from kubectl_nodeport.ssh.names import validate_user
 
 # A name that no ssh configuration declares (RFC 6761).
 _NO_HOST = "kubectl-nodeport.invalid"
@@ -106,6 +107,8 @@ class Case:
     def found(self) -> Found:
         """The pod that is meant; raises NodeportError as commands.find does."""
         check_name(self.request.rule_name)
+        if self.target.user:
+            validate_user(self.target.user)
         return find(self.edges, self.target, held=self._held)
 
     def _held(self, pod: Pod) -> bool:

@@ -157,3 +157,11 @@ def test_container_that_cannot_be_asked_nor_its_port(error: NodeportError) -> No
     there.tunnel.error = error
     findings = found(case(there, shell=FakeShell(b"", error=NodeportError("no shell", hint=""))))
     assert findings["sshd"].because == "inside"
+
+
+@pytest.mark.parametrize("user", ["a\nb", "a;b", "-x"])
+def test_user_that_cannot_be(user: str) -> None:
+    """The name stands in commands."""
+    finding = found(case(target=Target("dev", user)))["pod"]
+    assert finding.status is Status.FAIL
+    assert "cannot be a user name" in finding.seen

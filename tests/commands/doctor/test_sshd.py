@@ -301,3 +301,9 @@ def test_the_command_is_for_the_rule_and_the_file_that_were_asked_for() -> None:
     asked = {"rule_name": "web", "ssh_config": "/a b"}
     command = found(case(asked=asked, says={"authorized": ()}))["own-key"].command
     assert command == f"{CONNECT}--name web --ssh-config '/a b' --authorize-key"
+
+
+def test_home_of_somebody_else_is_not_given_away() -> None:
+    finding = found(case(says={"mode": ("755 1000 /root",)}))["authorized-keys"]
+    assert (finding.status, finding.command) == (Status.FAIL, "")
+    assert "a home folder of their own" in finding.hint
