@@ -274,6 +274,20 @@ def test_ssh_server_in_another_container(desk: Desk) -> None:
     assert examined(desk)["own-key"]["result"] == "ok"
 
 
+def test_what_listens_is_no_ssh_server_that_answers(desk: Desk) -> None:
+    """One that closes each connection, since its own user is gone; and no ssh server at all."""
+    desk.ns.pod("dev")
+    inside(desk, "sed -i /^sshd:/d /etc/passwd")
+    found = examined(desk)
+    assert fails(found)[0] == "sshd-port"
+    assert desk.nodeport("connect", "dev", "--timeout", "3s").returncode == 1
+    desk.ns.pod("echo", runs="echo", port=2222)
+    found = examined(desk, "echo")
+    assert found["sshd"]["result"] == "warning"
+    assert fails(found)[0] == "sshd-port"
+    assert "not an ssh server" in found["sshd-port"]["seen"]
+
+
 def test_containers_that_share_their_processes(desk: Desk) -> None:
     """The other one's server is seen, but its files are not these."""
     desk.ns.pod("dev", tool=True, share_processes=True)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from kubectl_nodeport.commands.doctor import through_api
 from kubectl_nodeport.commands.doctor.case import Case
 from kubectl_nodeport.commands.doctor.finding import Check, Finding, fail, ok, skipped, warning
-from kubectl_nodeport.commands.doctor.right import PORT_FORWARD
-from kubectl_nodeport.kube.request import ApiError, UnreachableError
 
 _WHY = "a host that is connected to is an ssh server in the pod"
 _MOST_CHARS = 200
@@ -43,14 +42,11 @@ def _from_outside(case: Case) -> Finding:
 
     :raises NodeportError: no ssh server answers there.
     """
-    if case.missing & {str(right) for right in PORT_FORWARD}:
+    key = through_api.host_key(case)
+    if key is None:
         return skipped("inside")
-    pod, port = case.pod, case.port
-    try:
-        key = case.edges.tunnel(pod.namespace, pod.name, port, frozenset())
-    except (ApiError, UnreachableError):  # it is not led there, which says nothing of the port
-        return skipped("inside")
-    return ok(f"port {port} answers through the API server, with the host key {key.fingerprint}")
+    seen = f"port {case.port} answers through the API server, with the host key {key.fingerprint}"
+    return ok(seen)
 
 
 def _stopped(case: Case, sshd: str) -> Finding:

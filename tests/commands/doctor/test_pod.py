@@ -165,3 +165,13 @@ def test_user_that_cannot_be(user: str) -> None:
     finding = found(case(target=Target("dev", user)))["pod"]
     assert finding.status is Status.FAIL
     assert "cannot be a user name" in finding.seen
+
+
+def test_port_at_which_no_ssh_server_answers() -> None:
+    there = World()
+    there.tunnel.error = NodeportError("not an ssh server, it says: HTTP/1.1 400", hint="so")
+    findings = found(case(there))
+    finding = findings["sshd-port"]
+    assert (finding.status, finding.hint) == (Status.FAIL, "so")
+    assert finding.seen == "not an ssh server, it says: HTTP/1.1 400"
+    assert findings["own-key"].status is Status.OK
