@@ -124,6 +124,9 @@ def test_first_key_and_again(box: Box, sh: tuple[str, ...], as_user: bool) -> No
         (f"{key(1).openssh}", ""),
         (f'from="10.0.0.1",no-pty {key(1).openssh} me\n{key(2).openssh}\n', ""),
         (f"\t{key(1).openssh.replace(' ', '   ')}\r\n", ""),
+        (f"ssh-rsa AAAA # {key(1).openssh}\n", LINE),
+        (f"{key(2).openssh} {key(1).openssh}\n", LINE),
+        (f"cert-authority {key(1).openssh}\n", LINE),
     ],
 )
 def test_what_was_there_stays(box: Box, sh: tuple[str, ...], before: str, added: str) -> None:
