@@ -11,18 +11,26 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from kubectl_nodeport.container import editor_needs
-from kubectl_nodeport.container.authorized_keys import HOME
+from kubectl_nodeport.container.authorized_keys import HOME, parse_line
 from kubectl_nodeport.container.editor_needs import Equipment
 from kubectl_nodeport.container.script import SOCKETS, listeners, without_indent
-from kubectl_nodeport.ssh.known_hosts import HostKey, parse_public_keys
+from kubectl_nodeport.ssh.known_hosts import HostKey
 from kubectl_nodeport.ssh.names import passes, validate_user
+
+_SENT = "# sent"
+"""The last line of the script, which comes over stdin: a line of HTTP has no room for it."""
+_HEARD = f"""eval "$(while IFS= read -r line && [ "$line" != '{_SENT}' ]; do
+printf '%s\\n' "$line"
+done)"
+"""
 
 # POSIX sh and what a small image has; any of that may be missing. Nothing is changed.
 #
 # As in container.script the command line of a running sshd tells its configuration, if its owner is
 # root or ourselves, and no program is started because a command line names it. `sshd -T` is asked
 # with `-C`, so that Match blocks count for whoever logs in; and without what the command line adds,
-# as its file alone has it, since that is where something can be changed.
+# as its file alone has it, since that is where something can be changed. Where containers share
+# their processes, those of another one have another root: what is in this one is none of theirs.
 _SCRIPT = (
     r"""
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
@@ -53,12 +61,11 @@ settings() {
   set +f
   sshd -T "$@" -C "user=$login,host=localhost,addr=127.0.0.1" </dev/null 2>/dev/null
 }
-of_file() {
-  echo "config $conf"
-  sshd -T -f "$conf" </dev/null 2>/dev/null | while read -r line; do
+telling() {
+  while read -r line; do
     case $line in
-      allowtcpforwarding\ * | disableforwarding\ * | permitrootlogin\ * | \
-        pubkeyauthentication\ *) echo "plain $line" ;;
+      port\ * | allowtcpforwarding\ * | disableforwarding\ * | permitrootlogin\ * | \
+        strictmodes\ * | pubkeyauthentication\ * | *keys*\ none) echo "$1 $line" ;;
     esac
   done
 }
@@ -66,6 +73,7 @@ writers() {
   at=$1 deep=0
   while [ -n "$at" ] && [ $deep -lt 16 ]; do
     told=$(stat -L -c '%a %u' "$at" 2>/dev/null) && echo "mode $told $at"
+    [ -w "$at" ] || echo "firm $at"
     [ "$at" != "$home" ] || return
     at=${at%/*} deep=$((deep + 1))
   done
@@ -83,7 +91,9 @@ keyfile() {
   echo "keyfile $file"
   [ -e "$file" ] || return
   echo "there $file"
+  [ ! -L "$file" ] || echo "link $file"
   writers "$file"
+  [ -f "$file" ] || { echo "odd $file"; return; }
   [ -r "$file" ] || { echo "unreadable $file"; return; }
   count=0
   while [ $count -lt 256 ] && { read -r line || [ -n "$line" ]; }; do
@@ -114,6 +124,7 @@ while IFS=: read -r name _ number _ _ dir shell; do
   home=${dir%/}
   echo "login $number"
   echo "home $home"
+  [ -x "${shell:=/bin/sh}" ] || echo no-shell
   echo "shell $shell"
   break
 done < /etc/passwd
@@ -126,6 +137,7 @@ for each in /proc/[0-9]*; do
   [ -r "$each/status" ] && process "$each" 2>/dev/null
   [ -n "$name" ] && [ $looked -lt 64 ] || continue
   [ "$owner" = 0 ] || [ "$owner" = "$(id -u)" ] || continue
+  [ ! -e "$each/root/." ] || [ "$each/root/." -ef / ] || continue
   looked=$((looked + 1))
   words=$({ tr '\000' '\n' < "$each/cmdline"; } 2>/dev/null)
   case $words in "$name: "[!/]*) continue ;; esac
@@ -144,16 +156,14 @@ files='.ssh/authorized_keys .ssh/authorized_keys2'
 told=$(settings)
 IFS=$nl
 for line in $told; do
-  case $line in
-    authorizedkeysfile\ *) files=${line#* } ;;
-  esac
-  case $line in
-    port\ * | allowtcpforwarding\ * | disableforwarding\ * | permitrootlogin\ * | strictmodes\ * | \
-      pubkeyauthentication\ *) echo "sshd $line" ;;
-  esac
+  case $line in authorizedkeysfile\ *) files=${line#* } ;; esac
 done
+echo "$told" | telling sshd
 conf=${conf:-/etc/ssh/sshd_config}
-[ -z "$running" ] || [ ! -f "$conf" ] || of_file
+[ -z "$running" ] || [ ! -f "$conf" ] || {
+  echo "config $conf"
+  sshd -T -f "$conf" </dev/null 2>/dev/null | telling plain
+}
 if [ -z "$running" ] && command -v sshd >/dev/null; then
   told=$(sshd -t </dev/null 2>&1)
   echo "complaint ${told%%"$nl"*}"
@@ -166,10 +176,14 @@ place /tmp
 sockets 0000
 echo end
 while read -r _; do :; done
+<sent>
 """.replace("<tab>", "\t")
     .replace("<sockets>", SOCKETS)
     .replace("<equipment>", editor_needs.SCRIPT)
+    .replace("<sent>", _SENT)
 )
+SCRIPT = without_indent(_SCRIPT).rstrip("\n")
+"""What is to be written to the stdin of :func:`command`."""
 END = b"end"
 """The last line of the answer."""
 
@@ -180,11 +194,9 @@ _FREE = re.compile(rf"([0-9]{{1,15}}) ({_PATH})")
 _RUNNING = re.compile(r"([0-9]{1,10}) (sshd|dropbear[a-z]{0,10}|nodeport-sshd)")
 _NUMBER = re.compile(r"[0-9]{1,10}")
 _SETTING = re.compile(
-    "(port|allowtcpforwarding|disableforwarding|permitrootlogin|strictmodes|pubkeyauthentication) "
-    "([a-z0-9-]{1,40})"
+    "(port|allowtcpforwarding|disableforwarding|permitrootlogin|strictmodes|pubkeyauthentication|"
+    "authorizedkeysfile|authorizedkeyscommand|trustedusercakeys) ([a-z0-9-]{1,40})"
 )
-# Options may stand before a key, with blanks in quotes (sshd(8), AUTHORIZED_KEYS FILE FORMAT).
-_KEY = re.compile(r"(?:^|\s)((?:ssh|ecdsa)-[a-z0-9-]{1,40}\s+[A-Za-z0-9+/=]{16,6000})(?:\s|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +215,7 @@ class Examination:
     :ivar user: whom it runs as; "" where it did not say. ``uid`` likewise, None then.
     :ivar login_uid: the uid of whoever logs in; None where /etc/passwd does not have them.
     :ivar home: their home folder; "" where it is not known.
+    :ivar shell: their login shell; "" likewise. ``has_shell`` is whether it can be run.
     :ivar installed: sshd, dropbear and package managers, each with its path.
     :ivar running: the ssh servers that run, each with its process id.
     :ivar settings: of sshd, as ``sshd -T`` tells them, for whoever logs in.
@@ -212,6 +225,10 @@ class Examination:
     :ivar key_files: the files in which sshd looks for keys, those that are there first.
     :ivar missing: those of them that are not there.
     :ivar unreadable: those that we may not read.
+    :ivar odd: those that are no files.
+    :ivar links: those that are symbolic links.
+    :ivar firm: of those that are there, and of the folders up to the home, what the container's
+        user cannot write, as it is mounted read-only perhaps.
     :ivar modes: of those that are there, and of the folders up to the home.
     :ivar authorized: the keys in them.
     :ivar free_kib: what is free in the home folder and in /tmp.
@@ -223,6 +240,8 @@ class Examination:
     login_uid: int | None = None
     home: str = ""
     has_home: bool = False
+    shell: str = ""
+    has_shell: bool = True
     installed: Mapping[str, str] = field(default_factory=dict)
     running: tuple[tuple[int, str], ...] = ()
     settings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -232,6 +251,9 @@ class Examination:
     key_files: tuple[str, ...] = ()
     missing: frozenset[str] = frozenset()
     unreadable: frozenset[str] = frozenset()
+    odd: frozenset[str] = frozenset()
+    links: frozenset[str] = frozenset()
+    firm: frozenset[str] = frozenset()
     modes: tuple[Mode, ...] = ()
     authorized: frozenset[HostKey] = frozenset()
     listening: Mapping[int, bool] | None = None
@@ -254,7 +276,7 @@ def command(user: str | None) -> tuple[str, ...]:
 
     :param user: whom to log in as; None for the container's own user.
     """
-    return ("sh", "-c", without_indent(_SCRIPT), "sh", user or "")
+    return ("sh", "-c", _HEARD, "sh", user or "")
 
 
 def is_whole(output: bytes) -> bool:
@@ -264,7 +286,8 @@ def is_whole(output: bytes) -> bool:
 
 def parse(output: bytes) -> Examination:
     """Read the script's answer."""
-    lines = output.decode("utf-8", "replace").splitlines()
+    # What ends a line for Python does not for sh: a file must not speak for the container.
+    lines = output.decode("utf-8", "replace").split("\n")
     said: dict[str, list[str]] = {}
     for line in lines:
         word, _, rest = line.partition(" ")
@@ -280,6 +303,8 @@ def parse(output: bytes) -> Examination:
         login_uid=_number(said.get("login", [])),
         home=homes[0] if homes else "",
         has_home="has-home" in said,
+        shell=next(iter(_matching(_PROGRAM, said.get("shell", []))), ""),
+        has_shell="no-shell" not in said,
         installed={path.rpartition("/")[2]: path for path in programs},
         running=tuple((int(m[1]), m[2]) for m in _matches(_RUNNING, said.get("running", []))),
         settings=_settings(said.get("sshd", [])),
@@ -289,6 +314,9 @@ def parse(output: bytes) -> Examination:
         key_files=tuple(dict.fromkeys([*there, *files])),
         missing=frozenset(files) - frozenset(there),
         unreadable=frozenset(_matching(_PROGRAM, said.get("unreadable", []))),
+        odd=frozenset(_matching(_PROGRAM, said.get("odd", []))),
+        links=frozenset(_matching(_PROGRAM, said.get("link", []))),
+        firm=frozenset(_matching(_PROGRAM, said.get("firm", []))),
         modes=tuple(
             dict.fromkeys(
                 Mode(m[3], int(m[1], 8), int(m[2])) for m in _matches(_MODE, said.get("mode", []))
@@ -311,9 +339,9 @@ def _settings(lines: Iterable[str]) -> dict[str, tuple[str, ...]]:
 
 def _keys(lines: Iterable[str]) -> Iterable[HostKey]:
     for line in lines:
-        match = _KEY.search(line)
-        if match is not None:
-            yield from parse_public_keys(" ".join(match[1].split()))
+        found = parse_line(line)
+        if found is not None and "cert-authority" not in found[1].lower():
+            yield found[0]
 
 
 def _number(texts: list[str]) -> int | None:

@@ -103,6 +103,15 @@ def test_hostile_container() -> None:
     assert "fail     ssh server: /usr/sbin/sshd is installed" in shown
 
 
+def test_a_command_is_shown_as_it_is_or_not_at_all() -> None:
+    def shown(command: str) -> str:
+        finding: Finding = fail("a", "b", command=command)
+        return render.as_text(Report("", (Checked("a", "A", finding),)), str).split("\n")[-1]
+
+    assert shown("connect -i '/a  b'").endswith("run: connect -i '/a  b'")
+    assert "/a" not in shown("connect -i '/a\nb'")
+
+
 @pytest.mark.parametrize(
     ("terminal", "environ", "coloured"),
     [

@@ -113,6 +113,8 @@ class Words:
     restart: Literal["Always", "OnFailure", "Never"] = "Always"
     tool: bool = False
     """Whether a second container of the same image is there, `tool`, in which nothing runs."""
+    share_processes: bool = False
+    """Whether its containers see each other's processes."""
     restricted: bool = False
     """Whether it runs as the user 1000, without any capability or a way to more, on a root file
     system that is read-only."""
@@ -182,6 +184,7 @@ def _spec(words: Words, public_key: str) -> Object:
         "dnsPolicy": "Default",
         "enableServiceLinks": False,
         "restartPolicy": words.restart,
+        "shareProcessNamespace": words.share_processes,
         "terminationGracePeriodSeconds": 0,
         "volumes": [volume for _, volume in volumes],
     }

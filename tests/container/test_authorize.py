@@ -114,6 +114,9 @@ def test_first_key_and_again(box: Box, sh: tuple[str, ...], as_user: bool) -> No
         (f"{key(1).openssh}", ""),
         (f'from="10.0.0.1",no-pty {key(1).openssh} me\n{key(2).openssh}\n', ""),
         (f"\t{key(1).openssh.replace(' ', '   ')}\r\n", ""),
+        (f"ssh-rsa AAAA # {key(1).openssh}\n", LINE),
+        (f"{key(2).openssh} {key(1).openssh}\n", LINE),
+        (f"cert-authority {key(1).openssh}\n", LINE),
     ],
 )
 def test_what_was_there_stays(box: Box, sh: tuple[str, ...], before: str, added: str) -> None:
@@ -227,3 +230,8 @@ def test_any_answer(output: bytes) -> None:
     assert done.failure.isprintable()
     assert done.added is False or b"added" in output
     assert authorize.END == b"end"
+
+
+def test_folders_that_others_may_write_are_no_words_of_a_failure() -> None:
+    done = authorize.read(b"failed loose /root\ncat: No space left on device\nend\n")
+    assert done.failure == "cat: No space left on device"

@@ -212,7 +212,8 @@ def test_usual_places(container: Container, shell: tuple[str, ...]) -> None:
         ("AuthorizedKeysCommand /bin/keys", USUAL, False),
         ("AuthorizedKeysCommand none", USUAL, True),
         ("TrustedUserCAKeys /etc/ca", USUAL, False),
-        ("Match User dev\nAuthorizedKeysFile a", ("a",), False),
+        ("Match User dev\nAuthorizedKeysFile a", (), False),
+        ("AuthorizedKeysFile a\nMatch User you\nAuthorizedKeysFile b", (), False),
         ("Match User dev\nX11Forwarding no", USUAL, True),
         ("Include more.conf", ("more",), True),
     ],
@@ -247,6 +248,9 @@ def test_sshd_tells(container: Container, shell: tuple[str, ...]) -> None:
     (container.etc / "sshd_config").write_text("Match all\nAuthorizedKeysFile other\n")
     told = container.look(sh=shell, tells=f"{tells} none")
     assert told == found(container, "k/dev", "l", known=False)
+    here = "case $* in *-C*user=dev,*) echo authorizedkeysfile sections/%u; exit ;; esac"
+    told = container.look(sh=shell, tells=f"{here}; {tells} none")
+    assert told == found(container, "sections/dev", known=False)
 
 
 @pytest.mark.parametrize("shell", SHELLS)

@@ -116,6 +116,7 @@ def test_another_port(desk: Desk) -> None:
         ("DisableForwarding yes", "forwarding"),
         ("PermitRootLogin no", "login"),
         ("PubkeyAuthentication no", "login"),
+        ("AuthorizedKeysFile none", "authorized-keys"),
     ],
 )
 def test_setting_of_sshd(desk: Desk, setting: str, check: str) -> None:
@@ -155,6 +156,13 @@ def test_keys_that_others_may_write(desk: Desk) -> None:
     desk.ns.pod("dev")
     inside(desk, "chmod 777 /root/.ssh; chown 1000 /root/.ssh/authorized_keys")
     mend(desk, "authorized-keys")
+    assert_well(desk)
+
+
+def test_login_shell_that_is_not_there(desk: Desk) -> None:
+    desk.ns.pod("dev")
+    inside(desk, "sed -i s,:/bin/bash,:/bin/zsh, /etc/passwd")
+    assert mend(desk, "login")["seen"] == "the login shell of root, /bin/zsh, cannot be run"
     assert_well(desk)
 
 
@@ -206,7 +214,8 @@ def test_no_right_to_look_inside(desk: Desk) -> None:
     code, out, err = Person(desk, "get pods/exec", "create pods/exec").run("doctor", "dev")
     assert (code, err) == (0, "")
     assert "warning  rights that help: missing: get pods/exec\n" in out
-    assert "skipped  ssh server: not looked at, see optional-rights" in out
+    assert "ok       ssh server: port 22 answers through the API server, with the host" in out
+    assert "skipped  ssh port: not looked at, see optional-rights" in out
 
 
 def test_wrong_token(desk: Desk) -> None:
@@ -265,6 +274,29 @@ def test_ssh_server_in_another_container(desk: Desk) -> None:
     assert examined(desk)["own-key"]["result"] == "ok"
 
 
+def test_what_listens_is_no_ssh_server_that_answers(desk: Desk) -> None:
+    """One that closes each connection, since its own user is gone; and no ssh server at all."""
+    desk.ns.pod("dev")
+    inside(desk, "sed -i /^sshd:/d /etc/passwd")
+    found = examined(desk)
+    assert fails(found)[0] == "sshd-port"
+    assert desk.nodeport("connect", "dev", "--timeout", "3s").returncode == 1
+    desk.ns.pod("echo", runs="echo", port=2222)
+    found = examined(desk, "echo")
+    assert found["sshd"]["result"] == "warning"
+    assert fails(found)[0] == "sshd-port"
+    assert "not an ssh server" in found["sshd-port"]["seen"]
+
+
+def test_containers_that_share_their_processes(desk: Desk) -> None:
+    """The other one's server is seen, but its files are not these."""
+    desk.ns.pod("dev", tool=True, share_processes=True)
+    found = examined(desk, "dev", "-c", "tool")
+    assert found["sshd"]["result"] == "warning"
+    assert found["own-key"]["because"] == "sshd"
+    assert fails(examined(desk)) == [NO_LIBRARY]
+
+
 def test_busybox(desk: Desk) -> None:
     """Its shell and programs are enough to be asked; so is no shell at all."""
     desk.ns.pod("dev", runs="nothing", image="busybox")
@@ -274,8 +306,9 @@ def test_busybox(desk: Desk) -> None:
     desk.ns.pod("mute", runs="nothing", image="pause")
     found = examined(desk, "mute")
     assert found["inside"]["seen"] == "there is no shell in container main"
-    assert found["sshd"]["because"] == "inside"
-    assert fails(found) == []
+    assert found["sshd-port"]["because"] == "inside"
+    assert fails(found) == ["sshd"]
+    assert "port 22 of pod mute cannot be reached through the API" in found["sshd"]["seen"]
 
 
 def test_dropbear(desk: Desk) -> None:

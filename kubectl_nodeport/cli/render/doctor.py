@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from kubectl_nodeport.cli.render import document
-from kubectl_nodeport.cli.render.terminal import one_line, short
+from kubectl_nodeport.cli.render.terminal import short
 from kubectl_nodeport.commands.doctor.doctor import Report
 from kubectl_nodeport.commands.doctor.finding import Checked, Status
 
 _WIDTH = max(len(status.value) for status in Status)
+_UNPRINTABLE = "the command of -o json, in which something stands that cannot be shown here"
 _INDENT = " " * (_WIDTH + 2)
 # Select Graphic Rendition of ECMA-48: green, yellow, red, faint.
 _COLOURS = {
@@ -58,8 +59,9 @@ def _lines(one: Checked, typed: Typed) -> Iterator[str]:
     if finding.hint:
         yield f"{_INDENT}hint: {short(typed(finding.hint))}"
     if finding.command:
-        # Not cut: half a command must not be run.
-        yield f"{_INDENT}run: {one_line(typed(finding.command))}"
+        # As it is, or not at all: half a command, or another one, must not be run.
+        command = typed(finding.command)
+        yield f"{_INDENT}run: {command if command.isprintable() else _UNPRINTABLE}"
 
 
 def _item(one: Checked, typed: Typed) -> dict[str, Any]:

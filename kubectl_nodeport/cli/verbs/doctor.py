@@ -68,6 +68,7 @@ def doctor(target: str | None, **options: Any) -> int:
         container=options["container"],
         identity_file=options["identity"],
         host=options["host"],
+        ssh_config=options["ssh_config"],
         timeout_s=options["timeout"],
     )
     given = flags_of(options)

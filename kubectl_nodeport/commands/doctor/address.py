@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kubectl_nodeport.commands.doctor.case import Case
 from kubectl_nodeport.commands.doctor.finding import Check, Finding, fail, ok, skipped
-from kubectl_nodeport.commands.look import look_inside
+from kubectl_nodeport.commands.look import Look, look_inside
 from kubectl_nodeport.commands.reach import Place, UnreachedError, find_address, ordered_candidates
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.rule.rule import Exposed
@@ -38,10 +38,7 @@ def _judge(case: Case) -> Finding:
 def _probed(case: Case, exposed: Exposed) -> Finding:
     before, pod = case.before, case.pod
     keys = tuple(case.edges.hosts.keys(before.alias)) if before else ()
-    try:
-        look = look_inside(case.edges, pod, case.container, case.port, case.login)
-    except NodeportError:
-        look = None
+    look = _look(case)
     if look is not None and look.inside.host_keys and not (before and before.origin.sshd_port):
         keys = look.inside.host_keys
     place = Place(
@@ -62,6 +59,15 @@ def _probed(case: Case, exposed: Exposed) -> Finding:
     answer = found.answer
     how = f"({answer.candidate.reason}; proof: {answer.proof.value})"
     return ok(f"{answer.candidate.address} port {answer.port} answers {how}")
+
+
+def _look(case: Case) -> Look | None:
+    if not case.is_examined:
+        return None
+    try:
+        return look_inside(case.edges, case.pod, case.container, case.port, case.login)
+    except NodeportError:
+        return None
 
 
 def _tunnel(case: Case) -> Finding:

@@ -1,0 +1,22 @@
+"""The pod's port, asked through the API server: no shell is needed, and nothing is made."""
+
+from __future__ import annotations
+
+from kubectl_nodeport.commands.doctor.case import Case
+from kubectl_nodeport.commands.doctor.right import PORT_FORWARD
+from kubectl_nodeport.kube.request import ApiError, UnreachableError
+from kubectl_nodeport.ssh.known_hosts import HostKey
+
+
+def host_key(case: Case) -> HostKey | None:
+    """The host key that is shown there; None where it cannot be asked this way.
+
+    :raises NodeportError: it was asked, and no ssh server answers.
+    """
+    if case.missing & {str(right) for right in PORT_FORWARD}:
+        return None
+    pod = case.pod
+    try:
+        return case.edges.tunnel(pod.namespace, pod.name, case.port, frozenset())
+    except (ApiError, UnreachableError):  # it is not led there, which says nothing of the port
+        return None
