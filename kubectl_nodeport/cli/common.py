@@ -46,7 +46,7 @@ identity = click.option(
 host = click.option(
     "--host",
     shell_complete=offers.hosts,
-    help="The alias of the Host entry; POD.NAMESPACE.CONTEXT if empty.",
+    help="The alias of the Host entry; TARGET.NAMESPACE.CONTEXT if empty.",
 )
 
 dry_run = click.option(
