@@ -36,9 +36,9 @@ def fails(found: dict[str, Status]) -> list[str]:
     return [name for name, status in found.items() if status["result"] == "fail"]
 
 
-def mend(desk: Desk, name: str) -> Status:
+def mend(desk: Desk, name: str, *words: str) -> Status:
     """The check fails first, and its very command is run; what it had found."""
-    found = examined(desk)
+    found = examined(desk, *words)
     assert fails(found)[0] == name, found
     done = desk.type(*shlex.split(found[name]["command"]))
     assert done.returncode == 0, (found[name], done.stderr)
@@ -197,6 +197,64 @@ def test_firewall(desk: Desk) -> None:
         assert "through the API server" in found["address"]["seen"]
         assert fails(found) == [NO_LIBRARY]
         assert desk.ssh(desk.connect("dev")["host"], "hostname") == "dev"
+
+
+def login(desk: Desk, host: str) -> int:
+    """The exit code of ssh, as the Host entry is."""
+    return desk.type("ssh", "-o", "BatchMode=yes", host, "true").returncode
+
+
+def test_pod_that_was_replaced(desk: Desk) -> None:
+    """Its rule went with it; the new one has the same host keys."""
+    desk.ns.pod("dev")
+    done = desk.connect("dev")
+    desk.ns.replace_pod("dev")
+    until("the end of its rule", lambda: desk.services() == [])
+    assert login(desk, done["host"]) == 255
+    port = done["port"]
+    assert mend(desk, "rule")["seen"] == (
+        f"the Host entry leads to NodePort {port}, and the rule behind it is gone "
+        "(the pod was replaced)"
+    )
+    assert login(desk, done["host"]) == 0
+    assert fails(examined(desk)) == [NO_LIBRARY]
+
+
+def test_pod_that_was_replaced_behind_a_tunnel(desk: Desk) -> None:
+    """It needs no rule; the keys are the new pod's own."""
+    desk.ns.pod("dev", host_keys="own")
+    host = desk.connect("dev", "--via", "tunnel")["host"]
+    assert fails(examined(desk)) == [NO_LIBRARY]
+    desk.ns.replace_pod("dev", host_keys="own")
+    assert login(desk, host) == 255
+    mend(desk, "host-keys")
+    assert login(desk, host) == 0
+
+
+def test_pod_of_a_deployment_that_was_replaced(desk: Desk) -> None:
+    """The rule follows, the pinned keys do not."""
+    (before,) = desk.ns.deployment("api", replicas=1, host_keys="own")
+    host = desk.connect("deploy/api")["host"]
+    assert fails(examined(desk, "deploy/api")) == [NO_LIBRARY]
+    desk.ns.delete_pod(before.name)
+    (after,) = desk.ns.scale("api", 1, host_keys="own")
+    until("ssh's refusal of its key", lambda: login(desk, host) == 255)
+    seen = mend(desk, "host-keys", "deploy/api")["seen"]
+    assert seen == f"none of those pinned for {host} is the pod's"
+    assert desk.ssh(host, "hostname") == after.name
+    assert fails(examined(desk, "deploy/api")) == [NO_LIBRARY]
+
+
+def test_address_that_has_changed(desk: Desk) -> None:
+    """The same cluster is reached by its node by now, and not by 127.0.0.1."""
+    desk.ns.pod("dev")
+    named = ("dev", "--host", "box")
+    desk.connect(*named)
+    desk.cluster.use("lan")
+    assert login(desk, "box") == 255
+    seen = mend(desk, "address", *named)["seen"]
+    assert "leads to 127.0.0.1, where the NodePort does not answer; 192.168.65.3 port" in seen
+    assert login(desk, "box") == 0
 
 
 def test_no_rights(desk: Desk) -> None:
