@@ -271,9 +271,9 @@ def test_no_right_to_look_inside(desk: Desk) -> None:
     desk.ns.pod("dev")
     code, out, err = Person(desk, "get pods/exec", "create pods/exec").run("doctor", "dev")
     assert (code, err) == (0, "")
-    assert "warning  rights that help: missing: get pods/exec\n" in out
-    assert "ok       ssh server: port 22 answers through the API server, with the host" in out
-    assert "skipped  ssh port: not looked at, see optional-rights" in out
+    assert "warning  optional-rights: missing: get pods/exec\n" in out
+    assert "ok       sshd: port 22 answers through the API server, with the host" in out
+    assert "skipped  3 checks that need optional-rights\n" in out
 
 
 def test_wrong_token(desk: Desk) -> None:
@@ -281,7 +281,7 @@ def test_wrong_token(desk: Desk) -> None:
     path = desk.laptop.write(desk.laptop.home / "kc", json.dumps(document))
     done = desk.nodeport("doctor", "dev", "--kubeconfig", str(path), "-v=9")
     assert done.returncode == 1
-    assert "fail     API server: the API server of context" in done.stdout
+    assert "fail     server: the API server of context" in done.stdout
     assert "no-such-token" not in done.stdout + done.stderr
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import groupby
 from typing import Any
 
 from kubectl_nodeport.cli.render import document
@@ -28,8 +29,12 @@ Typed = Callable[[str], str]
 
 
 def as_text(report: Report, typed: Typed) -> str:
-    """The checks in their order; why and what to do below those that are not well."""
-    return "\n".join(line for one in report.checked for line in _lines(one, typed))
+    """The checks in their order; why and what to do below those that are not well.
+
+    Those in a row that one check explains share a line.
+    """
+    rows = (list(group) for _, group in groupby(report.checked, _row))
+    return "\n".join(line for row in rows for line in _lines(row, typed))
 
 
 def coloured(text: str) -> str:
@@ -48,10 +53,18 @@ def as_document(report: Report, typed: Typed) -> dict[str, Any]:
     return document.listing("CheckList", (_item(one, typed) for one in report.checked))
 
 
-def _lines(one: Checked, typed: Typed) -> Iterator[str]:
-    finding = one.finding
+def _row(one: Checked) -> str:
+    """Equal for checks that share a line."""
+    return f"skipped by {one.finding.because}" if one.finding.because else one.name
+
+
+def _lines(row: list[Checked], typed: Typed) -> Iterator[str]:
+    finding = row[0].finding
     mark = f"{finding.status.value:<{_WIDTH}}"
-    yield f"{mark}  {short(f'{one.title}: {finding.seen}')}"
+    if len(row) > 1:
+        yield f"{mark}  {len(row)} checks that need {finding.because}"
+        return
+    yield f"{mark}  {short(f'{row[0].name}: {finding.seen}')}"
     if finding.status in (Status.OK, Status.SKIPPED):
         return
     if finding.why:
