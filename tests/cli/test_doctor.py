@@ -42,7 +42,8 @@ fail     sshd: none
          why: it matters
          hint: so
          run: kubectl get
-skipped  login: not looked at, see sshd"""
+skipped  login: not looked at, see sshd
+ssh: sshd fails; VS Code: sshd fails"""
 
 
 def test_text() -> None:
@@ -61,6 +62,31 @@ def test_skipped_in_a_row_for_one_cause_share_a_line() -> None:
         "ok       d: well",
         "skipped  3 checks that need y",
     ]
+
+
+@pytest.mark.parametrize(
+    ("ssh", "editor", "told"),
+    [
+        ([], [ok("well")], "ssh: nothing found in the way; VS Code: nothing found in the way"),
+        ([], [fail("a", "b")], "ssh: nothing found in the way; VS Code: vscode-0 fails"),
+        (
+            [warning("a", "b")],
+            [skipped("x"), ok("well")],
+            "ssh: nothing found in the way; "
+            "VS Code: nothing found in the way, but not all was looked at",
+        ),
+        (
+            [fail("a", "b")],
+            [skipped("x"), fail("a", "b")],
+            "ssh: ssh-0 fails; VS Code: ssh-0, vscode-1 fail",
+        ),
+    ],
+)
+def test_last_line(ssh: list[Finding], editor: list[Finding], told: str) -> None:
+    checked = [Checked(f"ssh-{n}", "", one) for n, one in enumerate(ssh)]
+    checked += [Checked(f"vscode-{n}", "", one, for_editor=True) for n, one in enumerate(editor)]
+    shown = render.as_text(Report("pod/dev", tuple(checked)), str)
+    assert shown.split("\n")[-1] == told
 
 
 def test_commands_and_hints_are_those_to_type() -> None:

@@ -274,6 +274,8 @@ def test_no_right_to_look_inside(desk: Desk) -> None:
     assert "warning  optional-rights: missing: get pods/exec\n" in out
     assert "ok       sshd: port 22 answers through the API server, with the host" in out
     assert "skipped  3 checks that need optional-rights\n" in out
+    nothing = "nothing found in the way, but not all was looked at"
+    assert out.endswith(f"\nssh: {nothing}; VS Code: {nothing}\n")
 
 
 def test_wrong_token(desk: Desk) -> None:
