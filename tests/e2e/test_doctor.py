@@ -229,6 +229,7 @@ def test_pod_that_was_replaced_behind_a_tunnel(desk: Desk) -> None:
     assert login(desk, host) == 255
     mend(desk, "host-keys")
     assert login(desk, host) == 0
+    assert desk.services() == []
 
 
 def test_pod_of_a_deployment_that_was_replaced(desk: Desk) -> None:

@@ -245,6 +245,11 @@ class Case:
             words += [flag, value] if value is not None else []
         return shlex.join(["kubectl", "nodeport", "connect", *words, *more])
 
+    def connect_again(self) -> str:
+        """The connect command that keeps the way of the Host entry: no NodePort for a tunnel."""
+        is_tunnel = self.before is not None and self.before.is_tunnel
+        return self.connect(*(("--via", "tunnel") if is_tunnel else ()))
+
     def inside(self, script: str) -> str:
         """A command that runs a script in the container, as the container's user."""
         pod = self.pod

@@ -31,7 +31,7 @@ def _judge(case: Case) -> Finding:
     return fail(
         f"none of those pinned for {before.alias} is the pod's",
         f"{_WHY}; the pod was replaced, or got other keys",
-        command=case.connect(),
+        command=case.connect_again(),
         blocks=False,
     )
 

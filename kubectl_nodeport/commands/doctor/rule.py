@@ -46,7 +46,8 @@ def _none_yet(before: HostEntry | None) -> str:
 def _lost(case: Case, before: HostEntry) -> str:
     """How the entry's NodePort does not lead to the pod; "" where it does."""
     standing, origin = case.standing, before.origin
-    if standing.stale is not None or standing.untied is not None:
+    unfit = standing.stale or standing.untied
+    if unfit is not None and service.name(unfit) == origin.service:
         return "the rule behind it does not reach this pod"
     exposed = standing.exposed
     if exposed is not None and exposed.node_port == before.port:

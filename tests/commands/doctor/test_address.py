@@ -225,6 +225,20 @@ def test_another_server_at_the_address() -> None:
     assert found(case(there))["address"].status is Status.FAIL
 
 
+def test_entry_by_a_service_of_others_beside_a_stale_rule() -> None:
+    there = World()
+    there.api.add(foreign("theirs"))
+    there.connect()
+    (ours,) = [one for key, one in connected().api.objects.items() if key[0] == "services"]
+    ours["metadata"]["ownerReferences"][0]["uid"] = "another"
+    there.api.add(ours)
+    assert found(case(there))["rule"].status is Status.WARNING
+    del there.api.objects["services", "default", "theirs"]
+    finding = found(case(there))["rule"]
+    assert finding.status is Status.FAIL
+    assert finding.seen.endswith("and the rule behind it is gone")
+
+
 def test_entry_whose_address_does_not_answer_any_more() -> None:
     there = connected()
     there.resolve.open = {"192.168.5.82"}

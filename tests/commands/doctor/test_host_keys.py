@@ -27,11 +27,11 @@ def findings(there: World, *keys: int) -> dict[str, Finding]:
     return found(case(there, shell=FakeShell(told(HEALTHY), look=inside(*map(key, keys)))))
 
 
-def assert_told(found: dict[str, Finding]) -> None:
+def assert_told(found: dict[str, Finding], *more: str) -> None:
     finding = found["host-keys"]
     assert finding.status is Status.FAIL
     assert finding.seen == f"none of those pinned for {ALIAS} is the pod's"
-    assert finding.command == "kubectl nodeport connect dev -n default"
+    assert finding.command == " ".join(["kubectl nodeport connect dev -n default", *more])
 
 
 def test_none_is_pinned() -> None:
@@ -86,7 +86,9 @@ def test_through_the_api_server() -> None:
     there = connected(via="tunnel")
     assert findings(there, 1)["host-keys"].status is Status.OK
     there.tunnel.key = NEW
-    assert_told(findings(there, 2))
+    assert_told(findings(there, 2), "--via tunnel")
+    there.hosts.known.clear()
+    assert findings(there, 2)["entry"].command.endswith(" --via tunnel")
 
 
 def test_server_that_connect_brought() -> None:
