@@ -123,7 +123,7 @@ CHAPTERS: dict[str, tuple[Step, ...]] = {
         Step("kubectl nodeport get", rf"ssh +dev +22 +127\.0\.0\.1 +\d+ +{ALIAS}"),
         Step("kubectl nodeport get hosts", rf"{ALIAS} +127\.0\.0\.1"),
         Step("kubectl nodeport doctor dev", r"^ok +address: 127\.0\.0\.1 port \d+ answers"),
-        Step("kubectl nodeport doctor", r"^ok +ssh client: OpenSSH"),
+        Step("kubectl nodeport doctor", r"^ok +ssh-client: OpenSSH"),
         Step(
             "kubectl nodeport connect dev -v=6", r"GET /api/v1/namespaces/default/pods/dev -> 200"
         ),

@@ -11,7 +11,14 @@ from kubectl_nodeport.address.facts import NodeFacts
 from kubectl_nodeport.commands.alias import choose_alias
 from kubectl_nodeport.commands.edges import Edges, Offered
 from kubectl_nodeport.commands.find import Found, find
-from kubectl_nodeport.commands.look import choose_container, choose_port, read_node, unanswered
+from kubectl_nodeport.commands.look import (
+    Look,
+    choose_container,
+    choose_port,
+    look_inside,
+    read_node,
+    unanswered,
+)
 from kubectl_nodeport.commands.standing import (
     RuleDraft,
     Standing,
@@ -27,6 +34,7 @@ from kubectl_nodeport.kube.pod import Container, Pod
 from kubectl_nodeport.kube.target import Target
 from kubectl_nodeport.rule.rule import check_name
 from kubectl_nodeport.ssh.entry import HostEntry
+from kubectl_nodeport.ssh.known_hosts import HostKey
 from kubectl_nodeport.ssh.names import validate_user
 
 # A name that no ssh configuration declares (RFC 6761).
@@ -74,6 +82,7 @@ class Case:
     :ivar allowed: what the API server said of rights, by ``VERB RESOURCE[/SUBRESOURCE]``.
     :ivar missing: the rights that were looked at and are missing.
     :ivar minor: the minor version of Kubernetes 1; 0 where it is not known.
+    :ivar host_keys: the pod's own, where they were compared with those that are pinned.
     :ivar unreached: whether the rule was asked and answered nowhere.
     :ivar reached: whether it was, and answered.
     """
@@ -84,6 +93,7 @@ class Case:
     allowed: dict[str, bool] = field(default_factory=dict)
     missing: set[str] = field(default_factory=set)
     minor: int = 0
+    host_keys: tuple[HostKey, ...] = ()
     unreached: bool = False
     reached: bool = False
 
@@ -191,6 +201,15 @@ class Case:
         """Whether the container was asked, and answered."""
         return "examination" in vars(self)
 
+    def look(self) -> Look | None:
+        """A look into the container as connect takes one, to be closed; None where it has none."""
+        if not self.is_examined:
+            return None
+        try:
+            return look_inside(self.edges, self.pod, self.container, self.port, self.login)
+        except NodeportError:
+            return None
+
     @property
     def login(self) -> str | None:
         """Whom to log in as, where that is said; None leaves it to the container."""
@@ -225,6 +244,11 @@ class Case:
         ):
             words += [flag, value] if value is not None else []
         return shlex.join(["kubectl", "nodeport", "connect", *words, *more])
+
+    def connect_again(self) -> str:
+        """The connect command that keeps the way of the Host entry: no NodePort for a tunnel."""
+        is_tunnel = self.before is not None and self.before.is_tunnel
+        return self.connect(*(("--via", "tunnel") if is_tunnel else ()))
 
     def inside(self, script: str) -> str:
         """A command that runs a script in the container, as the container's user."""

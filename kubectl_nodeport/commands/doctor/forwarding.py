@@ -27,5 +27,11 @@ def _judge(case: Case) -> Finding:
 
 
 CHECK = Check(
-    "forwarding", "port forwarding", _judge, _WHY, needs=("inside", "sshd"), of_target=True
+    "forwarding",
+    "port forwarding",
+    _judge,
+    _WHY,
+    needs=("inside", "sshd"),
+    of_target=True,
+    for_editor=True,
 )

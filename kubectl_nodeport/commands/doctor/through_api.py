@@ -8,15 +8,16 @@ from kubectl_nodeport.kube.request import ApiError, UnreachableError
 from kubectl_nodeport.ssh.known_hosts import HostKey
 
 
-def host_key(case: Case) -> HostKey | None:
+def host_key(case: Case, known: frozenset[HostKey] = frozenset()) -> HostKey | None:
     """The host key that is shown there; None where it cannot be asked this way.
 
+    :param known: keys of which one is to be shown, where the server has any.
     :raises NodeportError: it was asked, and no ssh server answers.
     """
     if case.missing & {str(right) for right in PORT_FORWARD}:
         return None
     pod = case.pod
     try:
-        return case.edges.tunnel(pod.namespace, pod.name, case.port, frozenset())
+        return case.edges.tunnel(pod.namespace, pod.name, case.port, known)
     except (ApiError, UnreachableError):  # it is not led there, which says nothing of the port
         return None
