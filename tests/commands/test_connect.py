@@ -812,6 +812,39 @@ class TestExposure:
         world = World(beyond_loopback="192.168.1.5")
         (note,) = world.connect().notes
         assert "is open on this machine's address 192.168.1.5 too" in note
+        assert note.endswith("reaches the pod's ssh server")
         world.resolve.open = {"192.168.5.82"}
         world.hosts.written.clear()
         assert world.connect().notes == ()
+
+    def test_forwarder_is_told_of_where_something_is_new(self) -> None:
+        """A program hears of it at every run."""
+        world = World(beyond_loopback="192.168.1.5")
+        first = world.connect()
+        assert tuple(world.notes) == first.notes
+        again = world.connect()
+        assert again.entry_change == "unchanged"
+        assert (world.notes, again.notes) == ([], first.notes)
+        assert world.connect(user="jane").entry_change == "updated"
+        assert tuple(world.notes) == first.notes
+
+    def test_forwarder_in_a_dry_run(self) -> None:
+        """As far as a rule stands, behind which the port could be seen."""
+        world = World(beyond_loopback="192.168.1.5")
+        assert world.connect(dry_run=True).notes == ()
+        first = world.connect()
+        again = world.connect(dry_run=True)
+        assert (world.notes, again.notes) == ([], first.notes)
+        assert world.connect(user="jane", dry_run=True).notes == first.notes
+        assert tuple(world.notes) == first.notes
+
+    @pytest.mark.parametrize(
+        ("output", "is_said"),
+        [(with_passwords("yes"), True), (with_passwords("no"), False), (FakeExec(), False)],
+    )
+    def test_forwarder_before_a_server_that_takes_passwords(
+        self, output: FakeExec, is_said: bool
+    ) -> None:
+        world = World(exec=output, beyond_loopback="192.168.1.5")
+        (note,) = world.connect().notes
+        assert note.endswith("the pod's ssh server, which takes passwords") == is_said

@@ -283,7 +283,11 @@ class FakeHosts:
         return changes
 
     def preview(self, edit: Edit) -> str:
-        added = [f"+Host {entry.alias} with {len(keys)} key(s)\n" for entry, keys in edit.wanted]
+        added = [
+            f"+Host {entry.alias} with {len(keys)} key(s)\n"
+            for entry, keys in edit.wanted
+            if (entry, keys) != (self.written.get(entry.alias), self.known.get(entry.alias))
+        ]
         return "".join([*added, *(f"-Host {alias}\n" for alias in edit.gone)])
 
     def keys(self, alias: str) -> tuple[HostKey, ...]:
