@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from kubectl_nodeport.address.resolution import Answer, Attempt
 from kubectl_nodeport.commands.alias import origin_of
@@ -24,7 +24,7 @@ from kubectl_nodeport.container.editor_needs import Lack, lacks
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.pod import Container, Pod
 from kubectl_nodeport.rule.rule import Exposed, new_id
-from kubectl_nodeport.ssh.edit import Edit
+from kubectl_nodeport.ssh.edit import Edit, Whereabouts
 from kubectl_nodeport.ssh.entry import HostEntry
 from kubectl_nodeport.ssh.known_hosts import HostKey
 
@@ -51,7 +51,8 @@ class Connected:
     ``home`` is the user's, ``folder`` the one in which the container's commands start; "" where
     that is not known. ``vscode_lacks`` is what VS Code's server needs and the container has not;
     None where it did not say. ``notes`` are those that this run told, and those that hold as they
-    were told before. ``preview`` is the change to the ssh configuration as a diff.
+    were told before. ``preview`` is the change to the ssh configuration as a diff, ``lies`` the
+    file in which the entry stands.
     """
 
     pod: Pod
@@ -68,6 +69,7 @@ class Connected:
     vscode_lacks: tuple[Lack, ...] | None = None
     dry_run: bool = False
     preview: str = ""
+    lies: Whereabouts = field(default_factory=Whereabouts)
 
 
 def connect(request: ConnectRequest, edges: Edges) -> Connected:
@@ -97,7 +99,8 @@ def _connected_to(request: ConnectRequest, edges: Edges) -> Connected:
         lasting = _lasting(seen, connected)
     if seen.before is not None:
         retire(edges, seen.before, connected.entry, dry_run=request.dry_run)
-    return replace(connected, notes=tuple(dict.fromkeys([*edges.notes, *lasting])))
+    notes = tuple(dict.fromkeys([*edges.notes, *lasting]))
+    return replace(connected, notes=notes, lies=edges.hosts.whereabouts())
 
 
 def _lasting(seen: Survey, connected: Connected) -> tuple[str, ...]:

@@ -247,6 +247,36 @@ def test_unwritable_ssh_config(desk: Desk, what: str) -> None:
     assert desk.config.read_text() == "Host work\n  HostName 192.0.2.7\n"
 
 
+def test_include_that_a_read_only_config_lacks(desk: Desk) -> None:
+    """With the choice of --include left over, one line is all that is left to do."""
+    desk.ns.pod("dev")
+    desk.config.write_text("Host work\n  HostName 192.0.2.7\n")
+    host = desk.connect("dev", "--include")["host"]
+    assert desk.nodeport("disconnect", "dev").stdout.endswith(
+        f"host/{host} removed from ~/.ssh/kubectl-nodeport/config\n"
+    )
+    line = "Include kubectl-nodeport/config"
+    ssh = ["kubectl", "nodeport", "ssh", "dev", "-qn", desk.ns.name, "--", "hostname"]
+    with closed(desk.config):
+        done = desk.nodeport("connect", "dev")
+        assert done.returncode == 0, done.stderr
+        lines = done.stdout.splitlines()
+        assert lines[3] == f"host/{host} created in ~/.ssh/kubectl-nodeport/config, user root"
+        first = "~/.ssh/config is read-only. Add this line by hand, as its first:"
+        assert lines[4:10] == ["", first, f"  {line}", "", "Then connect with:", f"  ssh {host}"]
+        done = desk.type(*ssh)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.endswith(
+            message(
+                f"ssh does not find {host} yet: ~/.ssh/config is read-only, and does not include "
+                "~/.ssh/kubectl-nodeport/config",
+                f"add this line by hand, as its first, and run this again: {line}",
+            )
+        )
+    desk.config.write_text(f"{line}\n{desk.config.read_text()}")
+    assert desk.type(*ssh).stdout == "dev\n"
+
+
 def test_disk_full(desk: Desk) -> None:
     """Where the new content does not fit the file keeps its old one, and the rule goes."""
     desk.ns.pod("dev")
