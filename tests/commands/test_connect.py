@@ -435,6 +435,29 @@ class TestInside:
         assert hint in told.hint
         assert world.api.writes() == []
 
+    def test_port_that_was_given_beside_one_that_is_open(self) -> None:
+        world = World()
+        told = failure(world, port=8080)
+        assert told.message == "nothing listens on port 8080 of pod dev (open: 22)"
+        assert told.hint == "port 22 is open: kubectl nodeport connect dev -n default --port 22"
+        assert world.connect(port=22).entry_change == "created"
+
+    @pytest.mark.parametrize(
+        ("output", "asked", "other"),
+        [
+            (inside(port=8080), {}, "say with --port where one listens"),
+            (inside(port=8080), {"port": 2222}, "say with --port where one listens"),
+            (inside(loopback=True), {"port": 2222}, "start one in the container"),
+            (b"table x\nend\n", {}, "start one in the container"),
+        ],
+    )
+    def test_hint_where_nothing_listens(
+        self, output: bytes, asked: dict[str, Any], other: str
+    ) -> None:
+        told = failure(World(exec=FakeExec(output)), **asked)
+        bring = "bring an ssh server along: kubectl nodeport connect dev -n default --with-sshd"
+        assert told.hint == f"{bring}; or {other}"
+
     def test_ports_without_number_are_not_all_told(self) -> None:
         ports = b"".join(f"listen 00000000:{port:04X}\n".encode() for port in range(100, 60_000))
         told = failure(World(exec=FakeExec(b"table x\n" + ports + b"end\n")))

@@ -157,8 +157,8 @@ def test_no_such_pod(desk: Desk) -> None:
             {"runs": "nothing"},
             r"nothing listens on port 22 of pod dev",
             r"bring an ssh server along: kubectl nodeport connect dev -n {ns} --with-sshd; or "
-            r"start one in container main, or say with --port where it listens; "
-            r"more is told by: kubectl nodeport doctor pod/dev -n {ns} \(its check sshd\)",
+            r"start one in the container; more: kubectl nodeport doctor pod/dev -n {ns} "
+            r"\(check sshd\)",
         ),
         (
             {"runs": "echo"},
@@ -315,8 +315,8 @@ def test_no_address_answers(desk: Desk) -> None:
         r"127\.0\.0\.1: connection refused: nothing is behind that port there "
         r"\(this machine: the cluster may run on it\)",
         r"a firewall or a VPN may stand between; on the node: sudo ufw allow \d+/tcp, or sudo "
-        r"firewall-cmd --add-port=\d+/tcp; more is told by: kubectl nodeport doctor pod/dev -n "
-        rf"{desk.ns.name} \(its checks node and network-policy\)",
+        r"firewall-cmd --add-port=\d+/tcp; more: kubectl nodeport doctor pod/dev -n "
+        rf"{desk.ns.name} \(checks node, network-policy\)",
     )
     assert re.fullmatch(expected, told), told
 
