@@ -128,6 +128,20 @@ def test_no_such_pod(desk: Desk) -> None:
     )
 
 
+def test_mistyped_namespace(desk: Desk) -> None:
+    """The API server tells it from an empty one as little as from one without this pod."""
+    done = desk.type("kubectl", "nodeport", "connect", "dev", "-qn", "kube-sytem")
+    assert (done.returncode, done.stdout, done.stderr) == (
+        1,
+        "",
+        message(
+            'no pod "dev" in the namespace "kube-sytem" of the context "docker-desktop"',
+            "there are no pods at all in that namespace; kubectl get namespaces lists those that "
+            "exist, -n names one",
+        ),
+    )
+
+
 @pytest.mark.parametrize(
     ("words", "error", "hint"),
     [
