@@ -121,3 +121,20 @@ def connected(
         )
         with pointing_to_doctor(wanted, edges.connection.namespace):
             return connect(request, edges)
+
+
+def check_found_by_ssh(done: Connected, ssh_config: str | None) -> None:
+    """Before ssh is run, or what runs it.
+
+    :raises NodeportError: the entry stands in a file that the configuration does not include yet.
+    """
+    from kubectl_nodeport.cli.ssh_files import config_name
+    from kubectl_nodeport.errors import NodeportError
+
+    lies = done.lies
+    if lies.missing:
+        raise NodeportError(
+            f"ssh does not find {done.entry.alias} yet: {config_name(ssh_config)} is read-only, "
+            f"and does not include {lies.own}",
+            hint=f"add this line by hand, as its first, and run this again: {lies.missing}",
+        )

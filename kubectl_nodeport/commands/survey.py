@@ -150,7 +150,14 @@ def surveyed(request: ConnectRequest, edges: Edges) -> Iterator[Survey]:
     user = request.target.user or (before.user if before else None)
     kept = (lambda: edges.hosts.keys(alias)) if before else tuple
     asked = Asked(
-        wanted.pod, aim.container, wanted.rule.port, wanted.rule.typed, user, kept, no_rule
+        wanted.pod,
+        aim.container,
+        wanted.rule.port,
+        wanted.rule.typed,
+        user,
+        kept,
+        through_api=no_rule,
+        is_given=request.port is not None,
     )
     with contextlib.ExitStack() as stack:
         brought = _brought(edges, _bid(request, aim), stack)

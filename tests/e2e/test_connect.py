@@ -133,7 +133,8 @@ def test_entries_in_a_file_of_their_own(desk: Desk) -> None:
     assert "nobody-else" in desk.refused("dev")
     first = desk.connect("dev", "--include")
     assert desk.ssh(first["host"], "hostname") == "dev"
-    assert desk.connect("dev")["sshConfig"]["change"] == "unchanged"
+    again = desk.nodeport("connect", "dev").stdout
+    assert f"host/{first['host']} unchanged in ~/.ssh/kubectl-nodeport/config, user root" in again
     desk.connect("dev", "--via", "tunnel")
     assert desk.ssh(first["host"], "hostname") == "dev"
     lines = desk.config.read_text().splitlines()

@@ -134,7 +134,7 @@ def test_no_route_is_an_error_via_nodeport(row_desk: Desk) -> None:
     assert "is open, but answers at no address from here; tried" in error
     assert f"{IPV4.node}: not reachable from here (No route to host) (the pod's node" in error
     assert f"{LOOPBACK}: connection refused" in error
-    assert f"ip route get {IPV4.node}; more is told by: kubectl nodeport doctor pod/dev" in hint
+    assert f"ip route get {IPV4.node}; more: kubectl nodeport doctor pod/dev" in hint
 
 
 def test_late_forwarder(lima_cluster: Cluster) -> None:
