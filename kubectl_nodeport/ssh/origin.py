@@ -131,10 +131,14 @@ class Origin:
         Of one creation of a rule it stays known who made it, and under which id it is used: of two
         runs at once either may be the last to write, and the one that made it is one of them.
         """
-        if not self.creation or self._creation != old._creation:
+        if not self.is_on_rule_of(old):
             return self
         made = self.made_rule or old.made_rule
         return replace(self, made_rule=made, noted=self.noted or old.noted)
+
+    def is_on_rule_of(self, other: Origin) -> bool:
+        """Whether both lead to one creation of one rule of ours."""
+        return bool(self.creation) and self._creation == other._creation
 
     @property
     def _creation(self) -> tuple[str, str, str, str]:

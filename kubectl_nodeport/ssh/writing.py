@@ -253,7 +253,6 @@ def _copy(folder: Path, version: Version) -> Path:
     return scratch.draft(folder, "config", as_bytes(text))
 
 
-# ``touched``: aliases that changed in something else than their entry.
 def _in_place_of(old: HostEntry | None, entry: HostEntry) -> HostEntry:
     if old is None:
         return entry
@@ -261,6 +260,7 @@ def _in_place_of(old: HostEntry | None, entry: HostEntry) -> HostEntry:
     return shadow.kept(dataclasses.replace(entry, origin=origin), old)
 
 
+# ``touched``: aliases that changed in something else than their entry.
 def _changes(
     edit: Edit, old: Mapping[str, HostEntry], version: Version, touched: Collection[str]
 ) -> dict[str, Change]:
