@@ -20,7 +20,7 @@ from kubectl_nodeport.address.resolution import (
 )
 from kubectl_nodeport.commands.connect import Connected, ConnectRequest, connect
 from kubectl_nodeport.commands.edges import Edges, Offered, Offers
-from kubectl_nodeport.container import examination, script
+from kubectl_nodeport.container import examining, script
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.config import Connection
 from kubectl_nodeport.kube.request import Json
@@ -64,7 +64,7 @@ class FakeSession:
     def ask(self, line: str, *, until: bytes) -> Output:
         assert until == b"end"
         assert not self.closed
-        if line in (examination.SCRIPT, script.MORE):
+        if line in (examining.SCRIPT, script.MORE):
             return self.first
         return Output((self.peers.pop(0) if self.peers else b"") + b"end\n", b"", None)
 

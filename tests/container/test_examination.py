@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kubectl_nodeport.container import examination
+from kubectl_nodeport.container import examination, examining, script
 from kubectl_nodeport.container.examination import Examination, Mode
 from tests.ssh.make import key
 
@@ -22,17 +22,17 @@ SHELLS = [
 ]
 
 
-SENT = f"{examination.SCRIPT}\n".encode()
+SENT = f"{examining.SCRIPT}\n".encode()
 
 
 @pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
 def test_a_real_shell(shell: tuple[str, ...]) -> None:
-    words = examination.command(None)
+    words = examining.command(None)
     assert words[:2] == ("sh", "-c")
     done = subprocess.run(
         [*shell, *words[2:]], input=SENT, capture_output=True, timeout=60, check=True
     )
-    assert examination.is_whole(done.stdout)
+    assert script.is_whole(done.stdout)
     said = examination.parse(done.stdout)
     me = pwd.getpwuid(os.getuid())
     assert (said.user, said.uid, said.login_uid) == (me.pw_name, me.pw_uid, me.pw_uid)
@@ -45,7 +45,7 @@ def test_a_real_shell(shell: tuple[str, ...]) -> None:
 
 
 def test_a_user_that_is_not_there() -> None:
-    words = examination.command("no-such-user")
+    words = examining.command("no-such-user")
     done = subprocess.run(
         ["sh", *words[1:]], input=SENT, capture_output=True, timeout=60, check=True
     )

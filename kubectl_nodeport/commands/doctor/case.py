@@ -27,7 +27,7 @@ from kubectl_nodeport.commands.standing import (
     held_by,
     wanted_rule,
 )
-from kubectl_nodeport.container import examination
+from kubectl_nodeport.container import examination, examining, script
 from kubectl_nodeport.container.examination import Examination
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.pod import Container, Pod
@@ -185,14 +185,14 @@ class Case:
     @cached_property
     def examination(self) -> Examination:
         """What the container tells; raises NodeportError where it cannot be asked."""
-        asked = examination.command(self.login)
+        asked = examining.command(self.login)
         where = (self.pod.namespace, self.pod.name, self.container.name)
         session = self.edges.exec.start(*where, asked)
         try:
-            said = session.ask(examination.SCRIPT, until=examination.END)
+            said = session.ask(examining.SCRIPT, until=script.END)
         finally:
             session.close()
-        if not examination.is_whole(said.stdout):
+        if not script.is_whole(said.stdout):
             raise unanswered(self.pod, self.container, said)
         return examination.parse(said.stdout)
 
