@@ -5,12 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kubectl_nodeport.cli import common, help, offers, output
 from kubectl_nodeport.cli.connection import connection_flags
+
+if TYPE_CHECKING:
+    from kubectl_nodeport.commands.doctor.case import DoctorRequest
 
 
 @click.command(
@@ -57,24 +61,13 @@ def doctor(target: str | None, **options: Any) -> int:
     from kubectl_nodeport.cli.machine import machine
     from kubectl_nodeport.cli.render import doctor as render
     from kubectl_nodeport.cli.render.colour import takes_colour
-    from kubectl_nodeport.commands.doctor.case import Case, DoctorRequest
+    from kubectl_nodeport.commands.doctor.case import Case
     from kubectl_nodeport.commands.doctor.doctor import doctor as command
 
-    named = bool(target or options["selector"] or options["ssh_user"])
-    request = DoctorRequest(
-        target=wiring.target(target, options) if named else None,
-        rule_name=options["name"],
-        port=options["port"],
-        container=options["container"],
-        identity_file=options["identity"],
-        host=options["host"],
-        ssh_config=options["ssh_config"],
-        timeout_s=options["timeout"],
-    )
     given = flags_of(options)
     with contextlib.ExitStack() as stack:
         case = Case(
-            request,
+            _request(target, options),
             lambda: stack.enter_context(wiring.world(options)),
             machine(options["ssh_config"]),
         )
@@ -94,3 +87,20 @@ def doctor(target: str | None, **options: Any) -> int:
         paint=render.coloured if takes_colour(sys.stdout, os.environ) else str,
     )
     return 1 if report.fails else 0
+
+
+def _request(target: str | None, options: Mapping[str, Any]) -> DoctorRequest:
+    from kubectl_nodeport.cli import wiring
+    from kubectl_nodeport.commands.doctor.case import DoctorRequest
+
+    named = bool(target or options["selector"] or options["ssh_user"])
+    return DoctorRequest(
+        target=wiring.target(target, options) if named else None,
+        rule_name=options["name"],
+        port=options["port"],
+        container=options["container"],
+        identity_file=options["identity"],
+        host=options["host"],
+        ssh_config=options["ssh_config"],
+        timeout_s=options["timeout"],
+    )
