@@ -6,6 +6,7 @@
 # make package the archive for krew, for this system (Go)
 # make krew-manifest VERSION=v0.1.0   krew-manifest.yaml for the archives in dist/
 # make krew-test   the archive through krew itself, on the real cluster
+# make docs    the pictures of README.md and docs/, from real runs on the cluster
 # make bench   connect against the same work done by hand
 PYTHON ?= python3
 VENV := .venv
@@ -16,11 +17,11 @@ RUN := $(VENV)/bin/python
 FROZEN := tests/krew/with_krew.py tests/e2e/test_connect.py tests/e2e/test_ssh.py
 PACKAGE_VENV := build/package-venv
 
-.PHONY: demo test lint sshd dist package krew-manifest krew-test bench clean
+.PHONY: demo test lint sshd dist package krew-manifest krew-test docs bench clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready
-	@$(RUN) -m tests.cluster prepare
+	@$(RUN) -m tests.cluster prepare --cluster-only
 	@$(RUN) -m tests.demo
 
 test: $(VENV)/ready
@@ -44,8 +45,13 @@ dist: $(VENV)/ready
 	rm -f dist/*.whl dist/kubectl_nodeport-*.tar.gz
 	$(RUN) -m build
 
-bench: $(VENV)/ready
+docs: $(VENV)/ready
 	@$(RUN) -m tests.cluster prepare
+	@$(RUN) -m tests.pictures
+	KUBECTL_NODEPORT_PICTURES=docs/pictures $(VENV)/bin/pytest --require-cluster tests/e2e/test_vscode.py
+
+bench: $(VENV)/ready
+	@$(RUN) -m tests.cluster prepare --cluster-only
 	@$(RUN) -m bench
 
 package: $(PACKAGE_VENV)/ready

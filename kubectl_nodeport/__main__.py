@@ -36,12 +36,15 @@ def main() -> None:
     # A polite kill unwinds like Ctrl-C: what was half made in the cluster is removed.
     for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
         signal.signal(number, _terminate)
-    from kubectl_nodeport.cli import tunnel
+    try:
+        from kubectl_nodeport.cli import tunnel
 
-    if words := tunnel.words_of(sys.argv[1:]):
-        _leave(tunnel.run(*words))
-    from kubectl_nodeport.cli.app import run
-
+        if words := tunnel.words_of(sys.argv[1:]):
+            _leave(tunnel.run(*words))
+        from kubectl_nodeport.cli.app import run
+    except KeyboardInterrupt:  # while the program is loaded
+        print("interrupted", file=sys.stderr)
+        _leave(_TERMINATED + signal.SIGINT)
     _leave(run(sys.argv[1:]))
 
 

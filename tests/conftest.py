@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+from hypothesis import settings
 
 from tests.cluster import guard, plugin
 from tests.cluster.build import trixie_image
@@ -18,6 +19,10 @@ from tests.cluster.namespace import Namespace
 from tests.cluster.node import KIND, RANCHER_DESKTOP
 from tests.cluster.prepare import missing, reason_to_skip
 from tests.cluster.process import ClusterError
+
+# Deadlines measure the machine, and others work on it while tests run.
+settings.register_profile("here", deadline=None)
+settings.load_profile("here")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

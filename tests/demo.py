@@ -19,7 +19,7 @@ def main() -> int:
             cluster.laptop.path_prepend.append(plugin.installed())
             cluster.use("docker-desktop")
             cluster.reset_home()
-            _play(cluster)
+            play(cluster)
     except ClusterError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -27,7 +27,8 @@ def main() -> int:
     return 0
 
 
-def _play(cluster: Cluster) -> None:
+def play(cluster: Cluster) -> None:
+    """Every step; raises ClusterError where one does not show what it should."""
     cluster.default_namespace().pod("dev")
     alias = "dev.default.docker-desktop"
     _type(cluster, "kubectl get nodes -o wide")

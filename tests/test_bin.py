@@ -123,3 +123,17 @@ def test_reader_that_goes_away_is_no_traceback() -> None:
     run.stderr.close()
     assert "Traceback" not in told
     assert "Exception ignored" not in told
+
+
+def test_interrupt_while_it_is_loaded_is_no_traceback(tmp_path: Path) -> None:
+    """A module in click's place stands for a person who is quick."""
+    (tmp_path / "click.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    done = subprocess.run(
+        [sys.executable, LAUNCHER, "version"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")

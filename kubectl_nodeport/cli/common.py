@@ -19,6 +19,36 @@ node_port = click.option(
     help="The NodePort that the rule has to have; a free one if empty.",
 )
 
+ssh_port = click.option(
+    "--port",
+    type=flags.Port(),
+    shell_complete=offers.ports,
+    help="The port of the ssh server in the pod, by number or name; ssh, else 22, if empty.",
+)
+
+container = click.option(
+    "-c", "--container", shell_complete=offers.containers, help="The container with the ssh server."
+)
+
+rule_name = click.option(
+    "--name",
+    default="ssh",
+    shell_complete=offers.rules,
+    help="The name of the rule: 1 to 20 lower-case letters.",
+)
+
+ssh_user = click.option("--ssh-user", help="Whom to log in as; the container's own user if empty.")
+
+identity = click.option(
+    "-i", "--identity", type=flags.FilePath(exists=True), help="The private key to offer."
+)
+
+host = click.option(
+    "--host",
+    shell_complete=offers.hosts,
+    help="The alias of the Host entry; TARGET.NAMESPACE.CONTEXT if empty.",
+)
+
 dry_run = click.option(
     "--dry-run",
     cls=argv.OptionalValue,

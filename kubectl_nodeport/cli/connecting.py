@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from kubectl_nodeport.cli import argv, common, flags, offers
+from kubectl_nodeport.cli import argv, common, flags
 from kubectl_nodeport.cli.connection import connection_flags
 
 if TYPE_CHECKING:
@@ -20,13 +20,7 @@ def connect_flags(command: F) -> F:
     """Give a verb the flags that say to what is connected, and how."""
     for option in (
         common.one_pod,
-        click.option(
-            "--port",
-            type=flags.Port(),
-            shell_complete=offers.ports,
-            help="The port of the ssh server in the pod, by number or name; ssh, else 22, if "
-            "empty.",
-        ),
+        common.ssh_port,
         common.node_port,
         click.option(
             "--address",
@@ -40,27 +34,11 @@ def connect_flags(command: F) -> F:
             help="How the pod is reached: by a NodePort, by a tunnel through the API server, or "
             "auto, which takes the tunnel where no NodePort answers.",
         ),
-        click.option(
-            "-c",
-            "--container",
-            shell_complete=offers.containers,
-            help="The container with the ssh server.",
-        ),
-        click.option(
-            "--name",
-            default="ssh",
-            shell_complete=offers.rules,
-            help="The name of the rule: 1 to 20 lower-case letters.",
-        ),
-        click.option("--ssh-user", help="Whom to log in as; the container's own user if empty."),
-        click.option(
-            "-i", "--identity", type=flags.FilePath(exists=True), help="The private key to offer."
-        ),
-        click.option(
-            "--host",
-            shell_complete=offers.hosts,
-            help="The alias to write; POD.NAMESPACE.CONTEXT if empty.",
-        ),
+        common.container,
+        common.rule_name,
+        common.ssh_user,
+        common.identity,
+        common.host,
         click.option(
             "--ssh-config",
             type=flags.FilePath(exists=False),
@@ -143,3 +121,20 @@ def connected(
         )
         with pointing_to_doctor(wanted, edges.connection.namespace):
             return connect(request, edges)
+
+
+def check_found_by_ssh(done: Connected, ssh_config: str | None) -> None:
+    """Before ssh is run, or what runs it.
+
+    :raises NodeportError: the entry stands in a file that the configuration does not include yet.
+    """
+    from kubectl_nodeport.cli.ssh_files import config_name
+    from kubectl_nodeport.errors import NodeportError
+
+    lies = done.lies
+    if lies.missing:
+        raise NodeportError(
+            f"ssh does not find {done.entry.alias} yet: {config_name(ssh_config)} is read-only, "
+            f"and does not include {lies.own}",
+            hint=f"add this line by hand, as its first, and run this again: {lies.missing}",
+        )

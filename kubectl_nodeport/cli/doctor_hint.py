@@ -29,10 +29,10 @@ def pointing_to_doctor(target: Target, namespace: str) -> Iterator[None]:
     except UnreachedError as err:
         if not any(attempt.outcome.verdict in _CLEAR for attempt in err.attempts):
             # A rule that was made now is gone again, so there is no address for doctor to ask.
-            err.hint = _more(err, target, namespace, "checks node and network-policy")
+            err.hint = _more(err, target, namespace, "checks node, network-policy")
         raise
 
 
 def _more(err: NodeportError, target: Target, namespace: str, checks: str) -> str:
     words = f"kubectl nodeport doctor {target} -n {namespace}"
-    return f"{err.hint}; more is told by: {words} (its {checks})"
+    return f"{err.hint}; more: {words} ({checks})"

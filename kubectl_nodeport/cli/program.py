@@ -39,6 +39,6 @@ def own_words(
     if version < (3, 11):
         raise NodeportError(
             "a tunnel's entry has to name this program, which was started as a Python module",
-            hint="install it, and run kubectl-nodeport: pipx install kubectl-nodeport",
+            hint="install it, and run kubectl-nodeport: in the checkout, pipx install .",
         )
     return (executable, "-P", "-m", "kubectl_nodeport")

@@ -24,6 +24,7 @@ _AT_FIRST = "waiting for the NodePort to answer"
 
 
 def resolve(told: Progress, sought: Sought, timeout_s: float) -> Resolution:
+    """As address.probe.resolve."""
     from kubectl_nodeport.address import probe
 
     with told.step(_AT_FIRST) as step:
@@ -31,6 +32,7 @@ def resolve(told: Progress, sought: Sought, timeout_s: float) -> Resolution:
 
 
 def knock(told: Progress, sought: Sought, timeout_s: float) -> Resolution:
+    """As address.knock.knock."""
     with told.step(_AT_FIRST) as step:
         return at_door.knock(sought, timeout_s, partial(_say, step, sought.port))
 
@@ -40,6 +42,8 @@ def _say(step: Step, port: int, news: News) -> None:
 
 
 def tunnel_of(api: Api, told: Progress) -> Tunnel:
+    """What shows the host key of a pod's port through the API server."""
+
     def shown(namespace: str, pod: str, port: int, preferred: frozenset[HostKey]) -> HostKey:
         from kubectl_nodeport import tunnel
         from kubectl_nodeport.address import handshake
@@ -58,11 +62,13 @@ def tunnel_of(api: Api, told: Progress) -> Tunnel:
 
 
 def beyond_loopback(port: int, towards: Sequence[str]) -> str | None:
+    """This machine's address on which a port is open that is forwarded to 127.0.0.1, if one is."""
     address = own_lan_address() or own_lan_address(towards)
     return address if address and is_bound_beyond_loopback(port, address) else None
 
 
 def load_probe() -> None:
+    """Load the ssh protocol, which takes its time."""
     from kubectl_nodeport.address.handshake import warm_up
 
     warm_up()

@@ -10,8 +10,9 @@ from kubectl_nodeport.errors import NodeportError
 
 
 def tell(line: str) -> None:
-    """Print a line beside the result."""
-    print(short(line), file=sys.stderr)
+    """Print a line beside the result; it may be indented."""
+    indent = " " * (len(line) - len(line.lstrip(" ")))
+    print(f"{indent}{short(line)}", file=sys.stderr)
 
 
 def tell_notes(notes: list[str]) -> None:

@@ -43,3 +43,8 @@ def ssh_words(ssh_config: str | None) -> list[str]:
     """ssh, and what makes it read the ssh configuration file that was written."""
     location = Location.of(named_config_path(ssh_config))
     return ["ssh", *([] if location.is_default else ["-F", str(location.config)])]
+
+
+def entries_name(file: ConfigFile, ssh_config: str | None) -> str:
+    """The file in which the entries stand as a user would name it."""
+    return file.whereabouts().own or config_name(ssh_config)

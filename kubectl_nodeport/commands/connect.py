@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from kubectl_nodeport.address.resolution import Answer, Attempt
 from kubectl_nodeport.commands.alias import origin_of
 from kubectl_nodeport.commands.dismiss import retire
 from kubectl_nodeport.commands.edges import Edges
-from kubectl_nodeport.commands.exposure import check_exposure, note_exposure
+from kubectl_nodeport.commands.exposure import check_exposure, exposure, note_unproven
 from kubectl_nodeport.commands.login_key import KeyState, LoginKey, login_key
 from kubectl_nodeport.commands.look import NothingListensError
 from kubectl_nodeport.commands.noted import note_use, with_use
@@ -24,7 +24,7 @@ from kubectl_nodeport.container.editor_needs import Lack, lacks
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.pod import Container, Pod
 from kubectl_nodeport.rule.rule import Exposed, new_id
-from kubectl_nodeport.ssh.edit import Edit
+from kubectl_nodeport.ssh.edit import Edit, Whereabouts
 from kubectl_nodeport.ssh.entry import HostEntry
 from kubectl_nodeport.ssh.known_hosts import HostKey
 
@@ -50,7 +50,9 @@ class Connected:
 
     ``home`` is the user's, ``folder`` the one in which the container's commands start; "" where
     that is not known. ``vscode_lacks`` is what VS Code's server needs and the container has not;
-    None where it did not say. ``preview`` is the change to the ssh configuration as a diff.
+    None where it did not say. ``notes`` are those that this run told, and those that hold as they
+    were told before. ``preview`` is the change to the ssh configuration as a diff, ``lies`` the
+    file in which the entry stands.
     """
 
     pod: Pod
@@ -67,6 +69,7 @@ class Connected:
     vscode_lacks: tuple[Lack, ...] | None = None
     dry_run: bool = False
     preview: str = ""
+    lies: Whereabouts = field(default_factory=Whereabouts)
 
 
 def connect(request: ConnectRequest, edges: Edges) -> Connected:
@@ -93,9 +96,22 @@ def _may_bring(request: ConnectRequest, edges: Edges, nothing: NothingListensErr
 def _connected_to(request: ConnectRequest, edges: Edges) -> Connected:
     with surveyed(request, edges) as seen:
         connected = _rehearsed(seen) if request.dry_run else _reached(seen)
+        lasting = _lasting(seen, connected)
     if seen.before is not None:
         retire(edges, seen.before, connected.entry, dry_run=request.dry_run)
-    return replace(connected, notes=tuple(edges.notes))
+    notes = tuple(dict.fromkeys([*edges.notes, *lasting]))
+    return replace(connected, notes=notes, lies=edges.hosts.whereabouts())
+
+
+def _lasting(seen: Survey, connected: Connected) -> tuple[str, ...]:
+    """Notes that hold for as long as the host does: told where it is new or changed alone."""
+    way = connected.way
+    if way.answer is None or not (note := exposure(seen, way.answer)):
+        return ()
+    is_new = way.exposed is not None and way.exposed.made_now
+    if is_new or connected.entry_change != "unchanged":
+        seen.edges.notes.append(note)
+    return (note,)
 
 
 def _reached(seen: Survey) -> Connected:
@@ -121,7 +137,7 @@ def _by_node_port(seen: Survey) -> Connected:
         way = Way(host_keys, exposed, found.answer, found.answer.key, found.attempts)
         connected = _written(seen, way, found.answer.candidate.address)
     note_use(seen.edges, exposed, connected.entry.origin)
-    note_exposure(seen, found.answer)
+    note_unproven(seen, found.answer)
     return connected
 
 

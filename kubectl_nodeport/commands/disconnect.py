@@ -14,7 +14,7 @@ from kubectl_nodeport.commands.edges import Edges, Hosts
 from kubectl_nodeport.commands.homes import Homes, each
 from kubectl_nodeport.commands.meant import of_service
 from kubectl_nodeport.commands.named import Here, Named, chosen
-from kubectl_nodeport.commands.noted import forget_use, on_one_rule
+from kubectl_nodeport.commands.noted import forget_use
 from kubectl_nodeport.commands.remove import remove_rule
 from kubectl_nodeport.commands.same_cluster import AnotherClusterError
 from kubectl_nodeport.errors import NodeportError
@@ -118,7 +118,7 @@ def _edit(going: Sequence[HostEntry], staying: Sequence[HostEntry], hosts: Hosts
     """Whoever made a rule and goes hands that on to another entry of the file on it."""
     heirs = {}
     for entry in going:
-        beside = [one for one in staying if on_one_rule(one.origin, entry.origin)]
+        beside = [one for one in staying if one.origin.is_on_rule_of(entry.origin)]
         if entry.origin.made_rule and beside:
             heirs[beside[0].alias] = beside[0]
     wanted = [
@@ -136,7 +136,7 @@ def _by_rule(going: Sequence[HostEntry]) -> list[tuple[HostEntry, ...]]:
         if not entry.origin.service:
             continue
         for at, same in enumerate(found):
-            if on_one_rule(same[0].origin, entry.origin):
+            if same[0].origin.is_on_rule_of(entry.origin):
                 found[at] = (*same, entry)
                 break
         else:
@@ -153,7 +153,7 @@ def _looked_at(
     """What is to become of the rule; nothing is changed."""
     kept = Parted(entries, "kept")
     origin = kept.origin
-    beside = [one.alias for one in staying if on_one_rule(one.origin, origin)]
+    beside = [one.alias for one in staying if one.origin.is_on_rule_of(origin)]
     if request.keep_rule:
         return replace(kept, told="--keep-rule")
     if not origin.creation:

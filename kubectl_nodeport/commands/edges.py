@@ -13,7 +13,7 @@ from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.config import Connection
 from kubectl_nodeport.kube.request import Json, Request
 from kubectl_nodeport.kube.streams import Output
-from kubectl_nodeport.ssh.edit import Change, Edit
+from kubectl_nodeport.ssh.edit import Change, Edit, Whereabouts
 from kubectl_nodeport.ssh.entry import HostEntry
 from kubectl_nodeport.ssh.known_hosts import HostKey
 
@@ -66,6 +66,9 @@ class Hosts(Protocol):
 
     def declares(self, alias: str) -> bool:
         """Whether the user's own text has a Host of this name."""
+
+    def whereabouts(self) -> Whereabouts:
+        """The file in which entries stand, or will after the next write."""
 
     def known_hosts_path(self, alias: str) -> str:
         """The known_hosts file of an entry, as it stands in the entry."""

@@ -39,22 +39,27 @@ def check_exposure(seen: Survey, *, ask: bool = True) -> None:
         )
 
 
-def note_exposure(seen: Survey, answer: Answer) -> None:
-    """Tell who else may be behind the address, and who else may come in by it."""
-    notes = seen.edges.notes
+def note_unproven(seen: Survey, answer: Answer) -> None:
+    """Tell who else may be behind the address."""
     if answer.proof is Proof.SHARED_KEY:
-        notes.append(
+        seen.edges.notes.append(
             "other pods of this image may have the same host key, and the container does not tell "
             "who is connected: that it is this pod is not proven"
         )
+
+
+def exposure(seen: Survey, answer: Answer) -> str:
+    """Who else comes in by the address, for people to read; "" where that is nobody else."""
     if answer.candidate.address != "127.0.0.1":
-        return
+        return ""
     address = seen.edges.beyond_loopback(answer.port, seen.pod.host_ips)
-    if address is not None:
-        notes.append(
-            f"port {answer.port} is open on this machine's address {address} too: whoever reaches "
-            "this machine reaches the pod's ssh server"
-        )
+    if address is None:
+        return ""
+    passwords = ", which takes passwords" if seen.look.inside.passwords else ""
+    return (
+        f"port {answer.port} is open on this machine's address {address} too: whoever reaches "
+        f"this machine reaches the pod's ssh server{passwords}"
+    )
 
 
 def _public_addresses(seen: Survey) -> tuple[str, ...]:

@@ -180,9 +180,15 @@ def _near(edges: Edges, kind: Kind, name: str) -> str:
         "-n names another namespace"
     )
     try:
-        items = edges.api.send(request).get("items")
+        answer = edges.api.send(request)
     except NodeportError:
         return look
+    items = answer.get("items")
+    if "items" in answer and not items:  # null, as the real one says where there are none
+        return (
+            f"there are no {kind.resource} at all in that namespace; kubectl get namespaces lists "
+            "those that exist, -n names one"
+        )
     # Of each object there is its metadata alone, which is the same for every kind.
     listed = [Pod.of(i) for i in items if isinstance(i, dict)] if isinstance(items, list) else []
     near = near_matches(name, [one.name for one in listed if is_name(one.name)])

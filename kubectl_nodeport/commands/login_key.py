@@ -192,9 +192,12 @@ def _warned(seen: Survey, offers: Offers) -> LoginKey:
     elif which := _only(seen, offers):
         notes.append(f"your ssh key {which} is not in {where}; add it with: {_command(seen)}")
     else:
+        server = f"the ssh server in {seen.pod.where(seen.container)}"
+        keys_alone = seen.look.inside.passwords is False
+        what = f", and {server} takes keys alone" if keys_alone else f" to {server}"
         notes.append(
-            f"ssh has no key to offer, and {where} lets in by key alone; make one with: "
-            f"ssh-keygen -t ed25519, then: {_command(seen)}"
+            f"ssh has no key to offer{what}; make one with: ssh-keygen -t ed25519, "
+            f"then: {_command(seen)}"
         )
     return LoginKey(KeyState.MISSING)
 

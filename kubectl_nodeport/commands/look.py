@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -23,6 +24,8 @@ from kubectl_nodeport.ssh.known_hosts import HostKey
 _FRESH_S = 1.0
 # As many as are told of those that listen instead.
 _MOST_PORTS = 10
+# Where an ssh server listens unless it was told something else.
+_SSH_PORT = 22
 # As runc and crun say it, in the kubelet's words.
 _NO_SHELL = ('"sh": executable file not found', "`sh`: No such file or directory")
 
@@ -198,29 +201,46 @@ def says_no_shell(text: str) -> bool:
     return any(words in text for words in _NO_SHELL)
 
 
-def check_listening(inside: Inside, pod: Pod, container: Container, port: int, typed: str) -> None:
+@dataclass(frozen=True, slots=True)
+class AskedPort:
+    """The port that an ssh server is looked for on.
+
+    :ivar typed: the target that the pod was found by.
+    :ivar is_given: whether the port was said on the command line.
+    """
+
+    number: int
+    typed: str
+    is_given: bool = False
+
+
+def check_listening(inside: Inside, pod: Pod, container: Container, port: AskedPort) -> None:
     """Refuse a port on which nothing listens, as far as the container tells.
 
-    :param typed: the target that the pod was found by.
     :raises NothingListensError: saying what listens instead.
     """
-    where = f"port {port} of pod {pod.name}"
-    if inside.listening is not None and port not in inside.listening:
+    if inside.listening is not None and port.number not in inside.listening:
         open_ports = sorted(p for p, loopback in inside.listening.items() if not loopback)
         more = ", …" if len(open_ports) > _MOST_PORTS else ""
         shown = ", ".join(map(str, open_ports[:_MOST_PORTS]))
         others = f" (open: {shown}{more})" if open_ports else ""
-        which = f" -c {container.name}" if len(pod.containers) > 1 else ""
         raise NothingListensError(
-            f"nothing listens on {where}{others}",
-            hint=f"bring an ssh server along: kubectl nodeport connect {typed} -n {pod.namespace}"
-            f"{which} --with-sshd; or start one in container {container.name}, or say with --port "
-            "where it listens",
+            f"nothing listens on port {port.number} of pod {pod.name}{others}",
+            hint=_instead(open_ports, pod, container, port),
             pod=pod,
             container=container,
-            port=port,
+            port=port.number,
             user=inside.user,
         )
+
+
+def _instead(open_ports: Sequence[int], pod: Pod, container: Container, port: AskedPort) -> str:
+    which = f" -c {container.name}" if len(pod.containers) > 1 else ""
+    command = f"kubectl nodeport connect {port.typed} -n {pod.namespace}{which}"
+    if port.is_given and _SSH_PORT in open_ports:
+        return f"port {_SSH_PORT} is open: {command} --port {_SSH_PORT}"
+    other = "say with --port where one listens" if open_ports else "start one in the container"
+    return f"bring an ssh server along: {command} --with-sshd; or {other}"
 
 
 def check_beyond_loopback(inside: Inside, pod: Pod, port: int) -> None:

@@ -26,11 +26,6 @@ from kubectl_nodeport.ssh.origin import Origin
 _REPLACED = (NotFoundError, ConflictError, InvalidError)
 
 
-def on_one_rule(a: Origin, b: Origin) -> bool:
-    """Whether both lead to one creation of one rule of ours."""
-    return bool(a.creation) and _rule_of(a) == _rule_of(b)
-
-
 def with_use(edges: Edges, exposed: Exposed, origin: Origin, note: str) -> Origin:
     """The origin of an entry for a rule that stands, with the id under which it notes itself.
 
@@ -40,7 +35,7 @@ def with_use(edges: Edges, exposed: Exposed, origin: Origin, note: str) -> Origi
     """
     if not (exposed.ours and exposed.stands) or origin.made_rule:
         return origin
-    beside = [one.origin for one in edges.hosts.entries() if on_one_rule(one.origin, origin)]
+    beside = [one.origin for one in edges.hosts.entries() if one.origin.is_on_rule_of(origin)]
     if any(one.made_rule for one in beside):
         return origin
     known = [one.noted for one in beside if one.noted]
@@ -92,7 +87,3 @@ def _patch(api: Api, origin: Origin, service_uid: str, when: str | None) -> None
         body=service.user_patch(service_uid, origin.noted, when),
     )
     api.send(request)
-
-
-def _rule_of(origin: Origin) -> tuple[str, str, str, str]:
-    return origin.cluster, origin.namespace, origin.service, origin.creation

@@ -146,12 +146,7 @@ def surveyed(request: ConnectRequest, edges: Edges) -> Iterator[Survey]:
     """
     aim = _aimed(request, edges)
     alias, before, wanted = aim.alias, aim.before, aim.wanted
-    no_rule = goes_through_api(request, before)
-    user = request.target.user or (before.user if before else None)
-    kept = (lambda: edges.hosts.keys(alias)) if before else tuple
-    asked = Asked(
-        wanted.pod, aim.container, wanted.rule.port, wanted.rule.typed, user, kept, no_rule
-    )
+    asked = _asked(request, edges, aim)
     with contextlib.ExitStack() as stack:
         brought = _brought(edges, _bid(request, aim), stack)
         if brought is not None:
@@ -159,7 +154,7 @@ def surveyed(request: ConnectRequest, edges: Edges) -> Iterator[Survey]:
             wanted = replace(wanted, rule=replace(wanted.rule, port=brought.port))
         looking = background.start(lambda: look_and_vouch(edges, asked))
         vouched_of = stack.enter_context(_seen(looking))
-        rule = _Rule() if no_rule else _look_for_rule(request, edges, wanted)
+        rule = _Rule() if asked.through_api else _look_for_rule(request, edges, wanted)
         vouched = vouched_of()
         edges.notes.extend(_told(edges, vouched.host_keys, before))
         yield Survey(
@@ -177,6 +172,21 @@ def surveyed(request: ConnectRequest, edges: Edges) -> Iterator[Survey]:
             brought=brought,
             offers=_offering(request, edges, aim, vouched.look) if brought is None else Offers,
         )
+
+
+def _asked(request: ConnectRequest, edges: Edges, aim: _Aim) -> Asked:
+    """Where the pod's own ssh server is, and what is known of it."""
+    before, rule = aim.before, aim.wanted.rule
+    return Asked(
+        aim.wanted.pod,
+        aim.container,
+        rule.port,
+        rule.typed,
+        user=request.target.user or (before.user if before else None),
+        kept=(lambda: edges.hosts.keys(aim.alias)) if before else tuple,
+        through_api=goes_through_api(request, before),
+        is_given=request.port is not None,
+    )
 
 
 def _brought(edges: Edges, bid: Bid | None, stack: contextlib.ExitStack) -> Brought | None:

@@ -14,7 +14,7 @@ from kubectl_nodeport.commands.named import no_host, within
 from kubectl_nodeport.commands.truth import Gone, Truth, truth_of
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.ssh.edit import Change as Written
-from kubectl_nodeport.ssh.edit import Edit
+from kubectl_nodeport.ssh.edit import Edit, Whereabouts
 from kubectl_nodeport.ssh.entry import HostEntry
 from kubectl_nodeport.ssh.known_hosts import HostKey
 
@@ -242,6 +242,10 @@ class _AsRead:
     def declares(self, alias: str) -> bool:
         """As the file."""
         return self.file.declares(alias)
+
+    def whereabouts(self) -> Whereabouts:
+        """As the file."""
+        return self.file.whereabouts()
 
     def known_hosts_path(self, alias: str) -> str:
         """As the file."""

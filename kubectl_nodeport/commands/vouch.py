@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from kubectl_nodeport.commands.brought import Brought
 from kubectl_nodeport.commands.edges import Edges
 from kubectl_nodeport.commands.look import (
+    AskedPort,
     Look,
     blind,
     check_beyond_loopback,
@@ -63,7 +64,8 @@ class Asked:
     :ivar kept: tells the host keys that the Host entry has.
     :ivar through_api: whether no NodePort is to lead there; the kubelet, which then dials inside
         the pod, reaches its loopback address too.
-    :ivar brought: the ssh server that this run has put there.
+    :param brought: the ssh server that this run has put there.
+    :param is_given: whether the port was said on the command line.
     """
 
     pod: Pod
@@ -74,6 +76,7 @@ class Asked:
     kept: Callable[[], tuple[HostKey, ...]]
     through_api: bool = False
     brought: Brought | None = None
+    is_given: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,8 @@ def look_and_vouch(edges: Edges, asked: Asked) -> Vouched:
         return Vouched(look, HostKeys(look.inside.host_keys, Voucher.EXEC))
     look = _look(edges, asked)
     try:
-        check_listening(look.inside, asked.pod, asked.container, asked.port, asked.typed)
+        port = AskedPort(asked.port, asked.typed, asked.is_given)
+        check_listening(look.inside, asked.pod, asked.container, port)
         if not asked.through_api:
             check_beyond_loopback(look.inside, asked.pod, asked.port)
         return Vouched(look, _host_keys(edges, asked, look))

@@ -59,8 +59,9 @@ write() {
   open=
   while IFS=" $tab" read -r word rest || { [ -n "$word" ] && open=yes; }; do
     case $word in
-      \#*) ;;
-      *) case "$word $rest" in *"$blob"*) return 3 ;; esac ;;
+      \#* | *[Cc][Ee][Rr][Tt]-[Aa][Uu][Tt][Hh]*) ;;
+      ssh-* | ecdsa-* | sk-*) case $rest in "$blob" | "$blob"[!A-Za-z0-9+/=]*) return 3 ;; esac ;;
+      *) case $rest in *"$blob"*) return 3 ;; esac ;;
     esac
   done <&4
   cat /proc/self/fd/4 >&3 || return 1
@@ -144,6 +145,7 @@ def read(output: bytes) -> Done:
     for state in ("added", "present"):
         if lines[-2:] == [state, "end"]:
             return Done(state == "added", tuple(one for one in loose if HOME.fullmatch(one)))
-    words = " ".join(one for one in lines if one not in ("failed ", "end"))
-    failure = _UNPRINTABLE.sub("?", words.removeprefix("failed "))[:_MOST_WORDS_CHARS]
+    words = (one.removeprefix("failed ") for one in lines if one != "end")
+    told = " ".join(one for one in words if one and not one.startswith("loose "))
+    failure = _UNPRINTABLE.sub("?", told)[:_MOST_WORDS_CHARS]
     return Done(added=False, failure=failure or "it did not say")

@@ -46,14 +46,15 @@ def _any_case(word: str) -> str:
 # in $settings, the server's words are in $servers, its configuration in $conf.
 #
 # Sections (Match) `sshd -T` does not tell of, so the configuration is read for them; by anybody but
-# root it is all that there is.
+# root it is all that there is. Where one names files, sshd is asked again, for whoever logs in:
+# what it says may depend on more, so that the keys are not known; but no other file is written to.
 _LINES = (
     r"""
-plain=yes given= section= who=${login:-$self} id= dir= chars=0;
+plain=yes given= section= apart= who=${login:-$self} id= dir= chars=0;
 option() {
   case $1 in
     file) case $2 in *\"*) plain= ;; esac;
-      [ -z "$section" ] || plain=;
+      [ -z "$section" ] || plain= apart=yes;
       [ -n "$given" ] || given=$2 ;;
     pubkey) [ "$2" = yes ] || plain= ;;
     *) [ "$2" = none ] || plain= ;;
@@ -99,6 +100,13 @@ lines() {
     printf "authorized %s\n" "$line";
   done < "$1";
 };
+theirs() {
+  sshd -T ${conf:+-f "$conf"} -C "user=$who,host=localhost,addr=127.0.0.1" | {
+    while IFS=" " read -r word rest; do
+      [ "$word" != authorizedkeysfile ] || { echo "$rest"; return 0; };
+    done;
+    echo none; };
+};
 tell() {
   set -f;
   while IFS=: read -r name _ uid _ _ at _; do
@@ -119,7 +127,8 @@ tell() {
       count=0;
       if [ -n "$conf" ]; then sections "$conf" 0; else
         for file in /etc/ssh /usr/local/etc/ssh /usr/local/etc; do
-          sections "$file/sshd_config" 0; done; fi ;;
+          sections "$file/sshd_config" 0; done; fi;
+      [ -z "$apart" ] || given=$(theirs) ;;
   esac;
   [ -n "$given" ] || given=".ssh/authorized_keys .ssh/authorized_keys2";
   [ -n "$dir" ] || plain=;

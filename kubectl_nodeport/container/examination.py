@@ -1,7 +1,6 @@
-"""What doctor asks inside the container, in one exec, and how the answer is read. Pure.
+"""How the answer is read that a container gives to the script of examining.py. Pure.
 
-It is more than connect needs to know, of the ssh server and of whoever logs in. The container is
-not trusted: each line is checked, and what does not fit is left out.
+The container is not trusted: each line is checked, and what does not fit is left out.
 """
 
 from __future__ import annotations
@@ -11,167 +10,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from kubectl_nodeport.container import editor_needs
-from kubectl_nodeport.container.authorized_keys import HOME
+from kubectl_nodeport.container.authorized_keys import HOME, parse_line
 from kubectl_nodeport.container.editor_needs import Equipment
-from kubectl_nodeport.container.script import SOCKETS, listeners, without_indent
-from kubectl_nodeport.ssh.known_hosts import HostKey, parse_public_keys
+from kubectl_nodeport.container.script import listeners
+from kubectl_nodeport.ssh.known_hosts import HostKey
 from kubectl_nodeport.ssh.names import passes, validate_user
-
-# POSIX sh and what a small image has; any of that may be missing. Nothing is changed.
-#
-# As in container.script the command line of a running sshd tells its configuration, if its owner is
-# root or ourselves, and no program is started because a command line names it. `sshd -T` is asked
-# with `-C`, so that Match blocks count for whoever logs in; and without what the command line adds,
-# as its file alone has it, since that is where something can be changed.
-_SCRIPT = (
-    r"""
-PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
-export LC_ALL=C
-nl='
-'
-<sockets>
-<equipment>
-process() {
-  while IFS=" <tab>" read -r word value _; do
-    case $word in
-      Name:) case $value in sshd | dropbear* | nodeport-sshd*) name=$value ;; *) return ;; esac ;;
-      Uid:) owner=$value; return ;;
-    esac
-  done < "$1/status"
-}
-arguments() {
-  OPTIND=1 given= conf=
-  while getopts :46C:DE:GQRTVb:c:def:g:h:ik:o:p:qrtu: word "$@"; do
-    case $word in [fhop]) given=$given$nl-$word$nl$OPTARG ;; esac
-    [ "$word" != f ] || conf=$OPTARG
-  done
-}
-settings() {
-  IFS=$nl
-  set -f
-  set -- $given
-  set +f
-  sshd -T "$@" -C "user=$login,host=localhost,addr=127.0.0.1" </dev/null 2>/dev/null
-}
-of_file() {
-  echo "config $conf"
-  sshd -T -f "$conf" </dev/null 2>/dev/null | while read -r line; do
-    case $line in
-      allowtcpforwarding\ * | disableforwarding\ * | permitrootlogin\ * | \
-        pubkeyauthentication\ *) echo "plain $line" ;;
-    esac
-  done
-}
-writers() {
-  at=$1 deep=0
-  while [ -n "$at" ] && [ $deep -lt 16 ]; do
-    told=$(stat -L -c '%a %u' "$at" 2>/dev/null) && echo "mode $told $at"
-    [ "$at" != "$home" ] || return
-    at=${at%/*} deep=$((deep + 1))
-  done
-}
-keyfile() {
-  file=$1
-  for word in 1 2 3 4; do
-    case $file in
-      *%h*) file=${file%%\%h*}$home${file#*\%h} ;;
-      *%u*) file=${file%%\%u*}$login${file#*\%u} ;;
-      *) break ;;
-    esac
-  done
-  case $file in none) return ;; /*) ;; *) file=$home/$file ;; esac
-  echo "keyfile $file"
-  [ -e "$file" ] || return
-  echo "there $file"
-  writers "$file"
-  [ -r "$file" ] || { echo "unreadable $file"; return; }
-  count=0
-  while [ $count -lt 256 ] && { read -r line || [ -n "$line" ]; }; do
-    count=$((count + 1))
-    case $line in '' | \#*) ;; *) echo "authorized $line" ;; esac
-  done < "$file"
-}
-place() {
-  [ -d "$1" ] || return
-  df -Pk "$1" 2>/dev/null | { read -r _; read -r _ _ _ free _ && echo "free $free $1"; }
-  longest=0 options=
-  while IFS=' ' read -r _ at _ flags _; do
-    case $1/ in
-      "${at%/}"/*) [ ${#at} -lt $longest ] || { longest=${#at} options=$flags; } ;;
-    esac
-  done < /proc/mounts
-  case ,$options, in *,noexec,*) echo "noexec $1" ;; esac
-}
-self=$(id -un 2>/dev/null || whoami 2>/dev/null)
-login=${1:-$self} home=
-echo "user $self"
-echo "uid $(id -u 2>/dev/null)"
-for word in sshd dropbear apt-get apk dnf; do
-  word=$(command -v $word) && echo "installed $word"
-done
-while IFS=: read -r name _ number _ _ dir shell; do
-  [ "$name" = "$login" ] || continue
-  home=${dir%/}
-  echo "login $number"
-  echo "home $home"
-  echo "shell $shell"
-  break
-done < /etc/passwd
-[ ! -d "$home" ] || echo has-home
-if [ "$login" = "$self" ]; then equipment "$home"; else equipment ""; fi
-cd / && cd /etc/ssh 2>/dev/null
-looked=0 given= conf= running=
-for each in /proc/[0-9]*; do
-  name=
-  [ -r "$each/status" ] && process "$each" 2>/dev/null
-  [ -n "$name" ] && [ $looked -lt 64 ] || continue
-  [ "$owner" = 0 ] || [ "$owner" = "$(id -u)" ] || continue
-  looked=$((looked + 1))
-  words=$({ tr '\000' '\n' < "$each/cmdline"; } 2>/dev/null)
-  case $words in "$name: "[!/]*) continue ;; esac
-  echo "running ${each#/proc/} $name"
-  [ -z "$running" ] && [ "$name" = sshd ] || continue
-  running=$name
-  IFS=" $nl"
-  set -f
-  set -- $words
-  set +f
-  case $1 in *:) shift ;; esac
-  [ $# = 0 ] || shift
-  arguments "$@"
-done
-files='.ssh/authorized_keys .ssh/authorized_keys2'
-told=$(settings)
-IFS=$nl
-for line in $told; do
-  case $line in
-    authorizedkeysfile\ *) files=${line#* } ;;
-  esac
-  case $line in
-    port\ * | allowtcpforwarding\ * | disableforwarding\ * | permitrootlogin\ * | strictmodes\ * | \
-      pubkeyauthentication\ *) echo "sshd $line" ;;
-  esac
-done
-conf=${conf:-/etc/ssh/sshd_config}
-[ -z "$running" ] || [ ! -f "$conf" ] || of_file
-if [ -z "$running" ] && command -v sshd >/dev/null; then
-  told=$(sshd -t </dev/null 2>&1)
-  echo "complaint ${told%%"$nl"*}"
-fi
-IFS=' '
-set -f
-for one in $files; do keyfile "$one"; done
-place "$home"
-place /tmp
-sockets 0000
-echo end
-while read -r _; do :; done
-""".replace("<tab>", "\t")
-    .replace("<sockets>", SOCKETS)
-    .replace("<equipment>", editor_needs.SCRIPT)
-)
-END = b"end"
-"""The last line of the answer."""
 
 _PATH = r"/[A-Za-z0-9/_.@+-]{0,255}"
 _PROGRAM = re.compile(_PATH)
@@ -180,11 +23,9 @@ _FREE = re.compile(rf"([0-9]{{1,15}}) ({_PATH})")
 _RUNNING = re.compile(r"([0-9]{1,10}) (sshd|dropbear[a-z]{0,10}|nodeport-sshd)")
 _NUMBER = re.compile(r"[0-9]{1,10}")
 _SETTING = re.compile(
-    "(port|allowtcpforwarding|disableforwarding|permitrootlogin|strictmodes|pubkeyauthentication) "
-    "([a-z0-9-]{1,40})"
+    "(port|allowtcpforwarding|disableforwarding|permitrootlogin|strictmodes|pubkeyauthentication|"
+    "authorizedkeysfile|authorizedkeyscommand|trustedusercakeys) ([a-z0-9-]{1,40})"
 )
-# Options may stand before a key, with blanks in quotes (sshd(8), AUTHORIZED_KEYS FILE FORMAT).
-_KEY = re.compile(r"(?:^|\s)((?:ssh|ecdsa)-[a-z0-9-]{1,40}\s+[A-Za-z0-9+/=]{16,6000})(?:\s|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +44,7 @@ class Examination:
     :ivar user: whom it runs as; "" where it did not say. ``uid`` likewise, None then.
     :ivar login_uid: the uid of whoever logs in; None where /etc/passwd does not have them.
     :ivar home: their home folder; "" where it is not known.
+    :ivar shell: their login shell; "" likewise. ``has_shell`` is whether it can be run.
     :ivar installed: sshd, dropbear and package managers, each with its path.
     :ivar running: the ssh servers that run, each with its process id.
     :ivar settings: of sshd, as ``sshd -T`` tells them, for whoever logs in.
@@ -212,6 +54,10 @@ class Examination:
     :ivar key_files: the files in which sshd looks for keys, those that are there first.
     :ivar missing: those of them that are not there.
     :ivar unreadable: those that we may not read.
+    :ivar odd: those that are no files.
+    :ivar links: those that are symbolic links.
+    :ivar firm: of those that are there, and of the folders up to the home, what the container's
+        user cannot write, as it is mounted read-only perhaps.
     :ivar modes: of those that are there, and of the folders up to the home.
     :ivar authorized: the keys in them.
     :ivar free_kib: what is free in the home folder and in /tmp.
@@ -223,6 +69,8 @@ class Examination:
     login_uid: int | None = None
     home: str = ""
     has_home: bool = False
+    shell: str = ""
+    has_shell: bool = True
     installed: Mapping[str, str] = field(default_factory=dict)
     running: tuple[tuple[int, str], ...] = ()
     settings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -232,6 +80,9 @@ class Examination:
     key_files: tuple[str, ...] = ()
     missing: frozenset[str] = frozenset()
     unreadable: frozenset[str] = frozenset()
+    odd: frozenset[str] = frozenset()
+    links: frozenset[str] = frozenset()
+    firm: frozenset[str] = frozenset()
     modes: tuple[Mode, ...] = ()
     authorized: frozenset[HostKey] = frozenset()
     listening: Mapping[int, bool] | None = None
@@ -249,46 +100,41 @@ class Examination:
         return any(value in values for value in self.settings.get(setting, ()))
 
 
-def command(user: str | None) -> tuple[str, ...]:
-    """What to run in the container.
-
-    :param user: whom to log in as; None for the container's own user.
-    """
-    return ("sh", "-c", without_indent(_SCRIPT), "sh", user or "")
-
-
-def is_whole(output: bytes) -> bool:
-    """Whether the script came to its end; a part of an answer would be misread."""
-    return output.rstrip().endswith(b"\nend")
-
-
 def parse(output: bytes) -> Examination:
     """Read the script's answer."""
-    lines = output.decode("utf-8", "replace").splitlines()
+    # What ends a line for Python does not for sh: a file must not speak for the container.
+    lines = output.decode("utf-8", "replace").split("\n")
     said: dict[str, list[str]] = {}
     for line in lines:
         word, _, rest = line.partition(" ")
         said.setdefault(word, []).append(rest)
+
+    def paths(word: str) -> list[str]:
+        return _matching(_PROGRAM, said.get(word, []))
+
     users = [name for name in said.get("user", []) if passes(validate_user, name)]
     homes = _matching(HOME, said.get("home", []))
-    there = _matching(_PROGRAM, said.get("there", []))
-    files = _matching(_PROGRAM, said.get("keyfile", []))
-    programs = _matching(_PROGRAM, said.get("installed", []))
+    there, files = paths("there"), paths("keyfile")
     return Examination(
         user=users[0] if users else "",
         uid=_number(said.get("uid", [])),
         login_uid=_number(said.get("login", [])),
         home=homes[0] if homes else "",
         has_home="has-home" in said,
-        installed={path.rpartition("/")[2]: path for path in programs},
+        shell=next(iter(paths("shell")), ""),
+        has_shell="no-shell" not in said,
+        installed={path.rpartition("/")[2]: path for path in paths("installed")},
         running=tuple((int(m[1]), m[2]) for m in _matches(_RUNNING, said.get("running", []))),
         settings=_settings(said.get("sshd", [])),
-        config=next(iter(_matching(_PROGRAM, said.get("config", []))), ""),
+        config=next(iter(paths("config")), ""),
         plain=_settings(said.get("plain", [])),
         complaint=next(iter(said.get("complaint", [])), "").strip(),
         key_files=tuple(dict.fromkeys([*there, *files])),
         missing=frozenset(files) - frozenset(there),
-        unreadable=frozenset(_matching(_PROGRAM, said.get("unreadable", []))),
+        unreadable=frozenset(paths("unreadable")),
+        odd=frozenset(paths("odd")),
+        links=frozenset(paths("link")),
+        firm=frozenset(paths("firm")),
         modes=tuple(
             dict.fromkeys(
                 Mode(m[3], int(m[1], 8), int(m[2])) for m in _matches(_MODE, said.get("mode", []))
@@ -297,7 +143,7 @@ def parse(output: bytes) -> Examination:
         authorized=frozenset(_keys(said.get("authorized", []))),
         listening=listeners(lines),
         free_kib={m[2]: int(m[1]) for m in _matches(_FREE, said.get("free", []))},
-        noexec=frozenset(_matching(_PROGRAM, said.get("noexec", []))),
+        noexec=frozenset(paths("noexec")),
         equipment=editor_needs.read(lines),
     )
 
@@ -311,9 +157,9 @@ def _settings(lines: Iterable[str]) -> dict[str, tuple[str, ...]]:
 
 def _keys(lines: Iterable[str]) -> Iterable[HostKey]:
     for line in lines:
-        match = _KEY.search(line)
-        if match is not None:
-            yield from parse_public_keys(" ".join(match[1].split()))
+        found = parse_line(line)
+        if found is not None and "cert-authority" not in found[1].lower():
+            yield found[0]
 
 
 def _number(texts: list[str]) -> int | None:

@@ -147,7 +147,7 @@ def _refuse_edited(own: Own, *, wanted: HostEntry | None) -> None:
     if own.is_as_written:
         raise ConfigRefusedError(
             f"line {own.line}: the entry {own.alias} was written by a newer kubectl-nodeport",
-            hint="kubectl krew upgrade nodeport, or delete the entry's lines",
+            hint="use that one, or delete the entry's lines",
         )
     import difflib
 
@@ -158,6 +158,6 @@ def _refuse_edited(own: Own, *, wanted: HostEntry | None) -> None:
     raise ConfigRefusedError(
         f"line {own.line}: the entry {own.alias} was edited by hand{reason}",
         hint="undo the edit, or delete the entry's lines; "
-        "options of your own belong into a Host section outside of the block",
+        "options of your own belong in a Host section outside of the block",
         detail="\n".join(diff),
     )

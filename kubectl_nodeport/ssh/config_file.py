@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from kubectl_nodeport.ssh import layout, whole_file
-from kubectl_nodeport.ssh.edit import Change, Edit
+from kubectl_nodeport.ssh.edit import Change, Edit, Whereabouts
 from kubectl_nodeport.ssh.entry import HostEntry
 from kubectl_nodeport.ssh.known_hosts import HostKey, parse_public_keys
 from kubectl_nodeport.ssh.location import Location
@@ -52,6 +52,15 @@ class ConfigFile:
         :raises NodeportError: as :meth:`entries`.
         """
         return layout.declares(self._location.files(self._location.read()), alias)
+
+    def whereabouts(self) -> Whereabouts:
+        """The file in which entries stand, or will after the next write.
+
+        :raises NodeportError: as :meth:`entries`, or ssh refuses the config.
+        """
+        from kubectl_nodeport.ssh import placing
+
+        return placing.whereabouts(self._location, self._include)
 
     def known_hosts_path(self, alias: str) -> str:
         """Where the alias' host keys live, as its entry must say it."""

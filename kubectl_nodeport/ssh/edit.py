@@ -1,4 +1,4 @@
-"""What a write shall change in an ssh config, and what it did change. Pure."""
+"""What a write shall change in an ssh config, what it did change, and where. Pure."""
 
 from __future__ import annotations
 
@@ -27,3 +27,15 @@ class Edit:
         aliases = [*(entry.alias for entry, _ in self.wanted), *self.gone]
         if len(set(aliases)) != len(aliases):
             raise ValueError(f"an alias is named twice: {sorted(aliases)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """The file in which entries stand, or will.
+
+    :ivar own: the file of our own, as a user would name it; "" where it is the config itself.
+    :ivar missing: the line by which the config would include it and does not; "" where it does.
+    """
+
+    own: str = ""
+    missing: str = ""

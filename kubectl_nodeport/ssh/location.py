@@ -64,6 +64,12 @@ class Location:
         return self.folder / ("config" if name == "config" else f"{name}.config")
 
     @property
+    def own_name(self) -> str:
+        """The same for people: from ``~`` on where it is in the home folder."""
+        own = self.own
+        return f"~/{own.relative_to(home())}" if own.is_relative_to(home()) else str(own)
+
+    @property
     def own_words(self) -> tuple[str, ...]:
         """How an Include may name that file, the best first.
 

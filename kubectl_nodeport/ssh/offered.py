@@ -41,7 +41,9 @@ def public_key(file: str) -> HostKey:
         )
     raise NodeportError(
         f"{file} is not one public key of a kind that is supported (ed25519, ecdsa and rsa are)",
-        hint=f"a .pub file has one line: TYPE BASE64 COMMENT; make it with: {make}",
+        # Nothing is to be written to a file that is there: it may be a private key of another form.
+        hint="a .pub file has one line: TYPE BASE64 COMMENT; this prints it: ssh-keygen -y -f "
+        "PRIVATE",
     )
 
 

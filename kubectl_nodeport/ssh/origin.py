@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 
 from kubectl_nodeport.errors import NodeportError
@@ -58,7 +58,8 @@ class Origin:
     :param service: name of the Service that is the rule, empty for an entry without one.
     :param creation: id that the rule's creation left on it, empty where it has none.
     :param made_rule: whether this entry's connect created the rule.
-    :param noted: the id under which the entry noted itself on a rule that it did not make.
+    :param noted: the id under which the entry noted itself on a rule, if it did: its connect did
+        not make that, or another run did at the same time.
     :param container: the container with the ssh server, where connect was told which.
     :param sshd_port: where the ssh server listens that connect brought into the container; 0 where
         it brought none.
@@ -123,6 +124,25 @@ class Origin:
     def typed(self) -> str:
         """The target as one types it: ``dev``, ``deployment/api``."""
         return self.target.removeprefix("pod/")
+
+    def in_place_of(self, old: Origin) -> Origin:
+        """The origin that stands where another stood.
+
+        Of one creation of a rule it stays known who made it, and under which id it is used: of two
+        runs at once either may be the last to write, and the one that made it is one of them.
+        """
+        if not self.is_on_rule_of(old):
+            return self
+        made = self.made_rule or old.made_rule
+        return replace(self, made_rule=made, noted=self.noted or old.noted)
+
+    def is_on_rule_of(self, other: Origin) -> bool:
+        """Whether both lead to one creation of one rule of ours."""
+        return bool(self.creation) and self._creation == other._creation
+
+    @property
+    def _creation(self) -> tuple[str, str, str, str]:
+        return self.cluster, self.namespace, self.service, self.creation
 
     @property
     def identity(self) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.printable import typed
 from kubectl_nodeport.ssh import block, include, layout, openssh, whole_file
+from kubectl_nodeport.ssh.edit import Whereabouts
 from kubectl_nodeport.ssh.layout import Place
 from kubectl_nodeport.ssh.location import Location, State, home
 from kubectl_nodeport.ssh.openssh import Question
@@ -36,6 +37,20 @@ def place_of(location: Location, before: State, asked: bool | None) -> Place:
         return Place(include=False)
     lines = [include.line(word) for word in location.own_words]
     return Place(include=True, line=layout.include_line(files, lines))
+
+
+def whereabouts(location: Location, asked: bool | None) -> Whereabouts:
+    """The same for people, and whether ssh gets there.
+
+    :param asked: as for :func:`place_of`.
+    :raises NodeportError: as :func:`place_of`.
+    """
+    before = location.read()
+    place = place_of(location, before, asked)
+    if not place.include:
+        return Whereabouts()
+    is_included = place.line is None or block.include(before.config.text) is not None
+    return Whereabouts(location.own_name, "" if is_included else place.line or "")
 
 
 def _is_included_by_hand(location: Location, before: State) -> bool:

@@ -100,10 +100,8 @@ def remedied(entry: HostEntry, found: Iterable[Shadowed]) -> HostEntry | None:
     return None if better == entry else better
 
 
-def kept(entry: HostEntry, old: HostEntry | None) -> HostEntry:
+def kept(entry: HostEntry, old: HostEntry) -> HostEntry:
     """The entry with what its older self takes back: that cannot be seen while it does."""
-    if old is None:
-        return entry
     return dataclasses.replace(
         entry,
         # A tunnel's own ProxyCommand stands in the place of what would be inherited.

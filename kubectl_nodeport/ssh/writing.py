@@ -114,7 +114,7 @@ class Writer:
         files = self._location.files(before)
         old = {entry.alias: entry for entry in layout.entries(files)}
         wanted = tuple(
-            better.get(entry.alias) or shadow.kept(entry, old.get(entry.alias))
+            better.get(entry.alias) or _in_place_of(old.get(entry.alias), entry)
             for entry, _ in edit.wanted
         )
         return Version(before, place, wanted, layout.changed(files, wanted, edit.gone, place))
@@ -251,6 +251,13 @@ def _copy(folder: Path, version: Version) -> Path:
         own = scratch.draft(folder, "own", as_bytes(own_text))
         text = block.with_include(text, include.line(own.as_posix()))
     return scratch.draft(folder, "config", as_bytes(text))
+
+
+def _in_place_of(old: HostEntry | None, entry: HostEntry) -> HostEntry:
+    if old is None:
+        return entry
+    origin = entry.origin.in_place_of(old.origin)
+    return shadow.kept(dataclasses.replace(entry, origin=origin), old)
 
 
 # ``touched``: aliases that changed in something else than their entry.

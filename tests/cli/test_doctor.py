@@ -38,15 +38,55 @@ ok       kubeconfig: context kind
 warning  rights: missing: x
          why: it costs
          hint: ask for it
-fail     ssh server: none
+fail     sshd: none
          why: it matters
          hint: so
          run: kubectl get
-skipped  login: not looked at, see sshd"""
+skipped  login: not looked at, see sshd
+ssh: sshd fails; VS Code: sshd fails"""
 
 
 def test_text() -> None:
     assert render.as_text(REPORT, str) == TEXT
+
+
+def test_skipped_in_a_row_for_one_cause_share_a_line() -> None:
+    causes = {"a": "x", "b": "x", "c": "y", "d": "", "e": "y", "f": "y", "g": "y"}
+    checked = (
+        Checked(name, name.upper(), skipped(because) if because else ok("well"))
+        for name, because in causes.items()
+    )
+    assert render.as_text(Report("", tuple(checked)), str).split("\n") == [
+        "skipped  2 checks that need x",
+        "skipped  c: not looked at, see y",
+        "ok       d: well",
+        "skipped  3 checks that need y",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ssh", "editor", "told"),
+    [
+        ([], [ok("well")], "ssh: nothing found in the way; VS Code: nothing found in the way"),
+        ([], [fail("a", "b")], "ssh: nothing found in the way; VS Code: vscode-0 fails"),
+        (
+            [warning("a", "b")],
+            [skipped("x"), ok("well")],
+            "ssh: nothing found in the way; "
+            "VS Code: nothing found in the way, but not all was looked at",
+        ),
+        (
+            [fail("a", "b")],
+            [skipped("x"), fail("a", "b")],
+            "ssh: ssh-0 fails; VS Code: ssh-0, vscode-1 fail",
+        ),
+    ],
+)
+def test_last_line(ssh: list[Finding], editor: list[Finding], told: str) -> None:
+    checked = [Checked(f"ssh-{n}", "", one) for n, one in enumerate(ssh)]
+    checked += [Checked(f"vscode-{n}", "", one, for_editor=True) for n, one in enumerate(editor)]
+    shown = render.as_text(Report("pod/dev", tuple(checked)), str)
+    assert shown.split("\n")[-1] == told
 
 
 def test_commands_and_hints_are_those_to_type() -> None:
@@ -58,7 +98,7 @@ def test_colours_are_in_the_marks_alone() -> None:
     shown = render.coloured(TEXT)
     assert shown.splitlines()[0] == "\x1b[32mok\x1b[0m       kubeconfig: context kind"
     assert shown.count("\x1b[") == 8
-    assert "\x1b[31;1mfail\x1b[0m     ssh server" in shown
+    assert "\x1b[31;1mfail\x1b[0m     sshd" in shown
 
 
 def test_names() -> None:
@@ -96,11 +136,20 @@ def test_hostile_words_stay_in_their_line(text: str) -> None:
 
 
 def test_hostile_container() -> None:
-    evil = "\x1b]0;x\x07\r\nok       ssh server: fine\u202e"
+    evil = "\x1b]0;x\x07\r\nok       sshd: fine\u202e"
     says = {"complaint": (evil.replace("\n", " "),), "running": (), "listen": (), "sshd": ()}
     shown = render.as_text(doctor(case(says=says)), str)
     assert all(line.isprintable() for line in shown.split("\n"))
-    assert "fail     ssh server: /usr/sbin/sshd is installed" in shown
+    assert "fail     sshd: /usr/sbin/sshd is installed" in shown
+
+
+def test_a_command_is_shown_as_it_is_or_not_at_all() -> None:
+    def shown(command: str) -> str:
+        finding: Finding = fail("a", "b", command=command)
+        return render.as_text(Report("", (Checked("a", "A", finding),)), str).split("\n")[-1]
+
+    assert shown("connect -i '/a  b'").endswith("run: connect -i '/a  b'")
+    assert "/a" not in shown("connect -i '/a\nb'")
 
 
 @pytest.mark.parametrize(
@@ -133,7 +182,7 @@ class TestCommandLine:
         told = capsys.readouterr()
         assert told.err == ""
         assert told.out.startswith("fail     kubeconfig: no kubeconfig: ")
-        assert "skipped  API server: not looked at, see kubeconfig" in told.out
+        assert "skipped  3 checks that need kubeconfig" in told.out
 
     def test_server_that_is_not_there(self, capsys: Captured, tmp_path: Path) -> None:
         make.kubeconfig(

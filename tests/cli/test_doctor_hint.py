@@ -16,9 +16,7 @@ def test_where_nothing_listens() -> None:
     there = World(exec=FakeExec(inside(port=80)))
     with pytest.raises(NodeportError) as told, pointing_to_doctor(Target("dev"), "lab"):
         there.connect()
-    assert told.value.hint.endswith(
-        "; more is told by: kubectl nodeport doctor pod/dev -n lab (its check sshd)"
-    )
+    assert told.value.hint.endswith("; more: kubectl nodeport doctor pod/dev -n lab (check sshd)")
 
 
 def test_where_no_address_answers() -> None:

@@ -40,9 +40,9 @@ from kubectl_nodeport.kube.config import Flags
             "kubectl nodeport looks through no more",
         ),
         (
-            "more is told by: kubectl nodeport doctor pod/dev -n lab (its check sshd)",
+            "see; more: kubectl nodeport doctor pod/dev -n lab (check sshd)",
             Flags(context="b"),
-            "more is told by: kubectl nodeport doctor --context b pod/dev -n lab (its check sshd)",
+            "see; more: kubectl nodeport doctor --context b pod/dev -n lab (check sshd)",
         ),
         ("kubectl version", Flags(context="x; reboot"), "kubectl --context 'x; reboot' version"),
         (

@@ -6,9 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from kubectl_nodeport.cli.connecting import check_found_by_ssh
 from kubectl_nodeport.cli.output import formatted
 from kubectl_nodeport.cli.render.connect import as_document, as_text, news, next_commands
 from kubectl_nodeport.commands.connect import Connected
+from kubectl_nodeport.errors import NodeportError
+from kubectl_nodeport.ssh.edit import Whereabouts
 from tests.commands.fake_api import FakeApi
 from tests.commands.test_rules import foreign
 from tests.commands.world import NODE, FakeExec, World, inside, rule
@@ -53,6 +56,36 @@ Connect with:
     )
 
 
+def test_file_in_which_the_entry_stands() -> None:
+    world = World()
+    world.hosts.lies = Whereabouts("~/.ssh/kubectl-nodeport/config")
+    text = as_text(world.connect(), CONFIG)
+    line = "host/dev.default.docker-desktop created in ~/.ssh/kubectl-nodeport/config, user root"
+    assert line in text.splitlines()
+    assert "\nConnect with:\n  ssh dev" in text
+
+
+def test_line_without_which_ssh_does_not_get_there() -> None:
+    world = World()
+    own = "/srv/kubectl-nodeport/config"
+    world.hosts.lies = Whereabouts(own, f"Include {own}")
+    done = world.connect()
+    assert as_text(done, "/srv/config").endswith(
+        """
+host/dev.default.docker-desktop created in /srv/kubectl-nodeport/config, user root
+
+/srv/config is read-only. Add this line by hand, as its first:
+  Include /srv/kubectl-nodeport/config
+
+Then connect with:
+  ssh -F /srv/config dev.default.docker-desktop"""
+    )
+    with pytest.raises(NodeportError, match="/srv/config is read-only, and does not"):
+        check_found_by_ssh(done, "/srv/config")
+    world.hosts.lies = Whereabouts(own)
+    check_found_by_ssh(world.connect(), "/srv/config")
+
+
 def test_news_are_what_is_new() -> None:
     world = World()
     first = world.connect()
@@ -93,8 +126,7 @@ host/dev.default.docker-desktop would be created in ~/.ssh/config, user root
 def test_dry_run_that_would_change_nothing() -> None:
     world = World()
     world.connect()
-    done = replace(world.connect(dry_run=True), preview="", entry_change="unchanged")
-    assert as_text(done, CONFIG).splitlines()[-2:] == [
+    assert as_text(world.connect(dry_run=True), CONFIG).splitlines()[-2:] == [
         "host/dev.default.docker-desktop unchanged in ~/.ssh/config, user root",
         "nothing would change",
     ]

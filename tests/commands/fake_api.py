@@ -112,8 +112,10 @@ class FakeApi:
         items = found[start:end]
         if request.names_only:
             items = [{"metadata": item["metadata"]} for item in items]
+        # So the real one says it where there are none: tests/e2e/test_errors.py holds that.
+        listed = None if request.names_only and not items else items
         metadata = {"resourceVersion": str(self._count), **more}
-        return {"kind": "List", "metadata": metadata, "items": items}
+        return {"kind": "List", "metadata": metadata, "items": listed}
 
     def _create(self, request: Request) -> Json:
         document = copy.deepcopy(request.body or {})

@@ -435,6 +435,29 @@ class TestInside:
         assert hint in told.hint
         assert world.api.writes() == []
 
+    def test_port_that_was_given_beside_one_that_is_open(self) -> None:
+        world = World()
+        told = failure(world, port=8080)
+        assert told.message == "nothing listens on port 8080 of pod dev (open: 22)"
+        assert told.hint == "port 22 is open: kubectl nodeport connect dev -n default --port 22"
+        assert world.connect(port=22).entry_change == "created"
+
+    @pytest.mark.parametrize(
+        ("output", "asked", "other"),
+        [
+            (inside(port=8080), {}, "say with --port where one listens"),
+            (inside(port=8080), {"port": 2222}, "say with --port where one listens"),
+            (inside(loopback=True), {"port": 2222}, "start one in the container"),
+            (b"table x\nend\n", {}, "start one in the container"),
+        ],
+    )
+    def test_hint_where_nothing_listens(
+        self, output: bytes, asked: dict[str, Any], other: str
+    ) -> None:
+        told = failure(World(exec=FakeExec(output)), **asked)
+        bring = "bring an ssh server along: kubectl nodeport connect dev -n default --with-sshd"
+        assert told.hint == f"{bring}; or {other}"
+
     def test_ports_without_number_are_not_all_told(self) -> None:
         ports = b"".join(f"listen 00000000:{port:04X}\n".encode() for port in range(100, 60_000))
         told = failure(World(exec=FakeExec(b"table x\n" + ports + b"end\n")))
@@ -812,6 +835,39 @@ class TestExposure:
         world = World(beyond_loopback="192.168.1.5")
         (note,) = world.connect().notes
         assert "is open on this machine's address 192.168.1.5 too" in note
+        assert note.endswith("reaches the pod's ssh server")
         world.resolve.open = {"192.168.5.82"}
         world.hosts.written.clear()
         assert world.connect().notes == ()
+
+    def test_forwarder_is_told_of_where_something_is_new(self) -> None:
+        """A program hears of it at every run."""
+        world = World(beyond_loopback="192.168.1.5")
+        first = world.connect()
+        assert tuple(world.notes) == first.notes
+        again = world.connect()
+        assert again.entry_change == "unchanged"
+        assert (world.notes, again.notes) == ([], first.notes)
+        assert world.connect(user="jane").entry_change == "updated"
+        assert tuple(world.notes) == first.notes
+
+    def test_forwarder_in_a_dry_run(self) -> None:
+        """As far as a rule stands, behind which the port could be seen."""
+        world = World(beyond_loopback="192.168.1.5")
+        assert world.connect(dry_run=True).notes == ()
+        first = world.connect()
+        again = world.connect(dry_run=True)
+        assert (world.notes, again.notes) == ([], first.notes)
+        assert world.connect(user="jane", dry_run=True).notes == first.notes
+        assert tuple(world.notes) == first.notes
+
+    @pytest.mark.parametrize(
+        ("output", "is_said"),
+        [(with_passwords("yes"), True), (with_passwords("no"), False), (FakeExec(), False)],
+    )
+    def test_forwarder_before_a_server_that_takes_passwords(
+        self, output: FakeExec, is_said: bool
+    ) -> None:
+        world = World(exec=output, beyond_loopback="192.168.1.5")
+        (note,) = world.connect().notes
+        assert note.endswith("the pod's ssh server, which takes passwords") == is_said

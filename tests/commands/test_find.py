@@ -89,11 +89,19 @@ class TestMissing:
 
     @pytest.mark.parametrize("refused", [True, False])
     def test_none_is_near(self, refused: bool) -> None:
-        made = world(pod("dev"))
+        made = world(pod("dev"), workload("Service"))
         if refused:
             made.api.forbid("list", "services")
         assert failure(made, Target("zzz", kind="service")).hint == (
             "kubectl get services -n default lists the services there; -n names another namespace"
+        )
+
+    @pytest.mark.parametrize("kind", ["pod", "deployment"])
+    def test_nothing_in_the_namespace(self, kind: str) -> None:
+        """Its name may be the one that was mistyped."""
+        assert failure(world(), Target("dev", kind=kind)).hint == (
+            f"there are no {kind}s at all in that namespace; kubectl get namespaces lists those "
+            "that exist, -n names one"
         )
 
     def test_odd_names_are_not_proposed(self) -> None:

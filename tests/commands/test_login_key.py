@@ -101,8 +101,18 @@ class TestCompared:
         assert OTHER.fingerprint in note
         assert "--authorize-key=FILE.pub -n default" in note
 
-    def test_no_key_at_all(self) -> None:
-        (note,) = world(offered=[]).connect().notes
+    @pytest.mark.parametrize(
+        ("allowed", "said"),
+        [
+            ("no", "ssh has no key to offer, and the ssh server in {} takes keys alone; make one"),
+            ("yes", "ssh has no key to offer to the ssh server in {}; make one"),
+        ],
+    )
+    def test_no_key_at_all(self, allowed: str, said: str) -> None:
+        there = world(offered=[])
+        there.exec.output = f"sshd passwordauthentication {allowed}\n".encode() + there.exec.output
+        (note,) = there.connect().notes
+        assert note.startswith(said.format("container main of pod dev"))
         assert "make one with: ssh-keygen -t ed25519, then: kubectl nodeport connect dev" in note
 
     def test_server_that_is_brought_needs_none(self) -> None:

@@ -234,7 +234,7 @@ class TestDryRun:
         there.connect(with_sshd=True)
         done = there.connect(dry_run=True)
         assert len(there.exec.sshd.asked) == 1
-        assert (done.entry_change, done.way.key) == ("updated", there.exec.sshd.key)
+        assert (done.entry_change, done.way.key) == ("unchanged", there.exec.sshd.key)
 
 
 class TestKeys:

@@ -20,14 +20,14 @@ from kubectl_nodeport.address.resolution import (
 )
 from kubectl_nodeport.commands.connect import Connected, ConnectRequest, connect
 from kubectl_nodeport.commands.edges import Edges, Offered, Offers
-from kubectl_nodeport.container import script
+from kubectl_nodeport.container import examining, script
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.config import Connection
 from kubectl_nodeport.kube.request import Json
 from kubectl_nodeport.kube.streams import Output
 from kubectl_nodeport.kube.target import Target
 from kubectl_nodeport.rule.rule import Exposed
-from kubectl_nodeport.ssh.edit import Change, Edit
+from kubectl_nodeport.ssh.edit import Change, Edit, Whereabouts
 from kubectl_nodeport.ssh.entry import HostEntry
 from kubectl_nodeport.ssh.known_hosts import HostKey
 from tests.commands.fake_api import FakeApi
@@ -64,7 +64,7 @@ class FakeSession:
     def ask(self, line: str, *, until: bytes) -> Output:
         assert until == b"end"
         assert not self.closed
-        if line in ("", script.MORE):  # doctor's look has no more to ask
+        if line in (examining.SCRIPT, script.MORE):
             return self.first
         return Output((self.peers.pop(0) if self.peers else b"") + b"end\n", b"", None)
 
@@ -253,6 +253,7 @@ class FakeHosts:
     known: dict[str, tuple[HostKey, ...]] = field(default_factory=dict)
     foreign: set[str] = field(default_factory=set)
     seeds: set[str] = field(default_factory=set)
+    lies: Whereabouts = field(default_factory=Whereabouts)
     error: BaseException | None = None
 
     def entries(self) -> tuple[HostEntry, ...]:
@@ -260,6 +261,9 @@ class FakeHosts:
 
     def declares(self, alias: str) -> bool:
         return alias in self.foreign
+
+    def whereabouts(self) -> Whereabouts:
+        return self.lies
 
     def known_hosts_path(self, alias: str) -> str:
         return f"~/.ssh/kubectl-nodeport/{alias}.known_hosts"
@@ -283,7 +287,11 @@ class FakeHosts:
         return changes
 
     def preview(self, edit: Edit) -> str:
-        added = [f"+Host {entry.alias} with {len(keys)} key(s)\n" for entry, keys in edit.wanted]
+        added = [
+            f"+Host {entry.alias} with {len(keys)} key(s)\n"
+            for entry, keys in edit.wanted
+            if (entry, keys) != (self.written.get(entry.alias), self.known.get(entry.alias))
+        ]
         return "".join([*added, *(f"-Host {alias}\n" for alias in edit.gone)])
 
     def keys(self, alias: str) -> tuple[HostKey, ...]:

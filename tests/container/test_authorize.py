@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from kubectl_nodeport.container import authorize
 from kubectl_nodeport.container.authorize import Done, command, line, read
+from tests.container.namespaces import told
 from tests.container.test_script import SHELLS
 from tests.open_folders import let_others_in
 from tests.ssh.make import key
@@ -56,18 +57,7 @@ class Box:
         ids = [f"--reuid={USER}", f"--regid={USER}", "--clear-groups"]
         asking = shlex.join(["setpriv", *ids, *asked] if as_user else asked)
         mounts = f"mount --bind {self.passwd} /etc/passwd; {self.setup}"
-        done = subprocess.run(
-            ["unshare", "--mount", "sh", "-ec", f"{mounts}\n{asking}"],
-            input=text.encode(),
-            capture_output=True,
-            check=False,
-            timeout=30,
-        )
-        if b"unshare: " in done.stderr:
-            pytest.skip(f"this machine gives no namespaces: {done.stderr.decode().strip()}")
-        assert (done.returncode, done.stderr) == (0, b"")
-        assert done.stdout.endswith(b"\nend\n")
-        return read(done.stdout)
+        return read(told(f"{mounts}\n{asking}", said=text.encode()))
 
     def write(self, text: str, mode: int = 0o600) -> None:
         self.file.parent.mkdir(mode=0o700)
@@ -124,6 +114,9 @@ def test_first_key_and_again(box: Box, sh: tuple[str, ...], as_user: bool) -> No
         (f"{key(1).openssh}", ""),
         (f'from="10.0.0.1",no-pty {key(1).openssh} me\n{key(2).openssh}\n', ""),
         (f"\t{key(1).openssh.replace(' ', '   ')}\r\n", ""),
+        (f"ssh-rsa AAAA # {key(1).openssh}\n", LINE),
+        (f"{key(2).openssh} {key(1).openssh}\n", LINE),
+        (f"cert-authority {key(1).openssh}\n", LINE),
     ],
 )
 def test_what_was_there_stays(box: Box, sh: tuple[str, ...], before: str, added: str) -> None:
@@ -237,3 +230,8 @@ def test_any_answer(output: bytes) -> None:
     assert done.failure.isprintable()
     assert done.added is False or b"added" in output
     assert authorize.END == b"end"
+
+
+def test_folders_that_others_may_write_are_no_words_of_a_failure() -> None:
+    done = authorize.read(b"failed loose /root\ncat: No space left on device\nend\n")
+    assert done.failure == "cat: No space left on device"

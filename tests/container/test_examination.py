@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kubectl_nodeport.container import examination
+from kubectl_nodeport.container import examination, examining, script
 from kubectl_nodeport.container.examination import Examination, Mode
 from tests.ssh.make import key
 
@@ -22,14 +22,17 @@ SHELLS = [
 ]
 
 
+SENT = f"{examining.SCRIPT}\n".encode()
+
+
 @pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
 def test_a_real_shell(shell: tuple[str, ...]) -> None:
-    words = examination.command(None)
+    words = examining.command(None)
     assert words[:2] == ("sh", "-c")
     done = subprocess.run(
-        [*shell, *words[2:]], stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=True
+        [*shell, *words[2:]], input=SENT, capture_output=True, timeout=60, check=True
     )
-    assert examination.is_whole(done.stdout)
+    assert script.is_whole(done.stdout)
     said = examination.parse(done.stdout)
     me = pwd.getpwuid(os.getuid())
     assert (said.user, said.uid, said.login_uid) == (me.pw_name, me.pw_uid, me.pw_uid)
@@ -42,9 +45,9 @@ def test_a_real_shell(shell: tuple[str, ...]) -> None:
 
 
 def test_a_user_that_is_not_there() -> None:
-    words = examination.command("no-such-user")
+    words = examining.command("no-such-user")
     done = subprocess.run(
-        ["sh", *words[1:]], stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=True
+        ["sh", *words[1:]], input=SENT, capture_output=True, timeout=60, check=True
     )
     said = examination.parse(done.stdout)
     assert (said.login_uid, said.home, said.has_home) == (None, "", False)
@@ -111,6 +114,13 @@ def test_what_is_read() -> None:
 )
 def test_what_does_not_fit_is_left_out(line: str) -> None:
     assert parsed(line) == parsed()
+
+
+@pytest.mark.parametrize("end", ["\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028"])
+def test_line_of_a_file_is_no_line_of_the_answer(end: str) -> None:
+    """What ends a line for Python does not for sh: the user must not speak for the container."""
+    forged = f"authorized x{end}installed /home/dev/bin/sshd{end}uid 0"
+    assert parsed("uid 1000", forged) == parsed("uid 1000")
 
 
 @given(st.binary(max_size=400))

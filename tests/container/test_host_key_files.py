@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ import pytest
 from kubectl_nodeport.container.script import Inside, command, parse
 from kubectl_nodeport.ssh.known_hosts import HostKey
 from tests.address import servers
+from tests.container.namespaces import told
 from tests.open_folders import let_others_in
 from tests.ssh.make import key
 
@@ -67,20 +67,8 @@ class Container:
         count = f"$(for each in /proc/[0-9]*; do {runs} || :; done 2>/dev/null | wc -l)"
         waiting = f"until [ {count} -ge {len(running)} ]; do sleep 0.02; done"
         setup = f"mount --bind {self.etc} /etc/ssh; {''.join(running)} {waiting}; {asking}"
-        spaces = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-        done = subprocess.run(
-            [*spaces, "sh", "-ec", setup],
-            env={"PATH": f"{path}:{os.environ['PATH']}".strip(":")},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-            timeout=30,
-        )
-        if b"unshare: " in done.stderr:
-            pytest.skip(f"this machine gives no namespaces: {done.stderr.decode().strip()}")
-        assert (done.returncode, done.stderr) == (0, b"")
-        assert done.stdout.endswith(b"\nend\n")
-        return parse(done.stdout)
+        env = {"PATH": f"{path}:{os.environ['PATH']}".strip(":")}
+        return parse(told(setup, processes=True, env=env))
 
 
 @pytest.fixture

@@ -97,6 +97,16 @@ def test_where_sshd_looks_for_keys(desk: Desk) -> None:
     assert desk.connect("dev")["loginKey"]["state"] == "unknown"
 
 
+def test_section_that_names_another_file(desk: Desk) -> None:
+    """What sshd reads for this user is written; for others it says something else."""
+    desk.ns.pod("dev", env={**NO_KEY, "SSHD_SETTINGS": "Match User root\nAuthorizedKeysFile %h/a"})
+    assert "added to /root/a of root" in note(done := desk.connect("dev", "--authorize-key"))
+    assert desk.ssh(done["host"], "id -un") == "root"
+    done = desk.connect("dev@dev", "--authorize-key", "--host", "other")
+    assert "added to /home/dev/.ssh/authorized_keys of dev" in note(done)
+    assert desk.ssh("other", "id -un") == "dev"
+
+
 def test_home_that_cannot_be_written(desk: Desk) -> None:
     """One clear error, and nothing made: no rule, no entry."""
     desk.ns.pod("dev", env=NO_KEY)

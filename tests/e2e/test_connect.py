@@ -114,6 +114,18 @@ def test_one_pod_twice_at_once(desk: Desk) -> None:
     assert len(desk.services()) == 1
 
 
+def test_one_person_twice_at_once(desk: Desk) -> None:
+    """One of the two makes the rule, and the host knows it, whichever writes last."""
+    desk.ns.pod("dev")
+    with ThreadPoolExecutor(2) as pool:
+        hosts = {done["host"] for done in pool.map(desk.connect, ("dev", "dev"))}
+    assert len(hosts) == 1
+    assert desk.connect("dev")["sshConfig"]["change"] == "unchanged"
+    gone = desk.nodeport("disconnect", "--all")
+    assert (gone.returncode, "service/nodeport-dev-ssh deleted" in gone.stdout) == (0, True), gone
+    desk.assert_nothing_left(but_backups=True)
+
+
 def test_entries_in_a_file_of_their_own(desk: Desk) -> None:
     """What would win over a block does not win over an Include at the top; tunnels find it too."""
     desk.ns.pod("dev")
@@ -121,7 +133,8 @@ def test_entries_in_a_file_of_their_own(desk: Desk) -> None:
     assert "nobody-else" in desk.refused("dev")
     first = desk.connect("dev", "--include")
     assert desk.ssh(first["host"], "hostname") == "dev"
-    assert desk.connect("dev")["sshConfig"]["change"] == "unchanged"
+    again = desk.nodeport("connect", "dev").stdout
+    assert f"host/{first['host']} unchanged in ~/.ssh/kubectl-nodeport/config, user root" in again
     desk.connect("dev", "--via", "tunnel")
     assert desk.ssh(first["host"], "hostname") == "dev"
     lines = desk.config.read_text().splitlines()

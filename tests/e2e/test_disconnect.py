@@ -52,11 +52,12 @@ def test_all_is_as_it_was_before(desk: Desk, more: tuple[str, ...]) -> None:
     desk.config.chmod(0o640)
     host = desk.connect("dev", *more)["host"]
     assert desk.ssh(host, "hostname") == "dev"
+    file = "~/.ssh/kubectl-nodeport/config" if more else "~/.ssh/config"
     dry = desk.nodeport("disconnect", "dev", "--dry-run")
     assert dry.returncode == 0, dry.stderr
     assert dry.stdout.splitlines()[:2] == [
         f"{RULE} would be deleted",
-        f"host/{host} would be removed from ~/.ssh/config",
+        f"host/{host} would be removed from {file}",
     ]
     assert f"\n-Host {host}\n" in dry.stdout
     assert desk.ssh(host, "hostname") == "dev", "nothing was done"
@@ -64,7 +65,7 @@ def test_all_is_as_it_was_before(desk: Desk, more: tuple[str, ...]) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
         f"{RULE} deleted",
-        f"host/{host} removed from ~/.ssh/config",
+        f"host/{host} removed from {file}",
     ]
     assert desk.config.read_bytes() == OWN.encode()
     assert desk.config.stat().st_mode & 0o777 == 0o640

@@ -36,9 +36,9 @@ def fails(found: dict[str, Status]) -> list[str]:
     return [name for name, status in found.items() if status["result"] == "fail"]
 
 
-def mend(desk: Desk, name: str) -> Status:
+def mend(desk: Desk, name: str, *words: str) -> Status:
     """The check fails first, and its very command is run; what it had found."""
-    found = examined(desk)
+    found = examined(desk, *words)
     assert fails(found)[0] == name, found
     done = desk.type(*shlex.split(found[name]["command"]))
     assert done.returncode == 0, (found[name], done.stderr)
@@ -116,6 +116,7 @@ def test_another_port(desk: Desk) -> None:
         ("DisableForwarding yes", "forwarding"),
         ("PermitRootLogin no", "login"),
         ("PubkeyAuthentication no", "login"),
+        ("AuthorizedKeysFile none", "authorized-keys"),
     ],
 )
 def test_setting_of_sshd(desk: Desk, setting: str, check: str) -> None:
@@ -158,6 +159,13 @@ def test_keys_that_others_may_write(desk: Desk) -> None:
     assert_well(desk)
 
 
+def test_login_shell_that_is_not_there(desk: Desk) -> None:
+    desk.ns.pod("dev")
+    inside(desk, "sed -i s,:/bin/bash,:/bin/zsh, /etc/passwd")
+    assert mend(desk, "login")["seen"] == "the login shell of root, /bin/zsh, cannot be run"
+    assert_well(desk)
+
+
 def test_home_folder_that_is_not_there(desk: Desk) -> None:
     settings = "AuthorizedKeysFile /root/.ssh/authorized_keys"
     desk.ns.pod("dev", env={"SSHD_SETTINGS": settings})
@@ -191,6 +199,65 @@ def test_firewall(desk: Desk) -> None:
         assert desk.ssh(desk.connect("dev")["host"], "hostname") == "dev"
 
 
+def login(desk: Desk, host: str) -> int:
+    """The exit code of ssh, as the Host entry is."""
+    return desk.type("ssh", "-o", "BatchMode=yes", host, "true").returncode
+
+
+def test_pod_that_was_replaced(desk: Desk) -> None:
+    """Its rule went with it; the new one has the same host keys."""
+    desk.ns.pod("dev")
+    done = desk.connect("dev")
+    desk.ns.replace_pod("dev")
+    until("the end of its rule", lambda: desk.services() == [])
+    assert login(desk, done["host"]) == 255
+    port = done["port"]
+    assert mend(desk, "rule")["seen"] == (
+        f"the Host entry leads to NodePort {port}, and the rule behind it is gone "
+        "(the pod was replaced)"
+    )
+    assert login(desk, done["host"]) == 0
+    assert fails(examined(desk)) == [NO_LIBRARY]
+
+
+def test_pod_that_was_replaced_behind_a_tunnel(desk: Desk) -> None:
+    """It needs no rule; the keys are the new pod's own."""
+    desk.ns.pod("dev", host_keys="own")
+    host = desk.connect("dev", "--via", "tunnel")["host"]
+    assert fails(examined(desk)) == [NO_LIBRARY]
+    desk.ns.replace_pod("dev", host_keys="own")
+    assert login(desk, host) == 255
+    mend(desk, "host-keys")
+    assert login(desk, host) == 0
+    assert desk.services() == []
+
+
+def test_pod_of_a_deployment_that_was_replaced(desk: Desk) -> None:
+    """The rule follows, the pinned keys do not."""
+    (before,) = desk.ns.deployment("api", replicas=1, host_keys="own")
+    host = desk.connect("deploy/api")["host"]
+    assert fails(examined(desk, "deploy/api")) == [NO_LIBRARY]
+    desk.ns.delete_pod(before.name)
+    (after,) = desk.ns.scale("api", 1, host_keys="own")
+    until("ssh's refusal of its key", lambda: login(desk, host) == 255)
+    seen = mend(desk, "host-keys", "deploy/api")["seen"]
+    assert seen == f"none of those pinned for {host} is the pod's"
+    assert desk.ssh(host, "hostname") == after.name
+    assert fails(examined(desk, "deploy/api")) == [NO_LIBRARY]
+
+
+def test_address_that_has_changed(desk: Desk) -> None:
+    """The same cluster is reached by its node by now, and not by 127.0.0.1."""
+    desk.ns.pod("dev")
+    named = ("dev", "--host", "box")
+    desk.connect(*named)
+    desk.cluster.use("lan")
+    assert login(desk, "box") == 255
+    seen = mend(desk, "address", *named)["seen"]
+    assert "leads to 127.0.0.1, where the NodePort does not answer; 192.168.65.3 port" in seen
+    assert login(desk, "box") == 0
+
+
 def test_no_rights(desk: Desk) -> None:
     desk.ns.pod("dev")
     user = as_user(desk, [])
@@ -205,8 +272,11 @@ def test_no_right_to_look_inside(desk: Desk) -> None:
     desk.ns.pod("dev")
     code, out, err = Person(desk, "get pods/exec", "create pods/exec").run("doctor", "dev")
     assert (code, err) == (0, "")
-    assert "warning  rights that help: missing: get pods/exec\n" in out
-    assert "skipped  ssh server: not looked at, see optional-rights" in out
+    assert "warning  optional-rights: missing: get pods/exec\n" in out
+    assert "ok       sshd: port 22 answers through the API server, with the host" in out
+    assert "skipped  3 checks that need optional-rights\n" in out
+    nothing = "nothing found in the way, but not all was looked at"
+    assert out.endswith(f"\nssh: {nothing}; VS Code: {nothing}\n")
 
 
 def test_wrong_token(desk: Desk) -> None:
@@ -214,7 +284,7 @@ def test_wrong_token(desk: Desk) -> None:
     path = desk.laptop.write(desk.laptop.home / "kc", json.dumps(document))
     done = desk.nodeport("doctor", "dev", "--kubeconfig", str(path), "-v=9")
     assert done.returncode == 1
-    assert "fail     API server: the API server of context" in done.stdout
+    assert "fail     server: the API server of context" in done.stdout
     assert "no-such-token" not in done.stdout + done.stderr
 
 
@@ -265,6 +335,29 @@ def test_ssh_server_in_another_container(desk: Desk) -> None:
     assert examined(desk)["own-key"]["result"] == "ok"
 
 
+def test_what_listens_is_no_ssh_server_that_answers(desk: Desk) -> None:
+    """One that closes each connection, since its own user is gone; and no ssh server at all."""
+    desk.ns.pod("dev")
+    inside(desk, "sed -i /^sshd:/d /etc/passwd")
+    found = examined(desk)
+    assert fails(found)[0] == "sshd-port"
+    assert desk.nodeport("connect", "dev", "--timeout", "3s").returncode == 1
+    desk.ns.pod("echo", runs="echo", port=2222)
+    found = examined(desk, "echo")
+    assert found["sshd"]["result"] == "warning"
+    assert fails(found)[0] == "sshd-port"
+    assert "not an ssh server" in found["sshd-port"]["seen"]
+
+
+def test_containers_that_share_their_processes(desk: Desk) -> None:
+    """The other one's server is seen, but its files are not these."""
+    desk.ns.pod("dev", tool=True, share_processes=True)
+    found = examined(desk, "dev", "-c", "tool")
+    assert found["sshd"]["result"] == "warning"
+    assert found["own-key"]["because"] == "sshd"
+    assert fails(examined(desk)) == [NO_LIBRARY]
+
+
 def test_busybox(desk: Desk) -> None:
     """Its shell and programs are enough to be asked; so is no shell at all."""
     desk.ns.pod("dev", runs="nothing", image="busybox")
@@ -274,8 +367,9 @@ def test_busybox(desk: Desk) -> None:
     desk.ns.pod("mute", runs="nothing", image="pause")
     found = examined(desk, "mute")
     assert found["inside"]["seen"] == "there is no shell in container main"
-    assert found["sshd"]["because"] == "inside"
-    assert fails(found) == []
+    assert found["sshd-port"]["because"] == "inside"
+    assert fails(found) == ["sshd"]
+    assert "port 22 of pod mute cannot be reached through the API" in found["sshd"]["seen"]
 
 
 def test_dropbear(desk: Desk) -> None:

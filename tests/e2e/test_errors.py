@@ -128,6 +128,20 @@ def test_no_such_pod(desk: Desk) -> None:
     )
 
 
+def test_mistyped_namespace(desk: Desk) -> None:
+    """The API server tells it from an empty one as little as from one without this pod."""
+    done = desk.type("kubectl", "nodeport", "connect", "dev", "-qn", "kube-sytem")
+    assert (done.returncode, done.stdout, done.stderr) == (
+        1,
+        "",
+        message(
+            'no pod "dev" in the namespace "kube-sytem" of the context "docker-desktop"',
+            "there are no pods at all in that namespace; kubectl get namespaces lists those that "
+            "exist, -n names one",
+        ),
+    )
+
+
 @pytest.mark.parametrize(
     ("words", "error", "hint"),
     [
@@ -157,8 +171,8 @@ def test_no_such_pod(desk: Desk) -> None:
             {"runs": "nothing"},
             r"nothing listens on port 22 of pod dev",
             r"bring an ssh server along: kubectl nodeport connect dev -n {ns} --with-sshd; or "
-            r"start one in container main, or say with --port where it listens; "
-            r"more is told by: kubectl nodeport doctor pod/dev -n {ns} \(its check sshd\)",
+            r"start one in the container; more: kubectl nodeport doctor pod/dev -n {ns} "
+            r"\(check sshd\)",
         ),
         (
             {"runs": "echo"},
@@ -247,6 +261,36 @@ def test_unwritable_ssh_config(desk: Desk, what: str) -> None:
     assert desk.config.read_text() == "Host work\n  HostName 192.0.2.7\n"
 
 
+def test_include_that_a_read_only_config_lacks(desk: Desk) -> None:
+    """With the choice of --include left over, one line is all that is left to do."""
+    desk.ns.pod("dev")
+    desk.config.write_text("Host work\n  HostName 192.0.2.7\n")
+    host = desk.connect("dev", "--include")["host"]
+    assert desk.nodeport("disconnect", "dev").stdout.endswith(
+        f"host/{host} removed from ~/.ssh/kubectl-nodeport/config\n"
+    )
+    line = "Include kubectl-nodeport/config"
+    ssh = ["kubectl", "nodeport", "ssh", "dev", "-qn", desk.ns.name, "--", "hostname"]
+    with closed(desk.config):
+        done = desk.nodeport("connect", "dev")
+        assert done.returncode == 0, done.stderr
+        lines = done.stdout.splitlines()
+        assert lines[3] == f"host/{host} created in ~/.ssh/kubectl-nodeport/config, user root"
+        first = "~/.ssh/config is read-only. Add this line by hand, as its first:"
+        assert lines[4:10] == ["", first, f"  {line}", "", "Then connect with:", f"  ssh {host}"]
+        done = desk.type(*ssh)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.endswith(
+            message(
+                f"ssh does not find {host} yet: ~/.ssh/config is read-only, and does not include "
+                "~/.ssh/kubectl-nodeport/config",
+                f"add this line by hand, as its first, and run this again: {line}",
+            )
+        )
+    desk.config.write_text(f"{line}\n{desk.config.read_text()}")
+    assert desk.type(*ssh).stdout == "dev\n"
+
+
 def test_disk_full(desk: Desk) -> None:
     """Where the new content does not fit the file keeps its old one, and the rule goes."""
     desk.ns.pod("dev")
@@ -285,8 +329,8 @@ def test_no_address_answers(desk: Desk) -> None:
         r"127\.0\.0\.1: connection refused: nothing is behind that port there "
         r"\(this machine: the cluster may run on it\)",
         r"a firewall or a VPN may stand between; on the node: sudo ufw allow \d+/tcp, or sudo "
-        r"firewall-cmd --add-port=\d+/tcp; more is told by: kubectl nodeport doctor pod/dev -n "
-        rf"{desk.ns.name} \(its checks node and network-policy\)",
+        r"firewall-cmd --add-port=\d+/tcp; more: kubectl nodeport doctor pod/dev -n "
+        rf"{desk.ns.name} \(checks node, network-policy\)",
     )
     assert re.fullmatch(expected, told), told
 

@@ -28,7 +28,7 @@ class Row:
 
     profile: str
     at: str | None
-    """The address in the Host entry; None is the tunnel."""
+    """The address in the Host entry, or several with a bar between; None is the tunnel."""
     others: Mapping[str, str] = field(default_factory=dict)
     """How every other candidate fared, several possible ways with a bar between."""
     remedy: str = ""
@@ -38,6 +38,7 @@ class Row:
 
 
 UNTIL_ANOTHER_ANSWERED = "refused|not-tried"
+ANYTHING = "answered|refused|timed-out|not-tried"
 ROWS = (
     Row("lan", IPV4.node, {LOOPBACK: UNTIL_ANOTHER_ANSWERED}),
     Row("firewall", None, {IPV4.node: "timed-out", LOOPBACK: "refused"}, "sudo ufw allow "),
@@ -60,7 +61,8 @@ ROWS = (
         "sudo ufw allow ",
         SHORT,
     ),
-    Row("orbstack", LOOPBACK, {IPV4.node: "answered|refused|timed-out|not-tried"}),
+    # Both answer. 127.0.0.1 is asked first; on a busy machine the other may be faster all the same.
+    Row("orbstack", f"{LOOPBACK}|{IPV4.node}", dict.fromkeys((LOOPBACK, IPV4.node), ANYTHING)),
 )
 # On nodes with the names that the real ones have.
 KIND = Row(
@@ -132,7 +134,7 @@ def test_no_route_is_an_error_via_nodeport(row_desk: Desk) -> None:
     assert "is open, but answers at no address from here; tried" in error
     assert f"{IPV4.node}: not reachable from here (No route to host) (the pod's node" in error
     assert f"{LOOPBACK}: connection refused" in error
-    assert f"ip route get {IPV4.node}; more is told by: kubectl nodeport doctor pod/dev" in hint
+    assert f"ip route get {IPV4.node}; more: kubectl nodeport doctor pod/dev" in hint
 
 
 def test_late_forwarder(lima_cluster: Cluster) -> None:
@@ -205,13 +207,15 @@ def check(desk: Desk, row: Row) -> dict[str, Any]:
     done = desk.connect("dev", *row.words, timeout_s=_GENEROUS_S)
     assert desk.ssh(done["host"], "hostname") == "dev"
     fared = {each["address"]: each["result"] for each in done["candidates"]}
-    others = {address: fared[address] for address in fared if address != row.at}
-    assert others.keys() == row.others.keys()
+    at = done["address"]
+    assert at in (row.at.split("|") if row.at else [None])
+    others = {address: fared[address] for address in fared if address != at}
+    assert others.keys() == row.others.keys() - {at}
     for address, verdict in others.items():
         assert verdict in row.others[address].split("|"), (address, verdict)
-    assert (done["via"], done["address"]) == ("nodeport" if row.at else "tunnel", row.at)
-    if row.at:
-        assert fared[row.at] == "answered"
+    assert done["via"] == ("nodeport" if at else "tunnel")
+    if at:
+        assert fared[at] == "answered"
         assert done["proof"] == "connection"
     else:
         assert desk.services() == []

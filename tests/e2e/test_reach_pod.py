@@ -113,6 +113,9 @@ def test_who_may_come_in_by_the_forwarder(desk: Desk) -> None:
         assert done["address"] == "127.0.0.1"
         beyond = f"port {done['port']} is open on this machine's address {IPV4.cable_laptop} too"
         assert any(note.startswith(beyond) for note in done["notes"]) == told
+        again = desk.nodeport("connect", "dev")
+        assert "nothing changed" in again.stdout
+        assert beyond not in again.stderr
 
 
 def processes(desk: Desk) -> set[str]:

@@ -12,7 +12,8 @@ import pytest
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.ssh import block, include
 from kubectl_nodeport.ssh.config_file import ConfigFile
-from kubectl_nodeport.ssh.edit import Edit
+from kubectl_nodeport.ssh.edit import Edit, Whereabouts
+from kubectl_nodeport.ssh.location import Location, user_config_path
 from kubectl_nodeport.ssh.openssh import Question, effective
 from tests.ssh.forked import NOBODY, forked, needs_root
 from tests.ssh.make import ALIAS, entry_for, key, origin
@@ -264,6 +265,32 @@ def test_a_read_only_config_lacks_one_line(config: Path) -> None:
     warnings.clear()
     assert ConfigFile(config, warn=warnings.append).put(entry_for(store), [key()]) == "unchanged"
     assert warnings == []
+
+
+def test_where_entries_stand(config: Path) -> None:
+    line, name = f'Include "{own(config)}"', str(own(config))
+    config.write_text("Host a\n")
+    store = ConfigFile(config)
+    assert store.whereabouts() == Whereabouts()
+    put(config)
+    assert store.whereabouts() == Whereabouts()
+    # Not yet, but it will be.
+    assert ConfigFile(config, include=True).whereabouts() == Whereabouts(name, line)
+    put(config, chosen=True)
+    assert store.whereabouts() == Whereabouts(name)
+    store.apply(Edit(gone=(ALIAS,)))
+    config.chmod(0o444)
+    assert put(config) == "created", "the file of our own is left over, as the choice"
+    assert store.whereabouts() == Whereabouts(name, line)
+    config.chmod(0o600)
+    config.write_text(f"{line}\n{USERS}")
+    assert store.whereabouts() == Whereabouts(name)
+
+
+def test_name_of_the_file_for_people() -> None:
+    file = Location.of(user_config_path())
+    assert file.own_name == "~/.ssh/kubectl-nodeport/config"
+    assert Location.of(Path("/srv/hosts")).own_name == "/srv/kubectl-nodeport/hosts.config"
 
 
 @needs_root

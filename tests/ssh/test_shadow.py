@@ -335,7 +335,6 @@ def test_a_remedy_is_found_once() -> None:
     assert shadow.kept(entry(port=7), better) == entry(
         port=7, neutral=("remotecommand",), cancel_proxy=True
     )
-    assert shadow.kept(entry(), None) == entry()
 
 
 def test_what_ssh_refuses_for_another_host_alone_is_its_own_matter(config: Path) -> None:

@@ -26,7 +26,7 @@ def as_text(done: Connected, config: str) -> str:
     if not _changes(done):
         lines.append("nothing would change" if done.dry_run else "nothing changed")
     if not done.dry_run:
-        lines += ["", "Connect with:", *(f"  {command}" for command in next_commands(done, config))]
+        lines += ["", *_next_lines(done, config)]
     return "\n".join(safe(line, keep="\t") for line in lines)
 
 
@@ -94,6 +94,14 @@ def candidate(attempt: Attempt) -> dict[str, Any]:
     }
 
 
+def _next_lines(done: Connected, config: str) -> list[str]:
+    commands = [f"  {command}" for command in next_commands(done, config)]
+    if not done.lies.missing:
+        return ["Connect with:", *commands]
+    first = f"{config} is read-only. Add this line by hand, as its first:"
+    return [first, f"  {done.lies.missing}", "", "Then connect with:", *commands]
+
+
 def next_commands(done: Connected, config: str) -> list[str]:
     """What to type now: ssh, and VS Code on the user's home folder."""
     alias = done.entry.alias
@@ -123,7 +131,8 @@ def _entry_change(done: Connected) -> str:
 
 
 def _entry_line(done: Connected, config: str) -> str:
-    return f"host/{done.entry.alias} {_entry_change(done)} in {config}, user {done.entry.user}"
+    file = done.lies.own or config
+    return f"host/{done.entry.alias} {_entry_change(done)} in {file}, user {done.entry.user}"
 
 
 def _rule_lines(done: Connected) -> list[str]:

@@ -1,4 +1,4 @@
-"""The verbs, in the order in which the help lists them."""
+"""The verbs, in the order in which the help lists them: those of every day first."""
 
 from kubectl_nodeport.cli.verbs.address import address
 from kubectl_nodeport.cli.verbs.completion import completion
@@ -16,6 +16,7 @@ from kubectl_nodeport.cli.verbs.sync import sync
 from kubectl_nodeport.cli.verbs.version import version
 
 ALL = (
-    *(connect, ssh, open_, expose, get, address, sync, disconnect, delete, doctor),
+    *(connect, ssh, open_, get, disconnect, sync, doctor),
+    *(expose, address, delete),
     *(completion, version, options, proxy),
 )

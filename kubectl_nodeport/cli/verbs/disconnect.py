@@ -79,7 +79,7 @@ def disconnect(words: tuple[str, ...], **options: Any) -> None:
         report.tell(f"No hosts to disconnect in {config}.")
     output.write(
         options["output"],
-        text=lambda: render.as_text(done, config),
+        text=lambda: render.as_text(done, ssh_files.entries_name(file, options["ssh_config"])),
         document=lambda: render.as_document(done),
         names=lambda: render.names(done),
         hint="kubectl nodeport get hosts shows what is left",

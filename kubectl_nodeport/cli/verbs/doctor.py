@@ -5,12 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from kubectl_nodeport.cli import common, flags, help, offers, output
+from kubectl_nodeport.cli import common, help, offers, output
 from kubectl_nodeport.cli.connection import connection_flags
+
+if TYPE_CHECKING:
+    from kubectl_nodeport.commands.doctor.case import DoctorRequest
 
 
 @click.command(
@@ -40,33 +44,12 @@ from kubectl_nodeport.cli.connection import connection_flags
 )
 @click.argument("target", metavar="[USER@]TARGET", required=False, shell_complete=offers.targets)
 @common.one_pod
-@click.option(
-    "--port",
-    type=flags.Port(),
-    shell_complete=offers.ports,
-    help="The port of the ssh server in the pod, by number or name; ssh, else 22, if empty.",
-)
-@click.option(
-    "-c",
-    "--container",
-    shell_complete=offers.containers,
-    help="The container with the ssh server.",
-)
-@click.option(
-    "--name",
-    default="ssh",
-    shell_complete=offers.rules,
-    help="The name of the rule: 1 to 20 lower-case letters.",
-)
-@click.option("--ssh-user", help="Whom to log in as; the container's own user if empty.")
-@click.option(
-    "-i", "--identity", type=flags.FilePath(exists=True), help="The private key to offer."
-)
-@click.option(
-    "--host",
-    shell_complete=offers.hosts,
-    help="The alias of the Host entry; POD.NAMESPACE.CONTEXT if empty.",
-)
+@common.ssh_port
+@common.container
+@common.rule_name
+@common.ssh_user
+@common.identity
+@common.host
 @common.ssh_config
 @common.timeout("5s")
 @output.option()
@@ -78,23 +61,13 @@ def doctor(target: str | None, **options: Any) -> int:
     from kubectl_nodeport.cli.machine import machine
     from kubectl_nodeport.cli.render import doctor as render
     from kubectl_nodeport.cli.render.colour import takes_colour
-    from kubectl_nodeport.commands.doctor.case import Case, DoctorRequest
+    from kubectl_nodeport.commands.doctor.case import Case
     from kubectl_nodeport.commands.doctor.doctor import doctor as command
 
-    named = bool(target or options["selector"] or options["ssh_user"])
-    request = DoctorRequest(
-        target=wiring.target(target, options) if named else None,
-        rule_name=options["name"],
-        port=options["port"],
-        container=options["container"],
-        identity_file=options["identity"],
-        host=options["host"],
-        timeout_s=options["timeout"],
-    )
     given = flags_of(options)
     with contextlib.ExitStack() as stack:
         case = Case(
-            request,
+            _request(target, options),
             lambda: stack.enter_context(wiring.world(options)),
             machine(options["ssh_config"]),
         )
@@ -114,3 +87,20 @@ def doctor(target: str | None, **options: Any) -> int:
         paint=render.coloured if takes_colour(sys.stdout, os.environ) else str,
     )
     return 1 if report.fails else 0
+
+
+def _request(target: str | None, options: Mapping[str, Any]) -> DoctorRequest:
+    from kubectl_nodeport.cli import wiring
+    from kubectl_nodeport.commands.doctor.case import DoctorRequest
+
+    named = bool(target or options["selector"] or options["ssh_user"])
+    return DoctorRequest(
+        target=wiring.target(target, options) if named else None,
+        rule_name=options["name"],
+        port=options["port"],
+        container=options["container"],
+        identity_file=options["identity"],
+        host=options["host"],
+        ssh_config=options["ssh_config"],
+        timeout_s=options["timeout"],
+    )

@@ -58,6 +58,7 @@ def open_(target: str | None, editor: str | None, folder: str | None, **options:
     asked = opening(done, found, folder)
     for line in render_connect.news(done, ssh_files.config_name(options["ssh_config"])):
         report.tell(line)
+    connecting.check_found_by_ssh(done, options["ssh_config"])
     report.tell_notes(editors.notes_on(found, done, options["ssh_config"]))
     if asked.words:
         report.tell(render.as_line(asked))

@@ -52,5 +52,6 @@ def ssh(target: str | None, arguments: tuple[str, ...], **options: Any) -> int:
     done = connecting.connected(target, options)
     for line in render.news(done, ssh_files.config_name(options["ssh_config"])):
         report.tell(line)
+    connecting.check_found_by_ssh(done, options["ssh_config"])
     words = [*ssh_files.ssh_words(options["ssh_config"]), done.entry.alias, *passed]
     return handover.become(words, hint=_NO_SSH)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from kubectl_nodeport.address.resolution import Answer
 from kubectl_nodeport.commands.doctor.case import Case
 from kubectl_nodeport.commands.doctor.finding import Check, Finding, fail, ok, skipped
-from kubectl_nodeport.commands.look import look_inside
+from kubectl_nodeport.commands.look import Look
 from kubectl_nodeport.commands.reach import Place, UnreachedError, find_address, ordered_candidates
-from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.rule.rule import Exposed
+from kubectl_nodeport.ssh.entry import HostEntry
 
 _WHY = "ssh on this machine has to reach the NodePort"
 _SHOWN = 4
@@ -36,16 +39,51 @@ def _judge(case: Case) -> Finding:
 
 
 def _probed(case: Case, exposed: Exposed) -> Finding:
-    before, pod = case.before, case.pod
-    keys = tuple(case.edges.hosts.keys(before.alias)) if before else ()
+    before = case.before
+    look = case.look()
     try:
-        look = look_inside(case.edges, pod, case.container, case.port, case.login)
-    except NodeportError:
-        look = None
-    if look is not None and look.inside.host_keys and not (before and before.origin.sshd_port):
+        place = _place(case, look)
+        answer = find_address(case.edges, place, exposed).answer
+        if before is not None and _has_moved(before, answer):
+            answer = _of_entry(case, replace(place, pinned=before.hostname), exposed) or answer
+    finally:
+        if look is not None:
+            look.close()
+    case.reached = True
+    address = answer.candidate.address
+    if before is not None and _has_moved(before, answer):
+        return fail(
+            f"the Host entry leads to {before.hostname}, where the NodePort does not answer; "
+            f"{address} port {answer.port} answers ({answer.candidate.reason})",
+            _WHY,
+            command=case.connect(),
+            blocks=False,
+        )
+    how = f"({answer.candidate.reason}; proof: {answer.proof.value})"
+    return ok(f"{address} port {answer.port} answers {how}")
+
+
+def _has_moved(before: HostEntry, answer: Answer) -> bool:
+    return before.hostname != answer.candidate.address
+
+
+def _of_entry(case: Case, place: Place, exposed: Exposed) -> Answer | None:
+    """The answer of the entry's own address, which may have been slower than another."""
+    try:
+        return find_address(case.edges, place, exposed).answer
+    except UnreachedError:
+        return None
+
+
+def _place(case: Case, look: Look | None) -> Place:
+    before = case.before
+    keys = case.host_keys
+    if not keys and look is not None and not (before and before.origin.sshd_port):
         keys = look.inside.host_keys
-    place = Place(
-        pod=pod,
+    if not keys and before is not None:
+        keys = tuple(case.edges.hosts.keys(before.alias))
+    return Place(
+        pod=case.pod,
         node=case.node,
         host_keys=keys,
         witness=look,
@@ -53,15 +91,6 @@ def _probed(case: Case, exposed: Exposed) -> Finding:
         timeout_s=case.request.timeout_s,
         takes_any=not keys,
     )
-    try:
-        found = find_address(case.edges, place, exposed)
-    finally:
-        if look is not None:
-            look.close()
-    case.reached = True
-    answer = found.answer
-    how = f"({answer.candidate.reason}; proof: {answer.proof.value})"
-    return ok(f"{answer.candidate.address} port {answer.port} answers {how}")
 
 
 def _tunnel(case: Case) -> Finding:

@@ -6,10 +6,15 @@ import shlex
 
 from kubectl_nodeport.commands.doctor.case import Case
 from kubectl_nodeport.commands.doctor.finding import Check, Finding, fail, ok, warning
-from kubectl_nodeport.container.examination import Mode
+from kubectl_nodeport.commands.doctor.sshd_setting import to_change
+from kubectl_nodeport.container.examination import Examination, Mode
 
 _WHY = "sshd lets in whoever has a key that is written there"
 _OTHERS_MAY_WRITE = 0o022
+_MOUNTED = (
+    "mount the Secret somewhere else, with mode 0600, and name its file by AuthorizedKeysFile, or "
+    "copy it from there when the container starts"
+)
 
 
 def _judge_file(case: Case) -> Finding:
@@ -18,7 +23,9 @@ def _judge_file(case: Case) -> Finding:
     if case.examination.is_brought:
         return ok("the ssh server that connect brought keeps keys of its own")
     if not said.key_files:
-        return ok("which file it is, is not told")
+        return _no_file(case)
+    if there and there[0] in said.odd:
+        return fail(f"{there[0]} is no file", _WHY, hint="take it away: connect makes one")
     if not there:
         # That no key is in it is the matter of the next check, which has the command.
         return ok(f"{said.key_files[0]} is not there yet")
@@ -26,6 +33,15 @@ def _judge_file(case: Case) -> Finding:
     if loose and not said.says("strictmodes", "no"):
         return _loose(case, loose)
     return ok(f"{there[0]} with {len(said.authorized)} key{'s' * (len(said.authorized) != 1)}")
+
+
+def _no_file(case: Case) -> Finding:
+    said = case.examination
+    others = ("authorizedkeyscommand", "trustedusercakeys")
+    if said.says("authorizedkeysfile", "none") and all(said.says(one, "none") for one in others):
+        seen = "sshd reads no file of keys (AuthorizedKeysFile none)"
+        return to_change(case, seen, _WHY, "AuthorizedKeysFile .ssh/authorized_keys")
+    return ok("which file it is, is not told")
 
 
 def _is_loose(case: Case, mode: Mode) -> bool:
@@ -41,10 +57,15 @@ def _loose(case: Case, loose: list[Mode]) -> Finding:
     seen = f"sshd does not trust {told}"
     why = "with StrictModes it heeds no keys that others than the user could have written"
     script = f"chmod go-w {' '.join(paths)}"
+    if any(m.path == said.home and m.uid not in (0, said.login_uid) for m in loose):
+        # It is somebody's: to give it away would keep them out instead.
+        return fail(seen, why, hint=f"{case.user} needs a home folder of their own in /etc/passwd")
     strangers = [shlex.quote(m.path) for m in loose if m.uid not in (0, said.login_uid)]
     if strangers:
         script += f" && chown {said.login_uid} {' '.join(strangers)}"
     may = said.uid == 0 or (not strangers and said.uid == said.login_uid)
+    if any(mode.path in said.firm for mode in loose) and said.uid == 0:
+        return fail(seen, why, hint=f"mounted read-only: {_MOUNTED}; else {script}")
     if not may:
         return fail(seen, why, hint=f"as root in the container: {script}")
     return fail(seen, why, command=case.inside(script))
@@ -76,11 +97,19 @@ def _no_key(case: Case) -> Finding:
     if said.uid != 0 and (said.uid is None or said.uid != said.login_uid):
         hint = f"as root in the container put this into {path}: {first.key.openssh}"
         return fail(seen, _WHY, hint=hint, blocks=False)
+    if not path.startswith(f"{said.home}/") or path in said.links or _is_firm(said, path):
+        hint = f"connect cannot write there; put this where it comes from: {first.key.openssh}"
+        return fail(seen, _WHY, hint=hint, blocks=False)
     if more:
         command = case.connect("--authorize-key=FILE.pub")
         hint = f"name the key to add, as {first.where}: {command}"
         return fail(seen, _WHY, hint=hint, blocks=False)
     return fail(seen, _WHY, command=case.connect("--authorize-key"), blocks=False)
+
+
+def _is_firm(said: Examination, path: str) -> bool:
+    """Whether the file, or a folder on the way to it, cannot be written."""
+    return any(one == path or path.startswith(f"{one}/") for one in said.firm)
 
 
 FILE = Check(

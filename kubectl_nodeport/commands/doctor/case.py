@@ -11,7 +11,14 @@ from kubectl_nodeport.address.facts import NodeFacts
 from kubectl_nodeport.commands.alias import choose_alias
 from kubectl_nodeport.commands.edges import Edges, Offered
 from kubectl_nodeport.commands.find import Found, find
-from kubectl_nodeport.commands.look import choose_container, choose_port, read_node, unanswered
+from kubectl_nodeport.commands.look import (
+    Look,
+    choose_container,
+    choose_port,
+    look_inside,
+    read_node,
+    unanswered,
+)
 from kubectl_nodeport.commands.standing import (
     RuleDraft,
     Standing,
@@ -20,13 +27,15 @@ from kubectl_nodeport.commands.standing import (
     held_by,
     wanted_rule,
 )
-from kubectl_nodeport.container import examination
+from kubectl_nodeport.container import examination, examining, script
 from kubectl_nodeport.container.examination import Examination
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.pod import Container, Pod
 from kubectl_nodeport.kube.target import Target
 from kubectl_nodeport.rule.rule import check_name
 from kubectl_nodeport.ssh.entry import HostEntry
+from kubectl_nodeport.ssh.known_hosts import HostKey
+from kubectl_nodeport.ssh.names import validate_user
 
 # A name that no ssh configuration declares (RFC 6761).
 _NO_HOST = "kubectl-nodeport.invalid"
@@ -45,6 +54,7 @@ class DoctorRequest:
     container: str | None = None
     identity_file: str | None = None
     host: str | None = None
+    ssh_config: str | None = None
     timeout_s: float = 5.0
 
 
@@ -69,8 +79,10 @@ class Case:
 
     :ivar make_edges: the edges for the command line's context; raises NodeportError where the
         kubeconfig does not lead to a cluster.
-    :ivar missing: the rights that are known to be missing, as ``VERB RESOURCE[/SUBRESOURCE]``.
+    :ivar allowed: what the API server said of rights, by ``VERB RESOURCE[/SUBRESOURCE]``.
+    :ivar missing: the rights that were looked at and are missing.
     :ivar minor: the minor version of Kubernetes 1; 0 where it is not known.
+    :ivar host_keys: the pod's own, where they were compared with those that are pinned.
     :ivar unreached: whether the rule was asked and answered nowhere.
     :ivar reached: whether it was, and answered.
     """
@@ -78,8 +90,10 @@ class Case:
     request: DoctorRequest
     make_edges: Callable[[], Edges]
     machine: Machine
+    allowed: dict[str, bool] = field(default_factory=dict)
     missing: set[str] = field(default_factory=set)
     minor: int = 0
+    host_keys: tuple[HostKey, ...] = ()
     unreached: bool = False
     reached: bool = False
 
@@ -103,6 +117,8 @@ class Case:
     def found(self) -> Found:
         """The pod that is meant; raises NodeportError as commands.find does."""
         check_name(self.request.rule_name)
+        if self.target.user:
+            validate_user(self.target.user)
         return find(self.edges, self.target, held=self._held)
 
     def _held(self, pod: Pod) -> bool:
@@ -169,16 +185,30 @@ class Case:
     @cached_property
     def examination(self) -> Examination:
         """What the container tells; raises NodeportError where it cannot be asked."""
-        asked = examination.command(self.login)
+        asked = examining.command(self.login)
         where = (self.pod.namespace, self.pod.name, self.container.name)
         session = self.edges.exec.start(*where, asked)
         try:
-            said = session.ask("", until=examination.END)
+            said = session.ask(examining.SCRIPT, until=script.END)
         finally:
             session.close()
-        if not examination.is_whole(said.stdout):
+        if not script.is_whole(said.stdout):
             raise unanswered(self.pod, self.container, said)
         return examination.parse(said.stdout)
+
+    @property
+    def is_examined(self) -> bool:
+        """Whether the container was asked, and answered."""
+        return "examination" in vars(self)
+
+    def look(self) -> Look | None:
+        """A look into the container as connect takes one, to be closed; None where it has none."""
+        if not self.is_examined:
+            return None
+        try:
+            return look_inside(self.edges, self.pod, self.container, self.port, self.login)
+        except NodeportError:
+            return None
 
     @property
     def login(self) -> str | None:
@@ -193,11 +223,7 @@ class Case:
     @cached_property
     def offered(self) -> Sequence[Offered]:
         """The keys that ssh would offer; raises NodeportError where ssh does not tell."""
-        try:
-            has_pod = self.request.target is not None and bool(self.pod)
-        except NodeportError:
-            has_pod = False  # an earlier check has told why
-        before = self.before if has_pod else None
+        before = self.before if "found" in vars(self) else None  # an earlier check has found it
         identity = self.request.identity_file or (before.identity_file if before else None)
         return self.edges.offered(before.alias if before else _NO_HOST, identity).keys
 
@@ -213,9 +239,16 @@ class Case:
             ("-c", request.container),
             ("--host", request.host),
             ("-i", request.identity_file),
+            ("--name", request.rule_name if request.rule_name != "ssh" else None),
+            ("--ssh-config", request.ssh_config),
         ):
             words += [flag, value] if value is not None else []
         return shlex.join(["kubectl", "nodeport", "connect", *words, *more])
+
+    def connect_again(self) -> str:
+        """The connect command that keeps the way of the Host entry: no NodePort for a tunnel."""
+        is_tunnel = self.before is not None and self.before.is_tunnel
+        return self.connect(*(("--via", "tunnel") if is_tunnel else ()))
 
     def inside(self, script: str) -> str:
         """A command that runs a script in the container, as the container's user."""

@@ -10,6 +10,7 @@ from kubectl_nodeport.commands.doctor import (
     editor_space,
     editor_tools,
     forwarding,
+    host_keys,
     inside,
     kubeconfig,
     login,
@@ -36,7 +37,7 @@ ALL: tuple[Check[Case], ...] = (
     *(pod.CHECK, container.CHECK, inside.CHECK),
     *(sshd.CHECK, sshd_port.CHECK, login.CHECK, forwarding.CHECK),
     *(ssh_keys.CHECK, authorized_keys.FILE, authorized_keys.KEY, ssh_config.ENTRY),
-    *(rule.CHECK, node.CHECK, address.CHECK, network_policy.CHECK),
+    *(host_keys.CHECK, rule.CHECK, node.CHECK, address.CHECK, network_policy.CHECK),
     *(editor_libraries.CHECK, editor_tools.CHECK, editor_space.CHECK),
     platform.CHECK,
 )

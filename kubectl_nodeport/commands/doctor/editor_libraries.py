@@ -20,4 +20,5 @@ CHECK = Check(
     "VS Code's server is linked with them",
     needs=("inside",),
     of_target=True,
+    for_editor=True,
 )

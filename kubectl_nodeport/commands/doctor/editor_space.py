@@ -68,4 +68,5 @@ CHECK = Check(
     _WHY,
     needs=("inside",),
     of_target=True,
+    for_editor=True,
 )

@@ -21,4 +21,5 @@ CHECK = Check(
     "VS Code's server is fetched, unpacked and started with them",
     needs=("inside",),
     of_target=True,
+    for_editor=True,
 )

@@ -73,6 +73,7 @@ class Check(Generic[C]):
     :ivar why: why it matters, for such an error.
     :ivar needs: the checks without which it cannot be made; they come earlier.
     :ivar of_target: whether it is about a pod, and there is nothing to ask without one.
+    :ivar for_editor: whether ssh works all the same where it fails, and VS Code does not.
     """
 
     name: str
@@ -81,12 +82,14 @@ class Check(Generic[C]):
     why: str
     needs: tuple[str, ...] = ()
     of_target: bool = False
+    for_editor: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A check and what it found."""
+    """A check and what it found; ``for_editor`` is the check's."""
 
     name: str
     title: str
     finding: Finding
+    for_editor: bool = False

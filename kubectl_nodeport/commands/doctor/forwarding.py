@@ -26,4 +26,12 @@ def _judge(case: Case) -> Finding:
     return ok("sshd forwards ports")
 
 
-CHECK = Check("forwarding", "port forwarding", _judge, _WHY, needs=("sshd",), of_target=True)
+CHECK = Check(
+    "forwarding",
+    "port forwarding",
+    _judge,
+    _WHY,
+    needs=("inside", "sshd"),
+    of_target=True,
+    for_editor=True,
+)

@@ -7,12 +7,14 @@ from typing import Any
 
 from kubectl_nodeport.commands.doctor.case import Case
 from kubectl_nodeport.commands.doctor.finding import Check, Finding, ok, warning
+from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.listing import everything
 from kubectl_nodeport.kube.pod import Pod
-from kubectl_nodeport.kube.request import ApiError, Request
+from kubectl_nodeport.kube.request import Request
 from kubectl_nodeport.kube.target import is_name
 
 _WHY = "where the network heeds it, it lets in no connections but those that it names"
+_SHOWN = 4
 
 
 def _judge(case: Case) -> Finding:
@@ -25,12 +27,13 @@ def _judge(case: Case) -> Finding:
     )
     try:
         policies = everything(case.edges.api.send, request)
-    except ApiError as err:
+    except NodeportError as err:
         return ok(f"not known: {err.message}")
     found = [name for one in policies if (name := _name(one)) and _holds(one, case.pod)]
     if not found:
         return ok("none is for this pod")
-    seen = f"{', '.join(found)} {'is' if len(found) == 1 else 'are'} for this pod"
+    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    seen = f"{', '.join(found[:_SHOWN])}{more} {'is' if len(found) == 1 else 'are'} for this pod"
     if case.reached:
         return ok(f"{seen}, and this machine is let in")
     command = f"kubectl describe networkpolicy {found[0]} -n {case.pod.namespace}"

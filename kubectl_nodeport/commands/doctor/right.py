@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from kubectl_nodeport.commands.doctor.case import Case
+from kubectl_nodeport.commands.homes import each
 from kubectl_nodeport.kube.request import Request
 
 # From here on the API server asks for create as well, where something is run or forwarded.
@@ -62,12 +64,22 @@ OPTIONAL = (
 )  # fmt: skip
 
 
+_ALL = (GET_PODS, LIST_SERVICES, CREATE_SERVICES, *OPTIONAL)
+
+
 def missing(case: Case, rights: Iterable[Right]) -> list[Right]:
-    """Those that the person has not, by a review for each; they are noted in the case.
+    """Those that the person has not; they are noted in the case.
+
+    All rights are asked for when the first of them is, a review for each and several at once, so
+    that an API server that is far away is not waited for again and again.
 
     :raises NodeportError: the API server does not say.
     """
-    found = [one for one in rights if one.since <= case.minor and not _is_allowed(case, one)]
+    if not case.allowed:
+        asked = [one for one in _ALL if one.since <= case.minor]
+        answers = each(asked, partial(_is_allowed, case))
+        case.allowed.update(zip(map(str, asked), answers, strict=True))
+    found = [one for one in rights if not case.allowed.get(str(one), True)]
     case.missing.update(map(str, found))
     return found
 

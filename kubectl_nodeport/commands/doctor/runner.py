@@ -23,7 +23,7 @@ def run(checks: Iterable[Check[C]], case: C) -> Iterator[Checked]:
         finding = skipped(cause) if cause else _found(check, case)
         blocked_by = finding.because or check.name
         causes[check.name] = blocked_by if finding.blocks else ""
-        yield Checked(check.name, check.title, finding)
+        yield Checked(check.name, check.title, finding, check.for_editor)
 
 
 def _found(check: Check[C], case: C) -> Finding:

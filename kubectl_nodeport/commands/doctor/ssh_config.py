@@ -27,8 +27,7 @@ def _judge_entry(case: Case) -> Finding:
         return fail(
             f"{before.alias} has no host keys in {before.known_hosts_file}",
             "ssh refuses a server whose key is not written there",
-            command=case.connect(),
-            blocks=False,
+            command=case.connect_again(),
         )
     told = len(notes)
     case.edges.hosts.preview(Edit(((before, keys),)))  # tries it out with the real ssh

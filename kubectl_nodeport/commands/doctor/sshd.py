@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from kubectl_nodeport.commands.doctor import through_api
 from kubectl_nodeport.commands.doctor.case import Case
-from kubectl_nodeport.commands.doctor.finding import Check, Finding, fail, ok, warning
+from kubectl_nodeport.commands.doctor.finding import Check, Finding, fail, ok, skipped, warning
 
 _WHY = "a host that is connected to is an ssh server in the pod"
 _MOST_CHARS = 200
 
 
 def _judge(case: Case) -> Finding:
+    if not case.is_examined:
+        return _from_outside(case)
     said, where = case.examination, f"container {case.container.name}"
     if said.running:
         pid, name = said.running[0]
@@ -34,6 +37,18 @@ def _judge(case: Case) -> Finding:
     )
 
 
+def _from_outside(case: Case) -> Finding:
+    """What the port says through the API server, where the container is not looked into.
+
+    :raises NodeportError: no ssh server answers there.
+    """
+    key = through_api.host_key(case)
+    if key is None:
+        return skipped("inside")
+    seen = f"port {case.port} answers through the API server, with the host key {key.fingerprint}"
+    return ok(seen)
+
+
 def _stopped(case: Case, sshd: str) -> Finding:
     said = case.examination
     complaint = f": {said.complaint[:_MOST_CHARS]}" if said.complaint else ""
@@ -54,4 +69,6 @@ def _stopped(case: Case, sshd: str) -> Finding:
     )
 
 
-CHECK = Check("sshd", "ssh server", _judge, _WHY, needs=("inside",), of_target=True)
+CHECK = Check(
+    "sshd", "ssh server", _judge, _WHY, needs=("optional-rights", "container"), of_target=True
+)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from kubectl_nodeport.commands.doctor import through_api
 from kubectl_nodeport.commands.doctor.case import Case
 from kubectl_nodeport.commands.doctor.finding import Check, Finding, fail, ok, warning
+from kubectl_nodeport.errors import NodeportError
 
 _WHY = "a rule leads to this port of the pod"
 _MOST_PORTS = 10
@@ -18,7 +20,7 @@ def _judge(case: Case) -> Finding:
     if port not in listening:
         return _elsewhere(case, port)
     if not listening[port]:
-        return ok(f"port {port} is open")
+        return _answering(case)
     if case.before is not None and case.before.is_tunnel:
         return ok(f"port {port} is open inside the pod, and the host goes through the API server")
     return fail(
@@ -27,6 +29,15 @@ def _judge(case: Case) -> Finding:
         hint="or let the ssh server listen on all addresses (ListenAddress in sshd_config)",
         command=case.connect("--via", "tunnel"),
     )
+
+
+def _answering(case: Case) -> Finding:
+    """It is open: something else than an ssh server may be there, or one that closes at once."""
+    try:
+        key = through_api.host_key(case)
+    except NodeportError as err:
+        return fail(err.message, _WHY, hint=err.hint, blocks=False)
+    return ok(f"port {case.port} is open{f', and shows {key.fingerprint}' if key else ''}")
 
 
 def _elsewhere(case: Case, port: int) -> Finding:
@@ -49,4 +60,4 @@ def _elsewhere(case: Case, port: int) -> Finding:
     )
 
 
-CHECK = Check("sshd-port", "ssh port", _judge, _WHY, needs=("sshd",), of_target=True)
+CHECK = Check("sshd-port", "ssh port", _judge, _WHY, needs=("inside", "sshd"), of_target=True)

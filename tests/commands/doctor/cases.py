@@ -81,7 +81,7 @@ class FakeShell:
         assert (namespace, pod, container) == ("default", "dev", "main")
         if self.error:
             raise self.error
-        said = self.examination if "complaint" in command[2] else self.look
+        said = self.look if "hostkey" in command[2] else self.examination
         self.sessions.append(FakeSession(Output(said, b"", None)))
         return self.sessions[-1]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -10,8 +11,11 @@ from kubectl_nodeport.address.resolution import Verdict
 from kubectl_nodeport.commands.doctor.finding import Status
 from kubectl_nodeport.errors import NodeportError
 from tests.commands.doctor.cases import FakeMachine, case, found
+from tests.commands.test_connect import ALIAS
+from tests.commands.test_rules import foreign
 from tests.commands.world import World
 
+CONNECT = "kubectl nodeport connect dev -n default"
 VPN = FakeMachine(interfaces=("lo", "eth0", "wg0"))
 
 
@@ -61,12 +65,63 @@ def test_rule_of_an_earlier_pod() -> None:
     assert document is not None
     document["metadata"]["uid"] = "another"
     finding = found(case(there))["rule"]
-    assert finding.status is Status.WARNING
-    assert finding.command == "kubectl nodeport connect dev -n default"
+    assert finding.status is Status.FAIL
+    assert finding.seen.endswith("and the rule behind it does not reach this pod")
+    assert finding.command == CONNECT
+    there.hosts.written.clear()
+    finding = found(case(there))["rule"]
+    assert (finding.status, finding.command) == (Status.WARNING, CONNECT)
+
+
+@pytest.mark.parametrize("is_replaced", [True, False])
+def test_rule_that_is_gone_from_behind_the_entry(is_replaced: bool) -> None:
+    there = connected()
+    port = there.hosts.written[ALIAS].port
+    (service,) = there.api.services()
+    del there.api.objects["services", "default", service]
+    if is_replaced:
+        document = there.api.get("pods", "dev")
+        assert document is not None
+        document["metadata"]["uid"] = "another"
+    finding = found(case(there))["rule"]
+    assert finding.status is Status.FAIL
+    gone = f"the Host entry leads to NodePort {port}, and the rule behind it is gone"
+    assert finding.seen == gone + " (the pod was replaced)" * is_replaced
+    assert finding.command == CONNECT
+
+
+def test_rule_that_has_another_port_than_the_entry() -> None:
+    there = connected()
+    entry = there.hosts.written[ALIAS]
+    port = entry.port
+    there.hosts.written[ALIAS] = dataclasses.replace(entry, port=30999)
+    finding = found(case(there))["rule"]
+    assert (finding.status, finding.command) == (Status.FAIL, CONNECT)
+    seen = f"the Host entry leads to NodePort 30999, and the pod is behind NodePort {port}, of"
+    assert finding.seen.startswith(seen)
+
+
+def test_entry_by_one_of_two_services_of_others() -> None:
+    """connect would take the first; the entry's leads there as well."""
+    there = World()
+    there.api.add(foreign("second", 32022))
+    there.connect()
+    there.api.add(foreign("first", 32021))
+    there.api.objects = dict(sorted(there.api.objects.items()))
+    finding = found(case(there))["rule"]
+    assert (finding.status, "service first, made by others" in finding.seen) == (Status.OK, True)
+    del there.api.objects["services", "default", "second"]
+    finding = found(case(there))["rule"]
+    assert finding.seen == (
+        "the Host entry leads to NodePort 32022, and the pod is behind NodePort 32021, of "
+        "service first"
+    )
 
 
 def test_host_that_goes_through_the_api_server() -> None:
     there = connected(via="tunnel")
+    seen = "there is none, the Host entry goes through the API server"
+    assert found(case(there))["rule"].seen == seen
     assert "answers through the API server" in found(case(there))["address"].seen
     there.tunnel.error = NodeportError("nothing listens there", hint="start it")
     finding = found(case(there))["address"]
@@ -170,6 +225,43 @@ def test_another_server_at_the_address() -> None:
     assert found(case(there))["address"].status is Status.FAIL
 
 
+def test_entry_by_a_service_of_others_beside_a_stale_rule() -> None:
+    there = World()
+    there.api.add(foreign("theirs"))
+    there.connect()
+    (ours,) = [one for key, one in connected().api.objects.items() if key[0] == "services"]
+    ours["metadata"]["ownerReferences"][0]["uid"] = "another"
+    there.api.add(ours)
+    assert found(case(there))["rule"].status is Status.WARNING
+    del there.api.objects["services", "default", "theirs"]
+    finding = found(case(there))["rule"]
+    assert finding.status is Status.FAIL
+    assert finding.seen.endswith("and the rule behind it is gone")
+
+
+def test_entry_whose_address_does_not_answer_any_more() -> None:
+    there = connected()
+    there.resolve.open = {"192.168.5.82"}
+    finding = found(case(there))["address"]
+    assert (finding.status, finding.command) == (Status.FAIL, CONNECT)
+    assert finding.seen.startswith(
+        "the Host entry leads to 127.0.0.1, where the NodePort does not answer; 192.168.5.82 port "
+    )
+
+
+def test_address_that_was_slower_than_another() -> None:
+    there = connected()
+    turns = iter([{"192.168.5.82"}, {"127.0.0.1"}])
+
+    def seen() -> None:
+        there.resolve.open = next(turns)
+
+    there.resolve.seen = seen
+    finding = found(case(there))["address"]
+    assert finding.status is Status.OK
+    assert finding.seen.startswith("127.0.0.1 port ")
+
+
 def test_the_entry_that_lost_its_keys() -> None:
     there = connected()
     there.hosts.known.clear()
@@ -191,5 +283,5 @@ def test_sessions_are_closed() -> None:
     of = case(there)
     found(of)
     shell: Any = there.exec
-    assert len(shell.sessions) == 2
+    assert len(shell.sessions) == 3
     assert all(one.closed for one in shell.sessions)

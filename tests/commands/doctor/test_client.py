@@ -62,6 +62,7 @@ def test_file_that_cannot_be_read_is_blamed_once() -> None:
         "ssh-keys": "skipped",
         "own-key": "skipped",
         "entry": "skipped",
+        "host-keys": "skipped",
     }
 
 

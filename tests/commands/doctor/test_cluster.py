@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from kubectl_nodeport.commands.doctor.case import Case, DoctorRequest
@@ -146,8 +148,11 @@ def test_without_exec_nothing_inside_is_blamed() -> None:
     there = World()
     there.api.forbid("get", "pods/exec")
     findings = found(case(there))
-    inside = ("inside", "sshd", "login", "own-key", "vscode-home")
+    inside = ("inside", "sshd-port", "login", "own-key", "vscode-home")
     assert {findings[name].because for name in inside} == {"optional-rights"}
+    assert "answers through the API server" in findings["sshd"].seen
+    there.api.forbid("get", "pods/portforward")
+    assert found(case(there))["sshd"].because == "inside"
 
 
 def test_create_exec_is_asked_for_from_1_35_on() -> None:
@@ -156,3 +161,29 @@ def test_create_exec_is_asked_for_from_1_35_on() -> None:
         there.api.version = version
         there.api.forbid("create", "pods/exec")
         assert found(case(there))["optional-rights"].status.value == result
+
+
+def test_rights_are_asked_for_once_and_several_at_the_same_time() -> None:
+    there = World()
+    pairs = threading.Barrier(2, timeout=20)
+
+    def met(request: Request) -> None:
+        if request.resource == "selfsubjectaccessreviews":
+            pairs.wait()
+
+    there.api.before = met
+    assert results(found(case(there))) == {}
+    asked = [one.body for one in there.api.requests if one.resource == "selfsubjectaccessreviews"]
+    assert len(asked) == len({str(body) for body in asked}) == 12
+
+
+def test_silence_is_waited_for_once() -> None:
+    there = World()
+
+    def silent(request: Request) -> None:
+        if request.resource in ("pods", "networkpolicies"):
+            raise UnreachableError("it did not answer in time", hint="")
+
+    there.api.before = silent
+    assert found(case(there))["pod"].status is Status.FAIL
+    assert there.api.log.count("get pods/dev") == 1

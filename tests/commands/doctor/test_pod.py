@@ -8,6 +8,7 @@ import pytest
 
 from kubectl_nodeport.commands.doctor.finding import Status
 from kubectl_nodeport.errors import NodeportError
+from kubectl_nodeport.kube.request import ApiError, ForbiddenError, UnreachableError
 from kubectl_nodeport.kube.target import Target
 from tests.commands.doctor.cases import FakeShell, case, found
 from tests.commands.fake_api import FakeApi
@@ -122,7 +123,8 @@ def test_container_that_cannot_be_asked(words: str, seen: str, hint: str) -> Non
     finding = findings["inside"]
     assert (finding.status, finding.hint) == (Status.WARNING, hint)
     assert seen in finding.seen
-    assert findings["sshd"].because == "inside"
+    assert findings["sshd-port"].because == findings["own-key"].because == "inside"
+    assert findings["sshd"].seen.startswith("port 22 answers through the API server, with the host")
     assert findings["address"].status is Status.OK
 
 
@@ -131,3 +133,45 @@ def test_an_answer_that_broke_off() -> None:
     assert finding.status is Status.WARNING
     assert "cannot be looked into" in finding.seen
     assert "kubectl exec dev -n default -c main -- sh -c true" in finding.hint
+
+
+def test_container_that_cannot_be_asked_and_runs_no_server() -> None:
+    there = World()
+    there.tunnel.error = NodeportError("port 22 of pod dev cannot be reached", hint="its log")
+    findings = found(case(there, shell=FakeShell(b"", error=NodeportError("no shell", hint=""))))
+    finding = findings["sshd"]
+    assert (finding.status, finding.hint) == (Status.FAIL, "its log")
+    assert findings["own-key"].because == "inside"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ForbiddenError("it is forbidden", hint="ask", status=403),
+        ApiError("a proxy knows no websockets", hint="", status=400),
+        UnreachableError("it did not answer in time", hint=""),
+    ],
+)
+def test_container_that_cannot_be_asked_nor_its_port(error: NodeportError) -> None:
+    there = World()
+    there.tunnel.error = error
+    findings = found(case(there, shell=FakeShell(b"", error=NodeportError("no shell", hint=""))))
+    assert findings["sshd"].because == "inside"
+
+
+@pytest.mark.parametrize("user", ["a\nb", "a;b", "-x"])
+def test_user_that_cannot_be(user: str) -> None:
+    """The name stands in commands."""
+    finding = found(case(target=Target("dev", user)))["pod"]
+    assert finding.status is Status.FAIL
+    assert "cannot be a user name" in finding.seen
+
+
+def test_port_at_which_no_ssh_server_answers() -> None:
+    there = World()
+    there.tunnel.error = NodeportError("not an ssh server, it says: HTTP/1.1 400", hint="so")
+    findings = found(case(there))
+    finding = findings["sshd-port"]
+    assert (finding.status, finding.hint) == (Status.FAIL, "so")
+    assert finding.seen == "not an ssh server, it says: HTTP/1.1 400"
+    assert findings["own-key"].status is Status.OK

@@ -221,3 +221,89 @@ def test_the_server_that_connect_brought() -> None:
     findings = found(case(says=says))
     names = ("sshd", "sshd-port", "login", "forwarding", "authorized-keys", "own-key")
     assert {findings[name].status for name in names} == {Status.OK}
+
+
+PASSWD = "sed -i '\"'\"'/^root:/s,:[^:]*$,:/bin/sh,'\"'\"' /etc/passwd"
+
+
+@pytest.mark.parametrize(
+    ("says", "seen"),
+    [
+        (
+            {"shell": ("/bin/zsh",), "no-shell": ("",)},
+            "the login shell of root, /bin/zsh, cannot be run",
+        ),
+        (
+            {"shell": ("/usr/sbin/nologin",)},
+            "the login shell of root, /usr/sbin/nologin, ends each session at once",
+        ),
+        (
+            {"shell": ("/bin/$(x)",), "no-shell": ("",)},
+            "the login shell of root, which is not told, cannot be run",
+        ),
+    ],
+)
+def test_login_shell(says: dict[str, Sequence[str]], seen: str) -> None:
+    finding = found(case(says=says))["login"]
+    assert (finding.status, finding.seen) == (Status.FAIL, seen)
+    assert finding.command == f"{IN}'{PASSWD}'"
+    other = found(case(says={**says, "uid": ("1000",)}))["login"]
+    assert (other.command, "as root in the container" in other.hint) == ("", True)
+
+
+def test_no_file_of_keys() -> None:
+    none = ("authorizedkeysfile none", "authorizedkeyscommand none", "trustedusercakeys none")
+    says = {"sshd": (*SETTINGS, *none), "keyfile": (), "there": (), "authorized": ()}
+    finding = found(case(says=says))["authorized-keys"]
+    assert finding.status is Status.FAIL
+    assert "1i AuthorizedKeysFile .ssh/authorized_keys" in finding.command
+    other = (*none[:2], "trustedusercakeys /etc/ca")
+    assert found(case(says={**says, "sshd": other}))["authorized-keys"].status is Status.OK
+
+
+def test_what_is_no_file() -> None:
+    findings = found(case(says={"odd": ("/root/.ssh/authorized_keys",), "authorized": ()}))
+    assert findings["authorized-keys"].seen == "/root/.ssh/authorized_keys is no file"
+    assert findings["own-key"].because == "authorized-keys"
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        {"link": ("/root/.ssh/authorized_keys",)},
+        {"firm": ("/root/.ssh",)},
+        {"keyfile": ("/etc/keys",), "there": ("/etc/keys",)},
+    ],
+)
+def test_file_that_connect_does_not_write(says: dict[str, Sequence[str]]) -> None:
+    """A Secret that is mounted, or a file beyond the home: the command would fail."""
+    finding = found(case(says={**says, "authorized": ()}))["own-key"]
+    assert (finding.status, finding.command) == (Status.FAIL, "")
+    assert OURS.openssh in finding.hint
+
+
+def test_mounted_folder_that_others_may_write() -> None:
+    """As the kubelet makes a Secret's: chmod does nothing there."""
+    says = {"mode": ("1777 0 /root/.ssh",), "firm": ("/root/.ssh",)}
+    finding = found(case(says=says))["authorized-keys"]
+    assert (finding.status, finding.command) == (Status.FAIL, "")
+    assert "mount the Secret somewhere else" in finding.hint
+
+
+@pytest.mark.parametrize(
+    "line", [f"ssh-rsa AAAA # {OURS.openssh}", f"cert-authority {OURS.openssh}"]
+)
+def test_a_line_that_sshd_takes_for_something_else(line: str) -> None:
+    assert found(case(says={"authorized": (line,)}))["own-key"].status is Status.FAIL
+
+
+def test_the_command_is_for_the_rule_and_the_file_that_were_asked_for() -> None:
+    asked = {"rule_name": "web", "ssh_config": "/a b"}
+    command = found(case(asked=asked, says={"authorized": ()}))["own-key"].command
+    assert command == f"{CONNECT}--name web --ssh-config '/a b' --authorize-key"
+
+
+def test_home_of_somebody_else_is_not_given_away() -> None:
+    finding = found(case(says={"mode": ("755 1000 /root",)}))["authorized-keys"]
+    assert (finding.status, finding.command) == (Status.FAIL, "")
+    assert "a home folder of their own" in finding.hint

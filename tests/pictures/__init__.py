@@ -1,0 +1,1 @@
+"""Pictures of real terminal sessions for README.md and docs/: `make docs`."""
