@@ -11,19 +11,22 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 BINARY, CLOSE, PING, PONG = 2, 8, 9, 10
 _CONTINUED, _TEXT = 0, 1
 _CONTROL = 8
 _LARGEST_CONTROL = 125
+_SHORTEST_HEAD, _LONGEST_HEAD = 2, 10
+# By what the header says of the length where it is not the length itself.
+_LONGER_HEADS = {126: 4, 127: 10}
 
 
 class NotWebsocketError(ValueError):
     """The bytes are none that a websocket server may send."""
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """Some bytes of a message of a channel; ``is_last`` where it ends with them."""
 
     channel: int
@@ -74,7 +77,7 @@ class Reader:
 
     def __init__(self, *, has_channels: bool = True) -> None:
         self._has_channels = has_channels
-        self._head = bytearray()
+        self._head = b""  # as much of a header as has come
         self._in_frame = False
         self._left_bytes = 0  # of the frame
         self._opcode = 0
@@ -104,16 +107,14 @@ class Reader:
 
     def _take_head(self, data: memoryview, at: int) -> int:
         """Read on in the header, and begin the frame once it is whole; returns where it stopped."""
-        head = self._head
-        while len(head) < (needed := _head_size(head)):
-            taken = data[at : at + needed - len(head)]
-            if not taken:
-                return at
-            head += taken
-            at += len(taken)
-        self._begin(bytes(head))
-        head.clear()
-        return at
+        before = len(self._head)
+        head = self._head + data[at : at + _LONGEST_HEAD - before]
+        if len(head) < _SHORTEST_HEAD or len(head) < (size := _head_size(head)):
+            self._head = head
+            return len(data)
+        self._head = b""
+        self._begin(head[:size])
+        return at + size - before
 
     def _begin(self, head: bytes) -> None:
         opcode, size = head[0] & 0x0F, head[1]
@@ -154,7 +155,5 @@ class Reader:
         return Piece(channel, part, is_last)
 
 
-def _head_size(head: bytearray) -> int:
-    if len(head) < 2:
-        return 2
-    return {126: 4, 127: 10}.get(head[1] & 0x7F, 2)
+def _head_size(head: bytes) -> int:
+    return _LONGER_HEADS.get(head[1] & 0x7F, _SHORTEST_HEAD)

@@ -8,14 +8,19 @@ https://github.com/moby/spdystream
 
 from __future__ import annotations
 
+import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 _VERSION = 0x8003
 _SYN_STREAM, _RST_STREAM, _PING, _GOAWAY = 1, 3, 6, 7
 _FIN = 1
-_HEAD_BYTES = 8
+# The stream, or version and kind; then a byte of flags and three of the length.
+_HEAD = struct.Struct(">II")
+_IS_CONTROL = 1 << 31
+_FLAGS_SHIFT, _LENGTH_MASK = 24, (1 << 24) - 1
 _ERROR_STREAM, _DATA_STREAM = 1, 3
 _MOST_CONTROL = 64 << 10
 
@@ -24,8 +29,7 @@ class NotSpdyError(ValueError):
     """The bytes are none that a server of a forwarded port may send."""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """Some bytes of the data, or of the error; ``is_last`` where it ends with them."""
 
     is_error: bool
@@ -78,10 +82,12 @@ class Reader:
     """Reads frames out of bytes as they come; it keeps no data, and of control frames little."""
 
     def __init__(self) -> None:
-        self._head = bytearray()
+        self._head = b""  # as much of a header as has come
         self._in_frame = False
+        self._word = 0  # the first of the frame's header
+        self._flags = 0
         self._left_bytes = 0
-        self._control = bytearray()
+        self._control = bytearray()  # a control frame, with its header
 
     def read(self, data: memoryview) -> Iterator[Part | Ping | Broken]:
         """What the bytes say, in their order; parts are views of them.
@@ -91,46 +97,45 @@ class Reader:
         at = 0
         while at < len(data):
             if not self._in_frame:
-                taken = data[at : at + _HEAD_BYTES - len(self._head)]
-                self._head += taken
-                at += len(taken)
-                if len(self._head) < _HEAD_BYTES:
+                before = len(self._head)
+                self._head += data[at : at + _HEAD.size - before]
+                at += len(self._head) - before
+                if len(self._head) < _HEAD.size:
                     return
-                self._begin()
+                self._begin(self._head)
+                self._head = b""
             body = data[at : at + self._left_bytes]
             at += len(body)
             self._left_bytes -= len(body)
             self._in_frame = self._left_bytes > 0
-            found = self._control_of(body) if self._head[0] & 0x80 else self._part_of(body)
-            if not self._in_frame:
-                self._head.clear()
+            is_control = self._word & _IS_CONTROL
+            found = self._control_of(body) if is_control else self._part_of(body)
             if found is not None:
                 yield found
 
-    def _begin(self) -> None:
-        self._left_bytes = int.from_bytes(self._head[5:], "big")
+    def _begin(self, head: bytes) -> None:
+        self._word, rest = _HEAD.unpack(head)
+        self._flags, self._left_bytes = rest >> _FLAGS_SHIFT, rest & _LENGTH_MASK
         self._in_frame = True
-        if self._head[0] & 0x80:
-            is_known = int.from_bytes(self._head[:2], "big") == _VERSION
-            if not is_known or self._left_bytes > _MOST_CONTROL:
+        if self._word & _IS_CONTROL:
+            if self._word >> 16 != _VERSION or self._left_bytes > _MOST_CONTROL:
                 raise NotSpdyError("a control frame that no server may send")
-            self._control.clear()
+            self._control[:] = head
 
     def _part_of(self, body: memoryview) -> Part | None:
-        stream = int.from_bytes(self._head[:4], "big")
-        is_last = bool(self._head[4] & _FIN) and not self._in_frame
-        if stream not in (_ERROR_STREAM, _DATA_STREAM) or not (body or is_last):
+        is_last = bool(self._flags & _FIN) and not self._in_frame
+        if self._word not in (_ERROR_STREAM, _DATA_STREAM) or not (body or is_last):
             return None
-        return Part(stream == _ERROR_STREAM, body, is_last)
+        return Part(self._word == _ERROR_STREAM, body, is_last)
 
     def _control_of(self, body: memoryview) -> Ping | Broken | None:
         self._control += body
         if self._in_frame:
             return None
-        kind = int.from_bytes(self._head[2:4], "big")
-        stream = int.from_bytes(self._control[:4], "big")
+        kind = self._word & 0xFFFF
+        stream = int.from_bytes(self._control[_HEAD.size : _HEAD.size + 4], "big")
         if kind == _PING:
-            return Ping(bytes(self._head + self._control))
+            return Ping(bytes(self._control))
         if kind == _GOAWAY or (kind == _RST_STREAM and stream == _DATA_STREAM):
             return Broken()
         return None  # answers to our opening, settings and the like
