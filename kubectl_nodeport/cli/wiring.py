@@ -197,12 +197,10 @@ def _again(command: str, flags: Flags, ssh_config: str | None) -> str:
 def warm_up(edges: Edges) -> None:
     """What takes its time, begun for a command that will look into a container and probe.
 
-    A second connection to the API server is made, and while the first request is under way the ssh
+    Connections to the API server are made, and while the first request is under way the ssh
     protocol is loaded.
     """
-    api = cast("Api", edges.api)  # the real one, which _edges made
-    api.prepare_websocket()
-    api.load()
+    cast("Api", edges.api).prepare()  # the real one, which _edges made
     threading.Thread(target=reaching.load_probe, daemon=True).start()
 
 

@@ -6,7 +6,6 @@ as JSON through its HTTP client alone; who asks and by which way is in login.py.
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import socket
 import time
@@ -22,7 +21,7 @@ from kubectl_nodeport import background
 from kubectl_nodeport.kube import retry
 from kubectl_nodeport.kube.answer import instead_of_object, object_of
 from kubectl_nodeport.kube.config import REQUEST_TIMEOUT_S
-from kubectl_nodeport.kube.faults import faults, hung_up, what_happened
+from kubectl_nodeport.kube.faults import faults, what_happened
 from kubectl_nodeport.kube.fitting import fits
 from kubectl_nodeport.kube.login import Login
 from kubectl_nodeport.kube.request import (
@@ -85,7 +84,6 @@ class Api:
         self._trace = trace
         self._step = step
         self._login = Login(connection)
-        self._prepared: Callable[..., socket.socket] | None = None
 
     def send(self, request: Request) -> Json:
         """Send one request and return the object that the server answers with.
@@ -190,16 +188,18 @@ class Api:
 
         :raises ApiError: the server refused; :raises UnreachableError: it did not answer.
         """
-        stream = self._within(self._timeout_s, partial(self._upgrade, request, subprotocols))
+        stream = self._within(self._timeout_s, partial(self._upgraded, request, subprotocols))
         self._trace(f"{request} -> 101")
         return stream
 
-    def prepare_websocket(self) -> None:
-        """Connect for the first :meth:`open_websocket` while other requests are under way.
+    def prepare(self) -> None:
+        """Connect for the first request and the first :meth:`open_websocket`, and load meanwhile
+        what requests are made with.
 
-        To be called when that is but moments away: a connection without a request is soon closed.
+        To be called when both are but moments away: a connection without a request is soon closed.
         """
-        self._prepared = background.start(partial(self._login.open_socket, self._timeout_s))
+        self._login.prepare(2, self._timeout_s)
+        self.load()
 
     def load(self) -> None:
         """Load what requests are made with, which the first of them would do.
@@ -208,18 +208,8 @@ class Api:
         """
         _ = self._login.client
 
-    def _upgrade(self, request: Request, subprotocols: Sequence[str]) -> websocket.WebSocket:
-        prepared, self._prepared = self._prepared, None
-        if prepared is not None:
-            # One that has waited for its request may be closed by now.
-            with contextlib.suppress(*hung_up()):
-                return self._upgraded(prepared(), request, subprotocols)
+    def _upgraded(self, request: Request, subprotocols: Sequence[str]) -> websocket.WebSocket:
         sock = self._login.open_socket(self._timeout_s)
-        return self._upgraded(sock, request, subprotocols)
-
-    def _upgraded(
-        self, sock: socket.socket, request: Request, subprotocols: Sequence[str]
-    ) -> websocket.WebSocket:
         login = self._login.headers()
         stream = websocket.WebSocket()
         try:

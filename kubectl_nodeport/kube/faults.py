@@ -21,12 +21,6 @@ def faults() -> Kinds:
     return OSError, websocket.WebSocketException, *_of("urllib3.exceptions", "HTTPError")
 
 
-def hung_up() -> Kinds:
-    """What they raise where the other side has closed the connection before."""
-    closed = websocket.WebSocketConnectionClosedException
-    return ConnectionError, ssl.SSLError, closed, *_of("urllib3.exceptions", "HTTPError")
-
-
 def what_happened(err: BaseException) -> str:
     """The reason in the words of the innermost error, which says it best: "refused the connection".
 

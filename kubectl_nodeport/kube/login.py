@@ -17,12 +17,13 @@ import ssl
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-from kubectl_nodeport import __version__
+from kubectl_nodeport import __version__, background
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube import authorities, oidc, schema
 from kubectl_nodeport.kube.plugin import Credential, Plugin
@@ -60,6 +61,7 @@ class Login:
         self._proxy = proxy_of(connection.server, connection.cluster.get("proxy-url"), environ)
         self._pools: urllib3.PoolManager | None = None
         self._client: RESTClientObject | None = None
+        self._prepared: list[Callable[[], socket.socket]] = []
 
     @property
     def client(self) -> RESTClientObject:
@@ -92,8 +94,18 @@ class Login:
                 raise _no_login(self._connection, f"what it has for {name} is not one plain line")
         return headers
 
+    def prepare(self, count: int, timeout_s: float | None) -> None:
+        """Begin to connect so many times, for what :meth:`open_socket` is asked for next.
+
+        To be called when that is but moments away: a connection without a request is soon closed.
+        A proxy is not troubled so.
+        """
+        if not self._proxy:
+            connect = partial(self._directly, timeout_s)
+            self._prepared += [background.start(connect) for _ in range(count)]
+
     def open_socket(self, timeout_s: float | None) -> socket.socket:
-        """A connection to the server for other protocols, through the proxy and TLS.
+        """A connection to the server, through the proxy and TLS.
 
         :raises urllib3.exceptions.HTTPError, OSError: there is none.
         """
@@ -103,6 +115,13 @@ class Login:
             with self._lock:
                 manager = self._loaded_pools()
             return pools.open_socket(manager, self._connection.server, timeout_s)
+        with contextlib.suppress(IndexError):  # two threads may come for the last
+            while True:
+                opened = self._prepared.pop(0)()
+                if _is_open(opened):
+                    opened.settimeout(timeout_s)
+                    return opened
+                opened.close()
         return self._directly(timeout_s)
 
     def _directly(self, timeout_s: float | None) -> socket.socket:
@@ -130,7 +149,11 @@ class Login:
         from kubectl_nodeport.kube import pools  # late: see there
 
         if self._pools is None:
-            self._pools = pools.pools(self._connection, self._tls, self._proxy)
+            self._pools = (
+                pools.pools_behind(self._proxy, self._connection, self._tls)
+                if self._proxy
+                else pools.pools_by(self.open_socket)
+            )
         return self._pools
 
     def _has_expired(self) -> bool:
@@ -227,6 +250,18 @@ class Login:
             raise _no_login(
                 self._connection, f"its client certificate and key cannot be used: {reason}"
             ) from err
+
+
+def _is_open(sock: socket.socket) -> bool:
+    """Whether the other side still waits for a request. TLS reads what is no data by itself."""
+    sock.setblocking(False)
+    try:
+        sock.recv(1)  # its end, or an answer before any request
+    except (BlockingIOError, ssl.SSLWantReadError):
+        return True
+    except OSError:
+        pass
+    return False
 
 
 def _has_certificate(user: Mapping[str, Any]) -> bool:

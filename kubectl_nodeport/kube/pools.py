@@ -1,4 +1,4 @@
-"""Connections to the API server by urllib3, through a proxy where there is one.
+"""HTTP connections to the API server by urllib3, through a proxy where there is one.
 
 A tunnel without a proxy needs nothing of it, and a login would wait for urllib3 to be loaded.
 """
@@ -7,34 +7,62 @@ from __future__ import annotations
 
 import re
 import socket
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote, urlsplit
 
 import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
 
 if TYPE_CHECKING:
     import ssl
 
     from kubectl_nodeport.kube.config import Connection
 
+# A refused or lost connection is told at once, as kubectl does.
+_SETTINGS: dict[str, Any] = {"retries": False}
 
-def pools(
-    connection: Connection, tls: ssl.SSLContext | None, proxy: str | None
+
+def pools_by(open_socket: Callable[[float | None], socket.socket]) -> urllib3.PoolManager:
+    """What keeps the connections to a server that is reached without a proxy.
+
+    :param open_socket: connects, TLS included, within so many seconds.
+    """
+
+    class Plain(HTTPConnection):
+        def connect(self) -> None:
+            self.sock = open_socket(self.timeout)
+
+    class Tls(HTTPSConnection):
+        def connect(self) -> None:
+            self.sock = open_socket(self.timeout)
+            self.is_verified = True  # as far as the kubeconfig wants it
+
+    class PlainPool(urllib3.HTTPConnectionPool):
+        ConnectionCls = Plain
+
+    class TlsPool(urllib3.HTTPSConnectionPool):
+        ConnectionCls = Tls
+
+    manager = urllib3.PoolManager(**_SETTINGS)
+    manager.pool_classes_by_scheme = {"http": PlainPool, "https": TlsPool}
+    return manager
+
+
+def pools_behind(
+    proxy: str, connection: Connection, tls: ssl.SSLContext | None
 ) -> urllib3.PoolManager:
-    """What keeps the connections to the server.
+    """What keeps the connections through a proxy.
 
     :param proxy: its URL, as :func:`kube.proxy.proxy_of` gives it.
     """
-    # A refused or lost connection is told at once, as kubectl does.
-    settings: dict[str, Any] = {"retries": False}
+    settings = dict(_SETTINGS)
     if tls is not None:
         settings |= {"ssl_context": tls, "cert_reqs": tls.verify_mode}
     if connection.cluster.get("tls-server-name"):
         settings["server_hostname"] = connection.cluster["tls-server-name"]
     if connection.cluster.get("insecure-skip-tls-verify"):  # kubectl does not warn either
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-    if not proxy:
-        return urllib3.PoolManager(**settings)
     if proxy.startswith("socks"):
         from urllib3.contrib.socks import SOCKSProxyManager
 
@@ -56,7 +84,7 @@ def open_socket(
     made.timeout = timeout_s
     if pool.proxy is not None:
         pool._prepare_proxy(made)
-    else:
+    else:  # SOCKS
         made.connect()
     opened, made.sock = made.sock, None
     opened.settimeout(timeout_s)

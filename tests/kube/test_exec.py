@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import socket
-import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -18,7 +16,6 @@ from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.client import Api
 from kubectl_nodeport.kube.request import ApiError, ForbiddenError, Json, UnreachableError
 from kubectl_nodeport.kube.streams import Exec, ExecError, Output
-from tests.address.servers import Listener, forward, free_port
 from tests.kube import make
 from tests.kube.server import (
     SILENCE,
@@ -308,55 +305,3 @@ def test_proxy_that_sends_our_headers_back_is_in_no_traceback(tmp_path: Path) ->
             Exec(Api(connection)).start("lab", "dev", "main", ("true",))
         assert server.received
     assert TOKEN not in "".join(traceback.format_exception(caught.value))
-
-
-def test_connection_that_was_made_ahead(tmp_path: Path) -> None:
-    """It is used once; one that was not to be had fails as any other."""
-    pair = certificate(tmp_path, "api")
-    with serving(lambda _r: Frames((SUCCESS,)), tls_for(pair)) as server:
-        connection = make.connection(
-            f"https://127.0.0.1:{server.port}",
-            cluster={"certificate-authority-data": pair.certificate_data},
-            user={"token": TOKEN},
-        )
-        api = Api(connection)
-        api.prepare_websocket()
-        for _ in range(2):
-            with contextlib.closing(Exec(api).start("lab", "dev", "main", ("true",))) as session:
-                assert session.ask("", until=b"end").exit_code == 0
-    api.prepare_websocket()
-    with pytest.raises(UnreachableError, match="refused the connection"):
-        Exec(api).start("lab", "dev", "main", ("true",))
-
-
-def test_connection_that_waited_too_long(tmp_path: Path) -> None:
-    """A load balancer closes it before a request has come: another one is made."""
-    pair = certificate(tmp_path, "api")
-    with serving(lambda _r: Frames((SUCCESS,)), tls_for(pair)) as server:
-        relay, taken = forward(server.port), threading.Event()
-
-        port = free_port()
-
-        def close_early(sock: socket.socket) -> None:
-            if taken.is_set():
-                relay(sock)
-                return
-            taken.set()
-            timer = threading.Timer(0.3, sock.shutdown, (socket.SHUT_RDWR,))
-            timer.start()
-            with contextlib.suppress(OSError):
-                relay(sock)
-            timer.join()
-
-        with Listener("127.0.0.1", port, close_early).running() as listener:
-            connection = make.connection(
-                f"https://127.0.0.1:{port}",
-                cluster={"certificate-authority-data": pair.certificate_data},
-                user={"token": TOKEN},
-            )
-            api = Api(connection)
-            api.prepare_websocket()
-            time.sleep(0.6)
-            with contextlib.closing(Exec(api).start("lab", "dev", "main", ("true",))) as session:
-                assert session.ask("", until=b"end").exit_code == 0
-        assert len(listener.accepted_s) == 2
