@@ -61,7 +61,7 @@ krew-manifest:
 	@$(PYTHON) -m release.manifest "$(VERSION)"
 
 krew-test: $(VENV)/ready package
-	@$(RUN) -m tests.cluster prepare
+	@$(RUN) -m tests.cluster prepare --cluster-only
 	$(VENV)/bin/pytest --require-cluster --plugin=build/release/dist/kubectl-nodeport $(FROZEN)
 
 # With the versions of the release, not with those that are newest today.

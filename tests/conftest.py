@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 from hypothesis import settings
 
-from tests.cluster import guard, plugin
+from tests.cluster import guard, plugin, versions
 from tests.cluster.build import trixie_image
 from tests.cluster.cluster import Cluster, free_name
 from tests.cluster.laptop import Laptop
@@ -63,8 +64,8 @@ def _real_home_untouched() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def cluster(pytestconfig: pytest.Config) -> Iterator[Cluster]:
-    """The cluster of this run, with the plugin on the laptop's PATH."""
+def plugin_folder(pytestconfig: pytest.Config) -> Path:
+    """The folder with the plugin, for a laptop's PATH, where this machine can have clusters."""
     reason = reason_to_skip()
     if reason is None and missing():
         reason = f"run `python -m tests.cluster prepare` first, for {', '.join(missing())}"
@@ -72,13 +73,18 @@ def cluster(pytestconfig: pytest.Config) -> Iterator[Cluster]:
         if pytestconfig.getoption("--require-cluster"):
             pytest.fail(reason, pytrace=False)
         pytest.skip(reason)
+    given: Path | None = pytestconfig.getoption("--plugin")
+    with _telling(pytestconfig):
+        return given or plugin.installed()
+
+
+@pytest.fixture(scope="session")
+def cluster(plugin_folder: Path, pytestconfig: pytest.Config) -> Iterator[Cluster]:
+    """The cluster of this run, with the plugin on the laptop's PATH."""
     name = pytestconfig.getoption("--cluster")
-    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
-    # A first build takes minutes, of which it tells; setup.cfg keeps fixtures out of the timeout.
-    with capture.global_and_fixture_disabled():
-        tools = pytestconfig.getoption("--plugin") or plugin.installed()
+    with _telling(pytestconfig):
         running = Cluster.attach(name) if name else Cluster.start(_name("test"))
-    running.laptop.path_prepend.append(tools)
+    running.laptop.path_prepend.append(plugin_folder)
     try:
         yield running
     finally:
@@ -87,27 +93,42 @@ def cluster(pytestconfig: pytest.Config) -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="session")
-def dual_stack_cluster(cluster: Cluster, pytestconfig: pytest.Config) -> Iterator[Cluster]:
+def dual_stack_cluster(plugin_folder: Path, pytestconfig: pytest.Config) -> Iterator[Cluster]:
     """A cluster of both IP families, IPv4 the primary one."""
-    yield from _another("dual", cluster, pytestconfig, ip_families=("IPv4", "IPv6"))
+    yield from _another("dual", plugin_folder, pytestconfig, ip_families=("IPv4", "IPv6"))
 
 
 @pytest.fixture(scope="session")
-def ipv6_cluster(cluster: Cluster, pytestconfig: pytest.Config) -> Iterator[Cluster]:
+def ipv6_cluster(plugin_folder: Path, pytestconfig: pytest.Config) -> Iterator[Cluster]:
     """A cluster of IPv6 alone."""
-    yield from _another("ipv6", cluster, pytestconfig, ip_families=("IPv6",))
+    yield from _another("ipv6", plugin_folder, pytestconfig, ip_families=("IPv6",))
 
 
 @pytest.fixture(scope="session")
-def kind_cluster(cluster: Cluster, pytestconfig: pytest.Config) -> Iterator[Cluster]:
+def kind_cluster(plugin_folder: Path, pytestconfig: pytest.Config) -> Iterator[Cluster]:
     """A cluster whose node is the one of Docker Desktop's kind mode; profiles come as usual."""
-    yield from _another("kind", cluster, pytestconfig, identity=KIND)
+    yield from _another("kind", plugin_folder, pytestconfig, identity=KIND)
 
 
 @pytest.fixture(scope="session")
-def lima_cluster(cluster: Cluster, pytestconfig: pytest.Config) -> Iterator[Cluster]:
+def lima_cluster(plugin_folder: Path, pytestconfig: pytest.Config) -> Iterator[Cluster]:
     """A cluster whose node is Rancher Desktop's, in a Lima machine; profiles come as usual."""
-    yield from _another("lima", cluster, pytestconfig, identity=RANCHER_DESKTOP)
+    yield from _another("lima", plugin_folder, pytestconfig, identity=RANCHER_DESKTOP)
+
+
+@pytest.fixture(scope="module")
+def newer_cluster(plugin_folder: Path, pytestconfig: pytest.Config) -> Iterator[Cluster]:
+    """A cluster of the newer Kubernetes, its kubectl too, which ends with the module."""
+    yield from _another("newer", plugin_folder, pytestconfig, kubernetes=versions.NEWER)
+
+
+def _telling(pytestconfig: pytest.Config) -> AbstractContextManager[None]:
+    """Let a first build, which takes minutes, tell of it; setup.cfg keeps fixtures out of the
+    timeout.
+    """
+    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
+    told: AbstractContextManager[None] = capture.global_and_fixture_disabled()
+    return told
 
 
 def _name(stem: str) -> str:
@@ -117,13 +138,12 @@ def _name(stem: str) -> str:
 
 
 def _another(
-    stem: str, cluster: Cluster, pytestconfig: pytest.Config, **options: Any
+    stem: str, plugin_folder: Path, pytestconfig: pytest.Config, **options: Any
 ) -> Iterator[Cluster]:
-    """One more cluster for this run, with the same programs on the laptop's PATH."""
-    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
-    with capture.global_and_fixture_disabled():
+    """One more cluster for this run, with the plugin on its laptop's PATH."""
+    with _telling(pytestconfig):
         running = Cluster.start(_name(stem), **options)
-    running.laptop.path_prepend = list(cluster.laptop.path_prepend)
+    running.laptop.path_prepend.append(plugin_folder)
     running.reset_home()
     with running:
         yield running

@@ -26,6 +26,12 @@ _CANNOT = re.compile(
     r'(?: in API group "(?P<group>[a-z0-9.-]*)")?'
 )
 
+# From 1.35 on a websocket into a pod takes the right to create too; without it the API server says
+# what its authorizer gives as a reason, and RBAC gives none, unless a role cannot be read:
+# https://github.com/kubernetes/kubernetes/blob/v1.35.4/pkg/registry/core/pod/rest/authorize.go
+_STREAMS = ("exec", "portforward")
+_WITHOUT_REASON = re.compile(r"is forbidden:(?: RBAC: .*)?", re.DOTALL)
+
 # A hint where an answer is none that an API server gives.
 IS_IT_THE_SERVER = "is that the API server, and no proxy or login page before it? kubectl version"
 
@@ -167,9 +173,9 @@ def refusal(
         )
     words = str(detail.get("message") or "").strip()
     message = words or _without_words(status, body, location)
-    missing = _CANNOT.search(message) if status == 403 else None
+    missing = _missing_right(request, message) if status == 403 else None
     if missing:
-        return _missing_right(request, missing, reason)
+        return _without_right(request, *missing, reason)
     # A page of a proxy says 404 of an address, an API server's Status says it of an object.
     error = _BY_STATUS.get(status, ApiError) if detail or status != 404 else ApiError
     return error(
@@ -180,15 +186,25 @@ def refusal(
     )
 
 
-def _missing_right(request: Request, missing: re.Match[str], reason: str) -> ForbiddenError:
-    group, subresource = missing["group"], missing["subresource"] or ""
-    resource = f"{missing['resource']}.{group}" if group else missing["resource"]
+def _missing_right(request: Request, message: str) -> tuple[str, str] | None:
+    """The verb, and the resource such as ``pods/exec``; None where something else was forbidden."""
+    found = _CANNOT.search(message)
+    if found:
+        group = f".{found['group']}" if found["group"] else ""
+        return found["verb"], f"{found['resource']}{group}{found['subresource'] or ''}"
+    start = f'{request.resource} "{request.name}" '
+    is_stream = request.verb == "get" and request.subresource in _STREAMS
+    if is_stream and _WITHOUT_REASON.fullmatch(message.removeprefix(start)):
+        return "create", f"{request.resource}/{request.subresource}"
+    return None
+
+
+def _without_right(request: Request, verb: str, resource: str, reason: str) -> ForbiddenError:
     where = f" -n {request.namespace}" if request.namespace else ""
     # can-i reads the second half of pods/exec as a pod's name.
-    asked = f"{missing['verb']} {resource}{subresource.replace('/', ' --subresource=', 1)}"
+    asked = f"{verb} {resource.replace('/', ' --subresource=', 1)}"
     return ForbiddenError(
-        f"the right to {missing['verb']} {resource}{subresource}{where} is missing, "
-        f"needed to {request.purpose}",
+        f"the right to {verb} {resource}{where} is missing, needed to {request.purpose}",
         hint=f"ask for it, and check with: kubectl auth can-i {asked}{where}",
         status=403,
         reason=reason,

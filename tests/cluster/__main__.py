@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from tests.cluster import plugin, prepare
+from tests.cluster import plugin, prepare, versions
 from tests.cluster.build import build, trixie_image
 from tests.cluster.cluster import Cluster
 from tests.cluster.laptop import Laptop
@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(command=command)
         if command is prepare_machine:
             added.add_argument("--if-possible", action="store_true", help="else do nothing, with 0")
-            only = "without what tests with VS Code and Jupyter need"
+            only = f"Kubernetes {versions.DEFAULT.minor} alone, and nothing for VS Code and Jupyter"
             added.add_argument("--cluster-only", action="store_true", help=only)
         if command is pod:
             added.add_argument("pod_name", metavar="NAME", help="what to call it")
@@ -65,6 +65,12 @@ def _parser() -> argparse.ArgumentParser:
                 choices=("IPv4", "IPv6"),
                 default=["IPv4"],
                 help="IPv6 too, or alone; the primary one first (default: IPv4)",
+            )
+            added.add_argument(
+                "--kubernetes",
+                choices=versions.KUBERNETES,
+                default=versions.DEFAULT.minor,
+                help="its minor version (default: %(default)s)",
             )
     return parser
 
@@ -82,6 +88,7 @@ def prepare_machine(arguments: argparse.Namespace) -> int:
     except ClusterError as error:
         print(f"tests on Debian trixie will be skipped: {error}", file=sys.stderr)
     if not arguments.cluster_only:
+        build(versions.NEWER)
         try:
             workbench.prepare()
         except ClusterError as error:
@@ -96,7 +103,9 @@ def up(arguments: argparse.Namespace) -> int:
     if lacking:
         raise ClusterError(f"{lacking}; python -m tests.cluster prepare installs what it can")
     started = time.monotonic()
-    with Cluster.start(arguments.name, ip_families=tuple(arguments.ip_families)) as cluster:
+    families = tuple(arguments.ip_families)
+    version = versions.KUBERNETES[arguments.kubernetes]
+    with Cluster.start(arguments.name, ip_families=families, kubernetes=version) as cluster:
         cluster.use(arguments.profile or "docker-desktop")
         cluster.reset_home()
         cluster.detach()

@@ -18,6 +18,7 @@ from tests.cluster import bare, image, versions
 from tests.cluster.cache import cached
 from tests.cluster.prepare import architecture, go_program
 from tests.cluster.process import ClusterError
+from tests.cluster.versions import Kubernetes
 
 COMPONENTS = (
     "kube-apiserver",
@@ -26,6 +27,9 @@ COMPONENTS = (
     "kube-scheduler",
     "kubelet",
 )
+
+_LONGEST_BUILD_S = 40 * 60
+"""A build that is not alone on its machine takes half an hour; CI ends after 90 minutes in all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,28 +45,30 @@ class Built:
     sshd_image: Path
 
 
-def build() -> Built:
+def build(kubernetes: Kubernetes = versions.DEFAULT) -> Built:
     """Everything, from the cache where it is there; minutes where it is not."""
-    binaries = _hyperkube()
     images = _images()
+    binaries = _hyperkube(kubernetes)
     return Built(
         binaries / "components", binaries / "bin", images / "pause.tar", images / "sshd.tar"
     )
 
 
-def _hyperkube() -> Path:
-    sources = sorted(path for path in versions.GO_MODULE.rglob("*") if path.is_file())
-    major, minor, _ = versions.KUBERNETES.lstrip("v").split(".")
-    told = {"gitVersion": versions.KUBERNETES, "gitMajor": major, "gitMinor": minor}
+def _hyperkube(kubernetes: Kubernetes) -> Path:
+    pinned = kubernetes.go_mod
+    sources = (pinned, pinned.with_suffix(".sum"), *sorted(versions.HYPERKUBE.rglob("*.go")))
+    major, minor = kubernetes.minor.split(".")
+    told = {"gitVersion": kubernetes.version, "gitMajor": major, "gitMinor": minor}
     flags = " ".join(
         ("-s -w", *(f"-X k8s.io/component-base/version.{key}={told[key]}" for key in told))
     )
     ingredients = [flags, architecture(), *(path.read_text() for path in sources)]
 
     def make(folder: Path) -> None:
-        title = f"building Kubernetes {versions.KUBERNETES} (the first time takes some 10 minutes)"
-        _go_build(title, "-ldflags", flags, "-o", str(folder / "hyperkube"), ".")
-        _go_build("building pause", "-ldflags", "-s -w", "-o", str(folder / "pause"), "./pause")
+        title = f"building Kubernetes {kubernetes.version} (the first time takes some 10 minutes)"
+        _go_build(title, pinned, "-ldflags", flags, "-o", str(folder / "hyperkube"), ".")
+        pause = ("-ldflags", "-s -w", "-o", str(folder / "pause"), "./pause")
+        _go_build("building pause", pinned, *pause)
         for name in COMPONENTS:
             _link(folder / "components" / name)
         _link(folder / "bin" / "kubectl")
@@ -75,17 +81,22 @@ def _link(name: Path) -> None:
     name.symlink_to("../hyperkube")
 
 
-def _go_build(title: str, *arguments: str) -> None:
-    """Run `go build`, which is silent for minutes, with a sign of life.
+def _go_build(title: str, pinned: Path, *arguments: str) -> None:
+    """Run `go build` with a go.mod file, which is silent for minutes, with a sign of life.
 
     Its work folder and caches are Go's ordinary ones: who has built Kubernetes before is quick.
+    Raises ClusterError.
     """
     env = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off"}
-    argv = [str(go_program()), "build", "-v", "-trimpath", *arguments]
+    argv = [str(go_program()), "build", "-v", "-trimpath", "-modfile", str(pinned), *arguments]
     with tempfile.TemporaryFile("w+") as output, _progress(title, output):
-        done = subprocess.run(
-            argv, cwd=versions.GO_MODULE, env=env, stdout=output, stderr=output, check=False
-        )
+        try:
+            done = subprocess.run(
+                argv, cwd=versions.HYPERKUBE, env=env, stdout=output, stderr=output, check=False,
+                timeout=_LONGEST_BUILD_S,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired as error:
+            raise ClusterError(f"{error}; another try goes on where this one ended") from error
         if done.returncode:
             output.seek(0)
             raise ClusterError(f"{' '.join(argv)}: {output.read()[-3000:]}")
@@ -118,7 +129,7 @@ def _progress(title: str, output: IO[str] | None = None) -> Iterator[None]:
 
 
 def _images() -> Path:
-    pause = _hyperkube() / "pause"
+    pause = _hyperkube(versions.DEFAULT) / "pause"  # the same whatever the version
     suite = image.release()["VERSION_CODENAME"]
     ingredients = [*_image_ingredients(suite), pause.parent.name]
 

@@ -22,6 +22,7 @@ from tests.cluster import (
     nodes,
     pods,
     readiness,
+    versions,
 )
 from tests.cluster import relay as relays
 from tests.cluster.api import Api, Object
@@ -39,6 +40,7 @@ from tests.cluster.process import ClusterError, ProcessId, run
 from tests.cluster.profiles import API_PORT, PROFILES, Forwarder, Profile
 from tests.cluster.relay import Relay
 from tests.cluster.state import State, folder_of
+from tests.cluster.versions import Kubernetes
 
 _MADE_LATER = {"bare": bare_image, "busybox": busybox_image, "trixie": trixie_image}
 """Images that few tests want."""
@@ -70,16 +72,18 @@ class Cluster:
         api_flags: tuple[str, ...] = (),
         identity: node.Identity = node.DOCKER_DESKTOP,
         ip_families: tuple[families.Name, ...] = ("IPv4",),
+        kubernetes: Kubernetes = versions.DEFAULT,
     ) -> Cluster:
         """Start a cluster; first end what a killed run left under this name.
 
         `api_flags` are flags for its API server, besides the usual ones; `identity` is its node's;
-        of two `ip_families` the first is the primary one.
+        of two `ip_families` the first is the primary one; `kubernetes` is built first if need be,
+        and the laptop's kubectl is of the same version.
 
         It has the profile "lan", and nothing but a kubeconfig in its home. It dies with this
         process, unless detach() is called. Raises ClusterError, also when the name is in use.
         """
-        built = build()
+        built = build(kubernetes)
         chosen = families.families(ip_families)
         plan = node.Plan(folder_of(name), built, lifetime.cgroup(name), identity, chosen, api_flags)
         with ExitStack() as lock, ExitStack() as resources:

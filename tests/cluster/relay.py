@@ -45,6 +45,8 @@ class Request:
     """101 for a request that became a websocket or SPDY stream."""
     received_bytes: int
     """Of the answer's body; 0 for a stream."""
+    warning: str = ""
+    """What the API server says besides, such as that a version is deprecated."""
 
 
 class Relay:
@@ -214,7 +216,8 @@ class Server:
             return False
         await back.send(answered.raw)
         method, path, _ = asked.first
-        note = Request(number, method, path, int(answered.first[1]), 0)
+        warning = answered.headers.get("warning", "")
+        note = Request(number, method, path, int(answered.first[1]), 0, warning)
         if note.status == 101:
             print(json.dumps(asdict(note)), flush=True)
             await asyncio.gather(there.everything(), back.everything())

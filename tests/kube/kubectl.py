@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -10,12 +11,23 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster import versions
+
 
 def find() -> str | None:
-    """The one that the cluster of tests/cluster was built with, else the one on PATH."""
+    """That of the Kubernetes which most tests run on, if it was built, else the one on PATH."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    built = sorted(cache.glob("kubectl-nodeport-tests/kubernetes-*/bin/kubectl"))
-    return next((str(path) for path in built if path.exists()), None) or shutil.which("kubectl")
+    for path in sorted(cache.glob("kubectl-nodeport-tests/kubernetes-*/bin/kubectl")):
+        if path.exists() and _version(path) == versions.DEFAULT.version:
+            return str(path)
+    return shutil.which("kubectl")
+
+
+def _version(path: Path) -> object:
+    told = subprocess.run(
+        [path, "version", "--client", "--output=json"], capture_output=True, check=True, timeout=60
+    )
+    return json.loads(told.stdout)["clientVersion"]["gitVersion"]
 
 
 KUBECTL = find()

@@ -91,6 +91,7 @@ def status(code: int, reason: str, message: str) -> bytes:
 
 
 EXEC = Request("get", "pods", "look inside", name="dev", namespace="lab", subresource="exec")
+FORWARD = replace(EXEC, purpose="reach port 22", subresource="portforward")
 CREATE = Request("create", "services", "expose port 22 of pod dev", namespace="lab", body={})
 NODE = Request("get", "nodes", "learn the node's addresses", name="n1")
 
@@ -108,6 +109,18 @@ RBAC = [
         'in the namespace "lab": RBAC: clusterrole.rbac.authorization.k8s.io "x" not found',
         "the right to create pods/exec -n lab is missing, needed to look inside",
         "kubectl auth can-i create pods --subresource=exec -n lab",
+    ),
+    (
+        EXEC,
+        'pods "dev" is forbidden: ',
+        "the right to create pods/exec -n lab is missing, needed to look inside",
+        "kubectl auth can-i create pods --subresource=exec -n lab",
+    ),
+    (
+        FORWARD,
+        'pods "dev" is forbidden: RBAC: role.rbac.authorization.k8s.io "x" not found',
+        "the right to create pods/portforward -n lab is missing, needed to reach port 22",
+        "kubectl auth can-i create pods --subresource=portforward -n lab",
     ),
     (
         CREATE,
@@ -161,6 +174,22 @@ def test_missing_right_is_named(request_: Request, message: str, told: str, hint
     assert err.message == told
     assert err.hint.endswith(hint)
     assert err.reason == "Forbidden"
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        (EXEC, 'pods "dev" is forbidden: no exec in production'),
+        (replace(EXEC, verb="create"), 'pods "dev" is forbidden: '),
+        (DEV, 'pods "dev" is forbidden: '),
+    ],
+)
+def test_no_right_is_named_where_none_is_known_to_be_missing(
+    request_: Request, message: str
+) -> None:
+    err = refusal(request_, 403, status(403, "Forbidden", message), "ctx")
+    assert isinstance(err, ForbiddenError)
+    assert err.message.endswith(f"refused to {request_.purpose}: {message.strip()}")
 
 
 QUOTA = (
