@@ -238,9 +238,7 @@ class TestWordsOfBefore:
 
     def test_sync(self, older: Written) -> None:
         done = synced(older)
-        assert {(one.change, one.told) for one in done.hosts} == {
-            ("updated", "in today's form")
-        }
+        assert {(one.change, one.told) for one in done.hosts} == {("updated", "in today's form")}
         assert file_of(older).text == CONFIG
         assert {one.change for one in synced(older).hosts} == {"unchanged"}
 
