@@ -46,7 +46,8 @@ _NAMES = frozenset(
         "sum",
     ]
 )
-# OpenSSH before 8.0 reads lines into 1024 bytes and dies on a longer one, comments included.
+# OpenSSH before 7.8 reads lines into 4096 bytes, before 7.5 into 1024, and dies on a longer one,
+# comments included.
 _MAX_COMMENT_CHARS = 900
 
 
