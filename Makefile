@@ -1,5 +1,6 @@
 # make demo    see it work: a real cluster, one connect, one ssh (root on Debian, nothing else)
 # make test    every test; without root those on the real cluster are skipped, and it says so
+# make test-pythons   the unit tests on each supported Python that is on PATH as python3.N
 # make lint    ruff and mypy; gofmt and go vet where Go is
 # make sshd    the ssh server for containers without one, for both architectures (Go)
 # make dist    an sdist and a wheel for others, both servers inside (Go)
@@ -13,11 +14,14 @@ VENV := .venv
 # Much of a test is waiting; each process has a cluster of its own, so not as many as there are cores.
 PARALLEL := --numprocesses=3 --dist=loadfile
 RUN := $(VENV)/bin/python
+# Those that setup.cfg names, and what is asked of each: what needs no cluster and no Go.
+PYTHONS := 3.10 3.11 3.12 3.13 3.14
+UNIT := tests --ignore=tests/e2e --ignore=tests/hostile --ignore=tests/sshd
 # What the archive has to pass, and the program in it.
 FROZEN := tests/krew/with_krew.py tests/e2e/test_connect.py tests/e2e/test_ssh.py
 PACKAGE_VENV := build/package-venv
 
-.PHONY: demo test lint sshd dist package krew-manifest krew-test docs bench clean
+.PHONY: demo test test-pythons lint sshd dist package krew-manifest krew-test docs bench clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready
@@ -27,6 +31,16 @@ demo: $(VENV)/ready
 test: $(VENV)/ready
 	@$(RUN) -m tests.cluster prepare --if-possible
 	$(VENV)/bin/pytest $(PARALLEL) $(TEST_FLAGS)
+
+test-pythons:
+	@for version in $(PYTHONS); do \
+	  python$$version -c '' 2>/dev/null || { echo "python$$version is not on PATH: left out" >&2; continue; }; \
+	  echo "== $$(python$$version -V)"; venv=build/python-$$version; \
+	  { [ -x $$venv/bin/pip ] || python$$version -m venv $$venv; } && \
+	  $$venv/bin/pip install --quiet --disable-pip-version-check --editable '.[test]' && \
+	  $$venv/bin/pytest $(PARALLEL) $(UNIT) $(TEST_FLAGS) && \
+	  $$venv/bin/mypy --python-version $$version || exit 1; \
+	done
 
 lint: $(VENV)/ready
 	$(VENV)/bin/ruff check .

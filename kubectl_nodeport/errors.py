@@ -18,3 +18,18 @@ class NodeportError(Exception):
         self.message = message
         self.hint = hint
         self.detail = detail
+
+
+UPGRADE = "upgrade this one: kubectl krew upgrade nodeport, or pipx upgrade kubectl-nodeport"
+
+
+class NewerFormatError(NodeportError):
+    """What a newer version of this program wrote in a form that is not known here.
+
+    It is left as it is: docs/decisions/0015.
+
+    :param what: begins the message, such as ``the entry dev``.
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} was written by a newer kubectl-nodeport", hint=UPGRADE)

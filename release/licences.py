@@ -64,7 +64,7 @@ def _python() -> Part:
 
 def _distributions(modules: Iterable[str]) -> Iterator[Part]:
     """Those with a module in the bundle."""
-    providers = metadata.packages_distributions()
+    providers = _providers()
     tops = {name.partition(".")[0] for name in modules}
     names = {one for top in tops for one in providers.get(top, ())}
     for name in sorted(names - {_OURS}):
@@ -75,6 +75,18 @@ def _distributions(modules: Iterable[str]) -> Iterator[Part]:
         if not texts:
             raise LicenceError(f"the Python package {name} has no licence in its metadata")
         yield Part(f"{found.metadata['Name']} {found.version}", tuple(texts))
+
+
+def _providers() -> dict[str, set[str]]:
+    """The distributions that have a file of a top-level module, by the module's name.
+
+    Python 3.10 tells of those alone that name their modules (metadata.packages_distributions).
+    """
+    found: dict[str, set[str]] = {}
+    for one in metadata.distributions():
+        for file in one.files or ():
+            found.setdefault(file.parts[0].partition(".")[0], set()).add(one.metadata["Name"])
+    return found
 
 
 def _is_licence(file: PurePosixPath) -> bool:

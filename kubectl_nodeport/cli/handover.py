@@ -47,11 +47,11 @@ def _replaced(program: str, words: Sequence[str]) -> NoReturn:
 def as_child(words: Sequence[str]) -> int:
     """Run a program to its end, and return its exit code.
 
-    Ctrl-C goes to every program of the console; what it means this one decides.
+    Ctrl-C goes to every program of the console; what it means that one decides.
     """
-    with subprocess.Popen(words) as child:
-        while True:
-            try:
-                return child.wait()
-            except KeyboardInterrupt:
-                continue
+    # Not caught as an exception: one that comes as the child ends would lose its exit code.
+    before = signal.signal(signal.SIGINT, lambda _number, _frame: None)
+    try:
+        return subprocess.run(words, check=False).returncode
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -16,7 +16,7 @@ from kubectl_nodeport.kube.config import Flags
 # are hinted with an alias, whose entry keeps its own flags: others would lead elsewhere.
 _KUBECTL = re.compile(
     r"\bkubectl (?:nodeport (?:connect|expose|get|address|delete|doctor) (?=[a-z-])"
-    r"|(?!nodeport\b)(?=[a-z]))"
+    r"|(?!(?:nodeport|krew)\b)(?=[a-z]))"
 )
 
 # A name and a password may stand in a URL.

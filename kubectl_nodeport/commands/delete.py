@@ -11,7 +11,7 @@ from kubectl_nodeport.commands.edges import Edges
 from kubectl_nodeport.commands.find import read
 from kubectl_nodeport.commands.meant import Rule, meant, of_service
 from kubectl_nodeport.commands.open_service import Closed, close_service
-from kubectl_nodeport.commands.remove import remove_rule
+from kubectl_nodeport.commands.remove import check_known, remove_rule
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.target import Target
 from kubectl_nodeport.kube.workload import KINDS
@@ -57,11 +57,7 @@ def delete(request: DeleteRequest, edges: Edges) -> Deleted:
         chosen: Sequence[Rule] = (rule,)
     else:
         chosen = meant(target, request.names, edges, all_rules=request.all)
-    if request.dry_run:
-        for rule in chosen:
-            edges.notes.extend(_lost_hosts(edges, rule, dry_run=True))
-        return Deleted(tuple(rule.row for rule in chosen), dry_run=True)
-    return _remove(edges, chosen)
+    return _remove(edges, chosen, dry_run=request.dry_run)
 
 
 def _check(request: DeleteRequest) -> None:
@@ -89,7 +85,7 @@ def _close(name: str, edges: Edges, *, dry_run: bool) -> Deleted:
     return Deleted(closed=closed, dry_run=dry_run)
 
 
-def _remove(edges: Edges, chosen: Sequence[Rule]) -> Deleted:
+def _remove(edges: Edges, chosen: Sequence[Rule], *, dry_run: bool) -> Deleted:
     """Remove one rule after the other; one that cannot be removed does not keep the others.
 
     A deletion is whole: an interruption waits for its end.
@@ -98,17 +94,20 @@ def _remove(edges: Edges, chosen: Sequence[Rule]) -> Deleted:
     failures: list[tuple[Listed, NodeportError]] = []
     for rule in chosen:
         try:
-            with interrupts.deferred():
-                remove_rule(edges, rule)
+            if dry_run:
+                check_known(rule)
+            else:
+                with interrupts.deferred():
+                    remove_rule(edges, rule)
         except NodeportError as err:
             failures.append((rule.row, err))
         else:
             gone.append(rule.row)
-            edges.notes.extend(_lost_hosts(edges, rule))
-    return Deleted(tuple(gone), left=_left(failures) if failures else None)
+            edges.notes.extend(_lost_hosts(edges, rule, dry_run=dry_run))
+    return Deleted(tuple(gone), dry_run=dry_run, left=_left(failures) if failures else None)
 
 
-def _lost_hosts(edges: Edges, rule: Rule, *, dry_run: bool = False) -> Iterator[str]:
+def _lost_hosts(edges: Edges, rule: Rule, *, dry_run: bool) -> Iterator[str]:
     """Notes of the hosts that led to the rule: those here, and how many others have theirs."""
     if rule.document is None:
         return

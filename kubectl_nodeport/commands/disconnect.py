@@ -17,7 +17,7 @@ from kubectl_nodeport.commands.named import Here, Named, chosen
 from kubectl_nodeport.commands.noted import forget_use
 from kubectl_nodeport.commands.remove import remove_rule
 from kubectl_nodeport.commands.same_cluster import AnotherClusterError
-from kubectl_nodeport.errors import NodeportError
+from kubectl_nodeport.errors import NewerFormatError, NodeportError
 from kubectl_nodeport.kube.request import ConflictError, NotFoundError, Request
 from kubectl_nodeport.rule import service
 from kubectl_nodeport.ssh.edit import Edit
@@ -174,6 +174,7 @@ def _judged(homes: Homes, rule: Parted, found: Mapping[str, Any] | None) -> Part
     origin = rule.origin
     if found is None:
         return replace(rule, fate="gone")
+    service.check_format(found)
     others = len(service.users(found) - {origin.noted})
     if others:
         whose = "a host" if others == 1 else f"{others} hosts"
@@ -241,6 +242,17 @@ def _deletes(homes: Homes, origin: Origin) -> str:
     return f"{homes.hint(origin, _command(origin))} deletes it"
 
 
+def _against(homes: Homes, origin: Origin, failure: NodeportError) -> str:
+    """What to do where it is not known whether the rule is open, or it is."""
+    if isinstance(failure, AnotherClusterError):
+        # What has the rule's name in another cluster is another rule.
+        rest = "kubectl nodeport get hosts lists the rest"
+        return f"a cluster that is gone took its rules along: {rest}"
+    if isinstance(failure, NewerFormatError):
+        return f"{failure.hint}; then: {homes.hint(origin, _command(origin))}"
+    return homes.hint(origin, _command(origin))
+
+
 def _left(
     homes: Homes, rules: Sequence[Parted], servers: Sequence[Dismissed]
 ) -> NodeportError | None:
@@ -254,13 +266,7 @@ def _left(
         f"{failure.message}"
         for origin, failure in failed
     ]
-    hints = [
-        # What has the rule's name in another cluster is another rule.
-        "a cluster that is gone took its rules along: kubectl nodeport get hosts lists the rest"
-        if isinstance(failure, AnotherClusterError)
-        else homes.hint(origin, _command(origin))
-        for origin, failure in failed
-    ]
+    hints = [_against(homes, origin, failure) for origin, failure in failed]
     said += [
         f"the ssh server in {one.where} in namespace {one.entry.origin.namespace} may still let "
         f"your key in: {failure.message}"

@@ -6,7 +6,7 @@ beside it one page of pods. Only with more pods than that each rule costs a smal
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -76,19 +76,38 @@ def rows_of(edges: Edges, scope: Scope, one: Service) -> tuple[Listed, ...]:
     return listed(Seen([one], behind=behind or {}, hosts=_hosts(edges)))
 
 
-def hosts(
-    file: Hosts, context: str | None = None, namespace: str | None = None
-) -> tuple[HostEntry, ...]:
-    """Our Host entries in the file by alias; of one context or namespace where it is given.
+@dataclass(frozen=True, slots=True)
+class HostsSeen:
+    """Our Host entries by alias; ``left`` tells of those that cannot be read."""
+
+    entries: tuple[HostEntry, ...]
+    left: NodeportError | None = None
+
+
+def hosts(file: Hosts, context: str | None = None, namespace: str | None = None) -> HostsSeen:
+    """Our Host entries in the file; of one context or namespace where it is given.
 
     :raises NodeportError: the file cannot be read, or our part of it is damaged.
     """
-    found = [
+    found = file.found()
+    entries = [
         entry
-        for entry in file.entries()
+        for entry in found.entries
         if context in (None, entry.origin.context) and namespace in (None, entry.origin.namespace)
     ]
-    return tuple(sorted(found, key=lambda entry: entry.alias))
+    entries.sort(key=lambda entry: entry.alias)
+    return HostsSeen(tuple(entries), _unread(list(found.refused.values())))
+
+
+def _unread(errors: Sequence[NodeportError]) -> NodeportError | None:
+    """Why entries are not shown, as one error."""
+    if not errors:
+        return None
+    return NodeportError(
+        "; ".join(one.message for one in errors),
+        hint="; ".join(dict.fromkeys(one.hint for one in errors)),
+        detail="\n".join(one.detail for one in errors if one.detail),
+    )
 
 
 def _beside_a_page(edges: Edges, services: list[Service], page: Page | None) -> Seen:
@@ -118,14 +137,16 @@ def _behind_each(edges: Edges, services: list[Service], scope: Scope) -> Seen:
 def _hosts(edges: Edges) -> tuple[Host, ...]:
     """Our Host entries that lead into this cluster."""
     try:
-        entries = edges.hosts.entries()
+        seen = edges.hosts.found()
     except NodeportError as err:
         edges.notes.append(f"hosts are not shown: {err.message}")
         return ()
+    notes = (f"{alias} is not shown: {err.message}" for alias, err in seen.refused.items())
+    edges.notes.extend(notes)
     cluster = edges.connection.identity
     return tuple(
         Host(one.alias, address, at.namespace, at.service, at.creation)
-        for one in entries
+        for one in seen.entries
         if (at := one.origin).cluster == cluster and at.service
         for address in ["" if one.is_tunnel else one.hostname]
     )

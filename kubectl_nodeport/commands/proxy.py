@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -10,6 +10,7 @@ from kubectl_nodeport.commands.same_cluster import check_cluster
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.config import Connection
 from kubectl_nodeport.kube.request import Json, Request
+from kubectl_nodeport.ssh.block import Found
 from kubectl_nodeport.ssh.entry import HostEntry
 from kubectl_nodeport.ssh.origin import Origin
 
@@ -34,15 +35,17 @@ class Destination:
     port: int
 
 
-def entry_named(alias: str, entries: Sequence[HostEntry], file: str) -> HostEntry:
-    """The entry of this alias.
+def entry_named(alias: str, found: Found, file: str) -> HostEntry:
+    """The entry of this alias; others may be as they are.
 
     :param file: what the entries stand in, for the error.
-    :raises NodeportError: there is none.
+    :raises NodeportError: there is none, or it cannot be read.
     """
-    for entry in entries:
+    for entry in found.entries:
         if entry.alias == alias:
             return entry
+    if alias in found.refused:
+        raise found.refused[alias]
     raise NodeportError(
         f"{file} has no Host {alias} that kubectl nodeport made",
         hint="kubectl nodeport get hosts lists them; connect makes one",

@@ -23,6 +23,7 @@ def remove_rule(edges: Edges, rule: Rule, *, as_seen: bool = False) -> None:
     :param as_seen: leave a Service that has changed since it was read.
     :raises NodeportError: the Service stays, or all that there is to remove on the pod.
     """
+    check_known(rule)
     if rule.document is not None:
         namespace, uid = edges.connection.namespace, service.uid(rule.document)
         version = service.version(rule.document) if as_seen else ""
@@ -37,6 +38,14 @@ def remove_rule(edges: Edges, rule: Rule, *, as_seen: bool = False) -> None:
             f'the label and annotation of the rule "{rule.row.name}" stay on '
             f"{rule.row.target or 'its pod'}, where they open nothing: {err.message}"
         )
+
+
+def check_known(rule: Rule) -> None:
+    """Refuse a rule that a newer version made: what is to go with it is not known here.
+
+    :raises NewerFormatError: it is one.
+    """
+    service.check_format(rule.document or {})
 
 
 def _carriers(edges: Edges, rule: Rule) -> list[str]:

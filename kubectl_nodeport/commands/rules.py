@@ -217,9 +217,13 @@ def _not_this_port(node_port: int, err: InvalidError) -> NodeportError:
 
 
 def _made_meanwhile(api: Api, wanted: Wanted) -> Json:
-    """The Service that holds the name: the same rule, made by another run at the same time."""
+    """The Service that holds the name: the same rule, made by another run at the same time.
+
+    :raises NodeportError: it is something else.
+    """
     rule = wanted.rule
     found = get_service(api, rule)
+    service.check_format(found or {})
     if found is not None and not service.is_rule(found, rule):
         raise _not_ours(rule)
     binding, pod = wanted.binding, wanted.pod

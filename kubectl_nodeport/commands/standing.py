@@ -84,7 +84,7 @@ def find_rule(api: Api, wanted: Wanted) -> Standing:
     """Look for the rule: ours, else a NodePort that someone made for just this pod and port.
 
     :raises NodeportError: the name is taken by a rule for another port, or the rule that stands
-        reaches several pods.
+        reaches several pods, or is of a newer version.
     """
     rule, pod, binding = wanted.rule, wanted.pod, wanted.binding
     services = everything(
@@ -98,6 +98,7 @@ def find_rule(api: Api, wanted: Wanted) -> Standing:
     ours = next((found for found in services if service.is_rule(found, rule)), None)
     if ours is None:
         return _made_by_others(api, services, wanted)
+    service.check_format(ours)
     if not (service.is_owned_by(ours, binding.owner.uid) and service.node_ports(ours)):
         return Standing(stale=ours)
     exposed = checked(ours, wanted)
@@ -253,6 +254,8 @@ def _may_serve(candidate: Service, wanted: Wanted) -> bool:
     """Another's NodePort for this port, or the rule of this name of the pod's workload."""
     exposed = service.exposed(candidate, wanted.rule, wanted.pod)
     if exposed is None or wanted.node_port not in (None, exposed.node_port):
+        return False
+    if service.is_newer(candidate):
         return False
     if service.is_ours(candidate):
         is_pods = service.target(candidate).startswith("pod/")

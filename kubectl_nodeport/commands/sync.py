@@ -13,6 +13,7 @@ from kubectl_nodeport.commands.homes import Homes, each
 from kubectl_nodeport.commands.named import no_host, within
 from kubectl_nodeport.commands.truth import Gone, Truth, truth_of
 from kubectl_nodeport.errors import NodeportError
+from kubectl_nodeport.ssh.block import Found
 from kubectl_nodeport.ssh.edit import Change as Written
 from kubectl_nodeport.ssh.edit import Edit, Whereabouts
 from kubectl_nodeport.ssh.entry import HostEntry
@@ -74,7 +75,7 @@ def sync(request: SyncRequest, hosts: Hosts, homes: Homes) -> Synced:
     """
     entries = hosts.entries()
     meant = _meant(request, entries)
-    there = _AsRead(hosts, entries)
+    there = _AsRead(hosts, entries, hosts.outdated())
     alike = _alike(meant)
     found = each(alike, partial(_checked, request, there, homes))
     by_alias = {one.entry.alias: one for checked in found for one in checked}
@@ -149,6 +150,8 @@ def _compared(entry: HostEntry, truth: Truth | Gone, hosts: Hosts) -> Checked:
     known = hosts.keys(entry.alias)
     has_new_keys = frozenset(known) != frozenset(truth.keys)
     if after == entry and not has_new_keys:
+        if entry.alias in hosts.outdated():
+            return Checked(entry, "updated", "in today's form", after=(entry, known))
         return Checked(entry, "unchanged")
     truth.check_vouched(entry, has_new_keys=has_new_keys)
     return Checked(
@@ -234,10 +237,19 @@ class _AsRead:
 
     file: Hosts
     read: tuple[HostEntry, ...]
+    old: frozenset[str]
 
     def entries(self) -> tuple[HostEntry, ...]:
         """Our entries as they were."""
         return self.read
+
+    def found(self) -> Found:
+        """As the file."""
+        return self.file.found()
+
+    def outdated(self) -> frozenset[str]:
+        """As it was."""
+        return self.old
 
     def declares(self, alias: str) -> bool:
         """As the file."""

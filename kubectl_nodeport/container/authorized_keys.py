@@ -103,7 +103,7 @@ lines() {
 theirs() {
   sshd -T ${conf:+-f "$conf"} -C "user=$who,host=localhost,addr=127.0.0.1" | {
     while IFS=" " read -r word rest; do
-      [ "$word" != authorizedkeysfile ] || { echo "$rest"; return 0; };
+      case $word in <authorizedkeysfile>) echo "$rest"; return 0 ;; esac;
     done;
     echo none; };
 };
@@ -119,9 +119,9 @@ tell() {
     *) IFS=$nl;
       for line in $settings; do
         case $line in
-          authorizedkeysfile\ *) option file "${line#* }" ;;
-          pubkeyauthentication\ *) option pubkey "${line#* }" ;;
-          authorizedkeyscommand\ * | trustedusercakeys\ *) option other "${line#* }" ;;
+          <authorizedkeysfile>\ *) option file "${line#* }" ;;
+          <pubkeyauthentication>\ *) option pubkey "${line#* }" ;;
+          <authorizedkeyscommand>\ * | <trustedusercakeys>\ *) option other "${line#* }" ;;
         esac;
       done;
       count=0;

@@ -108,7 +108,7 @@ def read(lines: Iterable[str]) -> Equipment | None:
         libstdcxx=max((int(number) for number in libstdcxx if number), default=None),
         commands=_COMMANDS & said.get("has", set()),
         unwritable=max(said.get("unwritable", set()), default=""),
-        forwards=_forwards(said.get("sshd", set())),
+        forwards=_forwards({line.lower() for line in said.get("sshd", set())}),
     )
 
 

@@ -23,8 +23,9 @@ _FREE = re.compile(rf"([0-9]{{1,15}}) ({_PATH})")
 _RUNNING = re.compile(r"([0-9]{1,10}) (sshd|dropbear[a-z]{0,10}|nodeport-sshd)")
 _NUMBER = re.compile(r"[0-9]{1,10}")
 _SETTING = re.compile(
-    "(port|allowtcpforwarding|disableforwarding|permitrootlogin|strictmodes|pubkeyauthentication|"
-    "authorizedkeysfile|authorizedkeyscommand|trustedusercakeys) ([a-z0-9-]{1,40})"
+    "((?i:port|allowtcpforwarding|disableforwarding|permitrootlogin|strictmodes|"
+    "pubkeyauthentication|authorizedkeysfile|authorizedkeyscommand|trustedusercakeys)) "
+    "([a-z0-9-]{1,40})"
 )
 
 
@@ -47,7 +48,7 @@ class Examination:
     :ivar shell: their login shell; "" likewise. ``has_shell`` is whether it can be run.
     :ivar installed: sshd, dropbear and package managers, each with its path.
     :ivar running: the ssh servers that run, each with its process id.
-    :ivar settings: of sshd, as ``sshd -T`` tells them, for whoever logs in.
+    :ivar settings: of sshd, as ``sshd -T`` tells them, for whoever logs in; by lower-case keyword.
     :ivar config: the file of a running sshd; "" where it is not known.
     :ivar plain: settings as that file alone has them, outside of its Match blocks.
     :ivar complaint: why sshd would not start, where it does not run; "" where it would.
@@ -151,7 +152,8 @@ def parse(output: bytes) -> Examination:
 def _settings(lines: Iterable[str]) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for match in _matches(_SETTING, lines):
-        found[match[1]] = (*found.get(match[1], ()), match[2])
+        keyword = match[1].lower()  # which it is by itself before OpenSSH 10.5
+        found[keyword] = (*found.get(keyword, ()), match[2])
     return found
 
 

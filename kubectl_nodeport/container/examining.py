@@ -56,8 +56,8 @@ settings() {
 telling() {
   while read -r line; do
     case $line in
-      port\ * | allowtcpforwarding\ * | disableforwarding\ * | permitrootlogin\ * | \
-        strictmodes\ * | pubkeyauthentication\ * | *keys*\ none) echo "$1 $line" ;;
+      [Pp]ort\ * | *[Tt]cp[Ff]orwarding\ * | [Dd]isable[Ff]orwarding\ * | *[Rr]oot[Ll]ogin\ * | \
+        [Ss]trict[Mm]odes\ * | [Pp]ubkey[Aa]uth*\ * | *[Kk]eys*\ none) echo "$1 $line" ;;
     esac
   done
 }
@@ -148,7 +148,7 @@ files='.ssh/authorized_keys .ssh/authorized_keys2'
 told=$(settings)
 IFS=$nl
 for line in $told; do
-  case $line in authorizedkeysfile\ *) files=${line#* } ;; esac
+  case $line in [Aa]uthorized[Kk]eys[Ff]ile\ *) files=${line#* } ;; esac
 done
 echo "$told" | telling sshd
 conf=${conf:-/etc/ssh/sshd_config}

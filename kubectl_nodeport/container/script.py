@@ -45,8 +45,9 @@ rows() {
 # of it; that of a session begins with no path), if its owner is root or ourselves: anybody else
 # could name keys of his own. No program is started because a command line names it. Of sshd,
 # `sshd -T` tells the host keys that it really uses and its settings, but only to root and where the
-# configuration is whole; else that is read as far as it names host keys. A server that is not seen,
-# as in another container or behind a systemd socket, is taken for one with the usual files.
+# configuration is whole; else that is read as far as it names host keys. Before OpenSSH 10.5 it
+# writes keywords in lower case alone. A server that is not seen, as in another container or behind
+# a systemd socket, is taken for one with the usual files.
 #
 # The age of a key says whether it came with the image; that of one on a mounted volume, a Secret's
 # say, tells nothing.
@@ -122,8 +123,8 @@ sshd_keys() {
   IFS=$nl
   for line in $settings; do
     case $line in
-      hostkey\ *) [ -n "$given" ] || files=$files$nl${line#hostkey } ;;
-      *authentication\ * | allowtcpforwarding\ * | disableforwarding\ *) echo "sshd $line" ;;
+      [Hh]ost[Kk]ey\ *) [ -n "$given" ] || files=$files$nl${line#* } ;;
+      *[Aa]uthentication\ * | *[Ff]orwarding\ *) echo "sshd $line" ;;
     esac
   done
   if [ "$files" = "$given" ]; then
@@ -224,7 +225,9 @@ _LISTEN = re.compile(r"listen ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4})")
 _PEER = re.compile(r"peer ((?:[0-9A-F]{8}|[0-9A-F]{32}):[0-9A-F]{4})")
 _MADE = re.compile(r"made ([0-9]{1,12})")
 # The settings by which a password may let somebody in, by their former name too (before 8.7).
-_PASSWORDS = re.compile("sshd (?:password|kbdinteractive|challengeresponse)authentication (yes|no)")
+_PASSWORDS = re.compile(
+    "sshd (?i:(?:password|kbdinteractive|challengeresponse)authentication) (yes|no)"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from kubectl_nodeport.container import editor_needs
 from kubectl_nodeport.container.authorized_keys import HOME
 from kubectl_nodeport.container.editor_needs import Equipment
 from kubectl_nodeport.container.script import listeners, shown_folder
-from kubectl_nodeport.errors import NodeportError
+from kubectl_nodeport.errors import UPGRADE, NodeportError
 from kubectl_nodeport.ssh.known_hosts import HostKey, parse_public_keys
 from kubectl_nodeport.ssh.names import passes, validate_user
 
@@ -219,7 +219,7 @@ def _answered(output: bytes, stderr: bytes, failed: str) -> tuple[str, Server | 
 def _wrong() -> SshdError:
     return SshdError(
         "the ssh server's answer is not what it should be",
-        hint="a newer kubectl nodeport may have started it; use that",
+        hint=f"a newer kubectl-nodeport may have started it: {UPGRADE}",
     )
 
 

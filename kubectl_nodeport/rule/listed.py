@@ -11,13 +11,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.pod import Pod
 from kubectl_nodeport.kube.target import is_name
 from kubectl_nodeport.kube.workload import KINDS
 from kubectl_nodeport.rule import annotation, service
 from kubectl_nodeport.rule.reached import Backend, problem, reached
-from kubectl_nodeport.rule.rule import PROTOCOLS, Exposed, check_name
+from kubectl_nodeport.rule.rule import PROTOCOLS, Exposed, is_rule_name
 
 Source = Literal["kubectl-nodeport", "crater", "other"]
 Key = tuple[str, str]  # a namespace, and the name of a Service there
@@ -25,6 +24,7 @@ Key = tuple[str, str]  # a namespace, and the name of a Service there
 # https://github.com/raids-lab/crater backend/pkg/crclient/service.go
 _CRATER = "crater.raids.io/port-name"
 _LONGEST_NAME = 63
+_NEWER = "was made by a newer kubectl-nodeport, and is left alone by this one"
 _SOURCES: tuple[Source, ...] = ("kubectl-nodeport", "crater", "other")
 
 
@@ -209,11 +209,9 @@ def _name(one: Mapping[str, Any]) -> tuple[str, str]:
     whose = source(one)
     if whose == "kubectl-nodeport":
         name = service.rule_name(one)
-        try:
-            check_name(name)
-        except NodeportError:
-            return service.name(one), "its annotations do not name a rule"
-        return name, ""
+        is_named = is_rule_name(name)
+        damage = "" if is_named else "its annotations do not name a rule"
+        return name if is_named else service.name(one), _NEWER if service.is_newer(one) else damage
     if whose == "crater":
         name = _annotations(one)[_CRATER]
         if isinstance(name, str) and _is_word(name):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kubectl_nodeport.errors import NodeportError
+from kubectl_nodeport.errors import NewerFormatError, NodeportError
 from kubectl_nodeport.kube.pod import Pod
 from kubectl_nodeport.kube.request import Json
 from kubectl_nodeport.rule.binding import Binding
@@ -19,6 +19,10 @@ MANAGER = "kubectl-nodeport"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 # Names this very Service, so that a manifest copied to another name is not taken for ours.
 _SELF = "kubectl-nodeport/service"
+# In which form the rest is said. What has none is of the first, which came before there were any;
+# this key, the label above and _SELF and _ID mean the same in all: docs/decisions/0015.
+_FORMAT = "kubectl-nodeport/format"
+_FORMAT_OF_TODAY = "1"
 _ID = "kubectl-nodeport/id"
 _TARGET = "kubectl-nodeport/target"
 _RULE = "kubectl-nodeport/rule"
@@ -69,6 +73,7 @@ def manifest(rule: Rule, binding: Binding, rule_id: str, node_port: int | None) 
             "labels": {MANAGED_BY: MANAGER},
             "annotations": {
                 _SELF: f"{rule.namespace}/{rule.service_name}",
+                _FORMAT: _FORMAT_OF_TODAY,
                 _ID: rule_id,
                 _TARGET: rule.target,
                 _RULE: rule.name,
@@ -102,6 +107,21 @@ def is_ours(service: Mapping[str, Any]) -> bool:
         and annotations.get(_SELF) == itself
         and bool(annotations.get(_ID))
     )
+
+
+def is_newer(service: Mapping[str, Any]) -> bool:
+    """Whether it is ours in a form that is not known here: it is listed, and nothing else."""
+    annotations = _mapping(_mapping(service.get("metadata")).get("annotations"))
+    return is_ours(service) and annotations.get(_FORMAT, _FORMAT_OF_TODAY) != _FORMAT_OF_TODAY
+
+
+def check_format(service: Mapping[str, Any]) -> None:
+    """Refuse what a newer version has made.
+
+    :raises NewerFormatError: naming the Service.
+    """
+    if is_newer(service):
+        raise NewerFormatError(f"service {name(service)}")
 
 
 def is_rule(service: Mapping[str, Any], rule: Rule) -> bool:

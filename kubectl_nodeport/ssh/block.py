@@ -6,9 +6,10 @@ of ours. How the config is taken apart: parts.py.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 
-from kubectl_nodeport.errors import NodeportError
+from kubectl_nodeport.errors import UPGRADE, NodeportError
 from kubectl_nodeport.ssh.entry import HostEntry
 from kubectl_nodeport.ssh.parts import BEGIN as BEGIN
 from kubectl_nodeport.ssh.parts import END as END
@@ -16,17 +17,52 @@ from kubectl_nodeport.ssh.parts import Own, Parts, parse
 from kubectl_nodeport.ssh.reader import ConfigRefusedError, options
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Our entries, as far as they can be read.
+
+    :ivar entries: in the order of the file.
+    :ivar refused: of the others why, by alias: somebody edited them, or a newer version wrote them.
+    """
+
+    entries: tuple[HostEntry, ...]
+    refused: Mapping[str, NodeportError]
+
+
+def found(text: str) -> Found:
+    """Our entries, and why those that cannot be read cannot.
+
+    :raises ConfigRefusedError: for broken markers.
+    """
+    entries: list[HostEntry] = []
+    refused: dict[str, NodeportError] = {}
+    for own in parse(text).own:
+        try:
+            entries.append(_as_written(own, wanted=None))
+        except ConfigRefusedError as error:
+            refused[own.alias] = error
+    return Found(tuple(entries), refused)
+
+
 def entries(text: str) -> tuple[HostEntry, ...]:
     """Our entries, in the order of the file.
 
-    :raises ConfigRefusedError: for broken markers or an entry that was edited by hand.
+    :raises ConfigRefusedError: for broken markers or an entry that cannot be read.
     """
-    found = []
-    for own in parse(text).own:
-        _refuse_edited(own, wanted=None)
-        if isinstance(own.entry, HostEntry):
-            found.append(own.entry)
-    return tuple(found)
+    return tuple(_as_written(own, wanted=None) for own in parse(text).own)
+
+
+def outdated(text: str) -> frozenset[str]:
+    """The aliases of entries that would be written in other words today.
+
+    :raises ConfigRefusedError: for broken markers.
+    """
+    return frozenset(
+        own.alias
+        for own in parse(text).own
+        if isinstance(own.entry, HostEntry)
+        and [line.strip() for line in own.lines] != [line.strip() for line in render(own.entry)]
+    )
 
 
 def outside(text: str) -> str:
@@ -52,7 +88,7 @@ def edit(text: str, wanted: Iterable[HostEntry], gone: Collection[str] = ()) -> 
     for own in parts.own:
         entry = new.pop(own.alias, None)
         if entry is not None or own.alias in gone:
-            _refuse_edited(own, wanted=entry)
+            _as_written(own, wanted=entry)
         if own.alias not in gone:
             blocks.append(own.lines if entry is None else render(entry))
     blocks += [render(entry) for entry in new.values()]
@@ -137,17 +173,18 @@ def _join(parts: Parts, blocks: list[tuple[str, ...]]) -> str:
     return parts.before + foreign + block + below + parts.after
 
 
-def _refuse_edited(own: Own, *, wanted: HostEntry | None) -> None:
-    """Indentation and line ends may differ, words may not.
+def _as_written(own: Own, *, wanted: HostEntry | None) -> HostEntry:
+    """The entry, if nobody edited it: indentation and line ends may differ, words may not.
 
     :param wanted: what would be written, for the diff where the entry's own comment is unreadable.
+    :raises ConfigRefusedError: somebody did, or a newer version wrote it.
     """
     if own.is_as_written and isinstance(own.entry, HostEntry):
-        return
+        return own.entry
     if own.is_as_written:
         raise ConfigRefusedError(
             f"line {own.line}: the entry {own.alias} was written by a newer kubectl-nodeport",
-            hint="use that one, or delete the entry's lines",
+            hint=UPGRADE,
         )
     import difflib
 

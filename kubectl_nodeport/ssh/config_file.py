@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from kubectl_nodeport.ssh import layout, whole_file
+from kubectl_nodeport.ssh.block import Found
 from kubectl_nodeport.ssh.edit import Change, Edit, Whereabouts
 from kubectl_nodeport.ssh.entry import HostEntry
 from kubectl_nodeport.ssh.known_hosts import HostKey, parse_public_keys
@@ -45,6 +46,21 @@ class ConfigFile:
         :raises NodeportError: when the file cannot be read or our block is damaged.
         """
         return layout.entries(self._location.files(self._location.read()))
+
+    def found(self) -> Found:
+        """The same, where an entry that cannot be read does not hide the others.
+
+        :raises NodeportError: when the file cannot be read or our markers are broken.
+        """
+        return layout.found(self._location.files(self._location.read()))
+
+    def outdated(self) -> frozenset[str]:
+        """The aliases of entries that the next write would put in other words, as an earlier
+        version wrote them.
+
+        :raises NodeportError: as :meth:`found`.
+        """
+        return layout.outdated(self._location.files(self._location.read()))
 
     def declares(self, alias: str) -> bool:
         """Whether a Host line of the user's own, outside of our block, has this very name.

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from kubectl_nodeport.errors import NodeportError
+from kubectl_nodeport.errors import NewerFormatError, NodeportError
 from kubectl_nodeport.ssh.names import (
     validate_alias,
     validate_hostname,
@@ -28,6 +28,7 @@ from kubectl_nodeport.ssh.origin import (
 from kubectl_nodeport.ssh.proxy_command import proxy_command
 
 ORIGIN_MARK = "kubectl-nodeport:"
+# Raised when something that stands here already comes to mean something else: decisions/0015.
 _VERSION = 1
 _NAMES = frozenset(
     [
@@ -45,7 +46,8 @@ _NAMES = frozenset(
         "sum",
     ]
 )
-# OpenSSH before 8.0 reads lines into 1024 bytes and dies on a longer one, comments included.
+# OpenSSH before 7.8 reads lines into 4096 bytes, before 7.5 into 1024, and dies on a longer one,
+# comments included.
 _MAX_COMMENT_CHARS = 900
 
 
@@ -162,7 +164,7 @@ def is_as_written(comments: tuple[str, ...], lines: tuple[str, ...]) -> bool:
     """Whether comment and lines are what some version of this program wrote together.
 
     Which lines an entry has may change from one version to the next; an entry of another version
-    is no edited one.
+    is no edited one. Of a newer format it is not known how to see an edit.
 
     :param lines: of the entry, without the comments and stripped.
     """
@@ -172,6 +174,8 @@ def is_as_written(comments: tuple[str, ...], lines: tuple[str, ...]) -> bool:
             return plain.pop("sum") == _sum(plain, lines)
         # The first ones had no sum, and the lines of today.
         return lines == parse_comments(comments).lines
+    except NewerFormatError:
+        return True
     except NodeportError:
         return False
 
@@ -179,7 +183,8 @@ def is_as_written(comments: tuple[str, ...], lines: tuple[str, ...]) -> bool:
 def parse_comments(comments: tuple[str, ...]) -> HostEntry:
     """The entry that wrote these :attr:`HostEntry.comments`.
 
-    :raises NodeportError: when they are not whole, of another version, or say more than is known.
+    :raises NewerFormatError: when they are of a newer format.
+    :raises NodeportError: when they are not whole, or say more than is known.
     """
     plain = _from_comments(comments)
     refuse_unknown(plain, _NAMES)
@@ -209,9 +214,13 @@ def _from_comments(comments: tuple[str, ...]) -> dict[str, object]:
         plain = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise BadOriginError(f"the entry's comment is not whole: {error}") from error
-    if not isinstance(plain, dict) or plain.get("v") != _VERSION:
-        raise BadOriginError("the entry's comment is of a version that is not known here")
-    return plain
+    if isinstance(plain, dict):
+        version = plain.get("v")
+        if version == _VERSION:
+            return plain
+        if isinstance(version, int) and version > _VERSION:
+            raise NewerFormatError("the entry's comment")
+    raise BadOriginError("the entry's comment has no format that is known here")
 
 
 def _to_json(plain: Mapping[str, object]) -> str:

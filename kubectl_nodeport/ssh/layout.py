@@ -10,11 +10,15 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.ssh import block, reader
+from kubectl_nodeport.ssh.block import Found
 from kubectl_nodeport.ssh.entry import HostEntry
 from kubectl_nodeport.ssh.reader import ConfigRefusedError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +52,49 @@ class Place:
 def entries(files: Files) -> tuple[HostEntry, ...]:
     """Our entries; of two for one alias, the one that ssh takes.
 
-    :raises NodeportError: for broken markers or an entry that was edited by hand.
+    :raises NodeportError: for broken markers or an entry that cannot be read.
     """
     with _naming(files.config):
         in_block = block.entries(files.text)
-        is_included = block.include(files.text) is not None
     with _naming(files.own_path):
         in_own = block.entries(files.own or "")
-    first, second = (in_own, in_block) if is_included else (in_block, in_own)
+    first, second = _by_rank(files, in_block, in_own)
     aliases = {entry.alias for entry in first}
     return first + tuple(entry for entry in second if entry.alias not in aliases)
+
+
+def found(files: Files) -> Found:
+    """The same, where an entry that cannot be read does not hide the others.
+
+    :raises NodeportError: for broken markers.
+    """
+    with _naming(files.config):
+        in_block = _named(block.found(files.text), files.config)
+    with _naming(files.own_path):
+        in_own = _named(block.found(files.own or ""), files.own_path)
+    first, second = _by_rank(files, in_block, in_own)
+    aliases = {*first.refused, *(entry.alias for entry in first.entries)}
+    return Found(
+        first.entries + tuple(entry for entry in second.entries if entry.alias not in aliases),
+        {**{k: v for k, v in second.refused.items() if k not in aliases}, **first.refused},
+    )
+
+
+def outdated(files: Files) -> frozenset[str]:
+    """The aliases of entries that would be written in other words today.
+
+    :raises NodeportError: for broken markers.
+    """
+    with _naming(files.config):
+        in_block = block.outdated(files.text)
+    with _naming(files.own_path):
+        return in_block | block.outdated(files.own or "")
+
+
+def _by_rank(files: Files, in_block: T, in_own: T) -> tuple[T, T]:
+    """What ssh takes, and what it takes where the first has nothing of an alias."""
+    is_included = block.include(files.text) is not None
+    return (in_own, in_block) if is_included else (in_block, in_own)
 
 
 def declares(files: Files, alias: str) -> bool:
@@ -182,5 +219,13 @@ def _naming(path: str) -> Iterator[None]:
     try:
         yield
     except ConfigRefusedError as error:
-        message = f"{path}, {error.message}"
-        raise NodeportError(message, hint=error.hint, detail=error.detail) from error
+        raise _in_file(path, error) from error
+
+
+def _named(found: Found, path: str) -> Found:
+    refused = {alias: _in_file(path, error) for alias, error in found.refused.items()}
+    return Found(found.entries, refused)
+
+
+def _in_file(path: str, error: NodeportError) -> NodeportError:
+    return NodeportError(f"{path}, {error.message}", hint=error.hint, detail=error.detail)

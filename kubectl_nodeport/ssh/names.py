@@ -16,7 +16,7 @@ from pathlib import PurePath
 from kubectl_nodeport.errors import NodeportError
 
 MAX_ALIAS_CHARS = 64
-# OpenSSH before 8.0 reads lines into 1024 bytes and dies on a longer one.
+# OpenSSH before 7.8 reads lines into 4096 bytes, before 7.5 into 1024, and dies on a longer one.
 _MAX_PATH_CHARS = 900
 # Lower case only: VS Code lower-cases a URI's authority and ssh the name it looks host keys up by,
 # while Host patterns are compared as written.

@@ -11,7 +11,7 @@ import functools
 import re
 from dataclasses import dataclass
 
-from kubectl_nodeport.errors import NodeportError
+from kubectl_nodeport.errors import UPGRADE, NodeportError
 from kubectl_nodeport.ssh.entry import ORIGIN_MARK, HostEntry, is_as_written, parse_comments
 from kubectl_nodeport.ssh.reader import (
     ConfigRefusedError,
@@ -28,6 +28,8 @@ END = "# <<< kubectl-nodeport <<<"
 # Looser than the markers themselves: what was meant as one and is not whole is refused.
 _MARKER = re.compile(r"^[ \t]*#[ \t]*(?:>>>|<<<)[ \t]*kubectl-nodeport[^\n]*", re.MULTILINE)
 _BEGIN = re.compile(r"# >>> kubectl-nodeport v1 >>>(?: .*)?")
+# The number says how the block is taken apart; an entry in it has one of its own (decisions/0015).
+_BEGIN_NEWER = re.compile(r"# >>> kubectl-nodeport v(?:[2-9]|[1-9][0-9]+) >>>(?: .*)?")
 # Only between our markers is such a line ours.
 _INCLUDE = re.compile(
     r'[ \t]*Include[ \t]+"?(?:[^"\n]*/)?kubectl-nodeport/(?:[^"/\n]*\.)?config"?\s*'
@@ -85,8 +87,14 @@ def parse(text: str) -> Parts:
     markers = list(_MARKER.finditer(text))
     if not markers:
         return _without_block(text)
+    if _BEGIN_NEWER.fullmatch(_words(markers[0])):
+        raise ConfigRefusedError(
+            f"line {line_number(text, markers[0].start())}: our block was written by a newer "
+            "kubectl-nodeport",
+            hint=UPGRADE,
+        )
     for index, marker in enumerate(markers):
-        line = marker.group().strip(" \t\r")
+        line = _words(marker)
         is_good = _BEGIN.fullmatch(line) if index == 0 else index == 1 and line == END
         if not is_good:
             raise _bad_marker(line_number(text, marker.start()), line)
@@ -185,6 +193,10 @@ def _sort_section(section: list[str], *, line: int) -> tuple[list[Own], list[str
     return [own], tail if "".join(tail).strip() else []
 
 
+def _words(marker: re.Match[str]) -> str:
+    return marker.group().strip(" \t\r")
+
+
 def _is_origin(line: str) -> bool:
     return line.strip().startswith(f"# {ORIGIN_MARK}")
 
@@ -195,6 +207,6 @@ def _is_idle(line: str) -> bool:
 
 def _bad_marker(line: int, found: str) -> ConfigRefusedError:
     return ConfigRefusedError(
-        f"line {line}: a marker of our block is broken, doubled or too new: {found[:80]!a}",
+        f"line {line}: a marker of our block is broken or doubled: {found[:80]!a}",
         hint=f"there must be one line {BEGIN[:29]!r} and after it one line {END!r}",
     )

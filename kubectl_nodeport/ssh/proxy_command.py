@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.ssh.names import has_control
 
-# OpenSSH before 8.0 reads lines into 1024 bytes and dies on a longer one.
+# OpenSSH before 7.8 reads lines into 4096 bytes, before 7.5 into 1024, and dies on a longer one.
 _MAX_CHARS = 900
 _PLAIN = re.compile(r"[A-Za-z0-9_+:,./@-]+")
 _PLAIN_WITH_BLANKS = re.compile(r"[A-Za-z0-9_+:,./@ -]+")

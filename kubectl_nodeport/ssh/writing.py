@@ -96,7 +96,8 @@ class Writer:
                 let_go(self._location.keys_file(alias), self._warn)
                 let_go(self._location.seed_file(alias), self._warn)
         is_moved = version.place.include != (layout.chosen(files) is True)
-        return _changes(edit, old, version, old if is_moved else new_keys)
+        touched = old if is_moved else {*new_keys, *layout.outdated(files)}
+        return _changes(edit, old, version, touched)
 
     # Trying it out
 

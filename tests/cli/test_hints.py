@@ -44,6 +44,7 @@ from kubectl_nodeport.kube.config import Flags
             Flags(context="b"),
             "see; more: kubectl nodeport doctor --context b pod/dev -n lab (check sshd)",
         ),
+        ("kubectl krew upgrade x", Flags(context="b"), "kubectl krew upgrade x"),
         ("kubectl version", Flags(context="x; reboot"), "kubectl --context 'x; reboot' version"),
         (
             "kubectl auth whoami",

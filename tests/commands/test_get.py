@@ -9,7 +9,7 @@ import pytest
 
 from kubectl_nodeport.commands.get import get, hosts
 from kubectl_nodeport.commands.scope import GetRequest
-from kubectl_nodeport.errors import NodeportError
+from kubectl_nodeport.errors import UPGRADE, NewerFormatError, NodeportError
 from kubectl_nodeport.kube.pod import Pod
 from kubectl_nodeport.kube.request import ForbiddenError, Json, Request
 from kubectl_nodeport.kube.target import parse
@@ -17,6 +17,7 @@ from kubectl_nodeport.rule import service
 from kubectl_nodeport.rule.binding import bind
 from kubectl_nodeport.rule.listed import Listed
 from kubectl_nodeport.rule.rule import Rule
+from kubectl_nodeport.ssh.block import Found
 from tests.commands.fake_api import FakeApi
 from tests.commands.world import FakeHosts, World
 from tests.kube import make
@@ -287,12 +288,33 @@ class TestHosts:
 
     def test_config_that_cannot_be_read_hides_the_hosts_alone(self) -> None:
         class Damaged(FakeHosts):
-            def entries(self) -> tuple[Any, ...]:
+            def found(self) -> Found:
                 raise NodeportError("~/.ssh/config, line 3: a marker is doubled", hint="…")
 
         made = replace(world(pod(), rule()), hosts=Damaged())
         assert got(made) == [("nodeport-dev-ssh", ("dev",))]
         assert made.notes == ["hosts are not shown: ~/.ssh/config, line 3: a marker is doubled"]
+
+    def test_entry_that_cannot_be_read_hides_no_other(self) -> None:
+        made = replace(world(pod(), rule()), hosts=self.entries())
+        made.hosts.refused["web"] = NodeportError("line 3: it was edited by hand", hint="undo it")
+        assert got(made) == [("nodeport-dev-ssh", ("dev",))]
+        assert made.notes == ["web is not shown: line 3: it was edited by hand"]
+
+    def test_entries_that_cannot_be_read_are_one_error_of_get_hosts(self) -> None:
+        file = self.entries()
+        upgrade = NewerFormatError("line 9: the entry api")
+        edited = NodeportError("line 3: the entry web was edited", hint="undo it", detail="-a\n+b")
+        file.refused = {"web": edited, "api": upgrade, "db": upgrade}
+        seen = hosts(file)
+        assert [entry.alias for entry in seen.entries] == ["dev", "lab", "other-cluster", "tunnel"]
+        assert seen.left is not None
+        assert seen.left.message == (
+            "line 3: the entry web was edited; "
+            "line 9: the entry api was written by a newer kubectl-nodeport; "
+            "line 9: the entry api was written by a newer kubectl-nodeport"
+        )
+        assert (seen.left.hint, seen.left.detail) == (f"undo it; {UPGRADE}", "-a\n+b")
 
     @pytest.mark.parametrize(
         ("context", "namespace", "expected"),
@@ -306,8 +328,9 @@ class TestHosts:
     def test_get_hosts(
         self, context: str | None, namespace: str | None, expected: list[str]
     ) -> None:
-        found = hosts(self.entries(), context, namespace)
-        assert [entry.alias for entry in found] == expected
+        seen = hosts(self.entries(), context, namespace)
+        assert [entry.alias for entry in seen.entries] == expected
+        assert seen.left is None
 
 
 @pytest.mark.parametrize("everywhere", [False, True])

@@ -27,6 +27,7 @@ from kubectl_nodeport.kube.request import Json
 from kubectl_nodeport.kube.streams import Output
 from kubectl_nodeport.kube.target import Target
 from kubectl_nodeport.rule.rule import Exposed
+from kubectl_nodeport.ssh.block import Found
 from kubectl_nodeport.ssh.edit import Change, Edit, Whereabouts
 from kubectl_nodeport.ssh.entry import HostEntry
 from kubectl_nodeport.ssh.known_hosts import HostKey
@@ -254,10 +255,22 @@ class FakeHosts:
     foreign: set[str] = field(default_factory=set)
     seeds: set[str] = field(default_factory=set)
     lies: Whereabouts = field(default_factory=Whereabouts)
+    refused: dict[str, NodeportError] = field(default_factory=dict)
+    """Entries that cannot be read, and why."""
+    old: set[str] = field(default_factory=set)
+    """Entries that an earlier version wrote in other words."""
     error: BaseException | None = None
 
     def entries(self) -> tuple[HostEntry, ...]:
+        for error in self.refused.values():
+            raise error
         return tuple(self.written.values())
+
+    def found(self) -> Found:
+        return Found(tuple(self.written.values()), self.refused)
+
+    def outdated(self) -> frozenset[str]:
+        return frozenset(self.old)
 
     def declares(self, alias: str) -> bool:
         return alias in self.foreign
@@ -279,6 +292,8 @@ class FakeHosts:
             before = self.written.get(entry.alias), self.known.get(entry.alias)
             self.written[entry.alias], self.known[entry.alias] = entry, keys
             same = before == (entry, keys)
+            same = same and entry.alias not in self.old
+            self.old.discard(entry.alias)
             changes[entry.alias] = "unchanged" if same else "updated" if before[0] else "created"
         for alias in edit.gone:
             self.known.pop(alias, None)

@@ -4,7 +4,7 @@ import os
 import shlex
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -237,18 +237,24 @@ def test_settings(
         assert told == found(container, *files, known=known)
 
 
+@pytest.mark.parametrize("spell", [str.lower, str], ids=["before 10.5", "since"])
 @pytest.mark.parametrize("shell", SHELLS)
-def test_sshd_tells(container: Container, shell: tuple[str, ...]) -> None:
+def test_sshd_tells(
+    container: Container, shell: tuple[str, ...], spell: Callable[[str], str]
+) -> None:
     """It knows best, but of sections for some users it does not tell."""
     (container.etc / "sshd_config").write_text("AuthorizedKeysFile other\n")
-    tells = "echo pubkeyauthentication yes; echo authorizedkeysfile k/%u l; echo trustedusercakeys"
+    public, file, authority = map(
+        spell, ("PubkeyAuthentication", "AuthorizedKeysFile", "TrustedUserCAKeys")
+    )
+    tells = f"echo {public} yes; echo {file} k/%u l; echo {authority}"
     assert container.look(sh=shell, tells=f"{tells} none") == found(container, "k/dev", "l")
     told = container.look(sh=shell, tells=f"{tells} /etc/ca")
     assert told == found(container, "k/dev", "l", known=False)
     (container.etc / "sshd_config").write_text("Match all\nAuthorizedKeysFile other\n")
     told = container.look(sh=shell, tells=f"{tells} none")
     assert told == found(container, "k/dev", "l", known=False)
-    here = "case $* in *-C*user=dev,*) echo authorizedkeysfile sections/%u; exit ;; esac"
+    here = f"case $* in *-C*user=dev,*) echo {file} sections/%u; exit ;; esac"
     told = container.look(sh=shell, tells=f"{here}; {tells} none")
     assert told == found(container, "sections/dev", known=False)
 

@@ -96,6 +96,8 @@ def test_what_is_missing(text: str, missing: list[str]) -> None:
         (["allowtcpforwarding remote"], False),
         (["allowtcpforwarding no"], False),
         (["allowtcpforwarding no", "allowtcpforwarding yes"], True),
+        (["AllowTcpForwarding no"], False),
+        (["AllowTcpForwarding yes", "DisableForwarding yes"], False),
         (["allowtcpforwarding maybe"], None),
         (["allowtcpforwarding yes", "disableforwarding yes"], False),
         (["allowtcpforwarding yes", "disableforwarding no"], True),

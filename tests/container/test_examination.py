@@ -6,6 +6,8 @@ import os
 import pwd
 import shutil
 import subprocess
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
@@ -52,6 +54,38 @@ def test_a_user_that_is_not_there() -> None:
     said = examination.parse(done.stdout)
     assert (said.login_uid, said.home, said.has_home) == (None, "", False)
     assert said.user
+
+
+@pytest.mark.parametrize("spell", [str.lower, str], ids=["before 10.5", "since"])
+@pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
+def test_what_sshd_says_of_its_settings(
+    tmp_path: Path, shell: tuple[str, ...], spell: Callable[[str], str]
+) -> None:
+    settings = {
+        "Port": "2222",
+        "PermitRootLogin": "prohibit-password",
+        "StrictModes": "no",
+        "PubkeyAuthentication": "no",
+        "AllowTcpForwarding": "local",
+        "DisableForwarding": "yes",
+        "TrustedUserCAKeys": "none",
+    }
+    lines = [f"{spell(name)} {value}" for name, value in settings.items()]
+    lines += [f"{spell('PubkeyAuthOptions')} none", f"{spell('AuthorizedKeysFile')} /a/Keys"]
+    tool = tmp_path / "sshd"
+    tool.write_text("#!/bin/sh\ncat <<'X'\n" + "\n".join([*lines, "X", ""]))
+    tool.chmod(0o755)
+    done = subprocess.run(
+        [*shell, *examining.command(None)[2:]],
+        input=SENT,
+        capture_output=True,
+        timeout=60,
+        check=True,
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+    )
+    said = examination.parse(done.stdout)
+    assert said.settings == {name.lower(): (value,) for name, value in settings.items()}
+    assert "/a/Keys" in {*said.key_files, *said.missing}
 
 
 def parsed(*lines: str) -> Examination:

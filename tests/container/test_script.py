@@ -111,6 +111,8 @@ def test_age_of_keys(lines: list[str], ages: dict[int, int]) -> None:
         (["sshd passwordauthentication no", "sshd kbdinteractiveauthentication yes"], True),
         (["sshd passwordauthentication no", "sshd challengeresponseauthentication yes"], True),
         (["sshd passwordauthentication no", "sshd kbdinteractiveauthentication no"], False),
+        (["sshd PasswordAuthentication no", "sshd KbdInteractiveAuthentication no"], False),
+        (["sshd PasswordAuthentication no", "sshd KbdInteractiveAuthentication yes"], True),
         (["sshd passwordauthentication maybe"], None),
         (["sshd Xpasswordauthentication yes"], None),
     ],

@@ -45,6 +45,7 @@ def test_manifest() -> None:
             "labels": {"app.kubernetes.io/managed-by": "kubectl-nodeport"},
             "annotations": {
                 "kubectl-nodeport/service": "default/nodeport-dev-ssh",
+                "kubectl-nodeport/format": "1",
                 "kubectl-nodeport/id": ID,
                 "kubectl-nodeport/target": "pod/dev",
                 "kubectl-nodeport/rule": "ssh",

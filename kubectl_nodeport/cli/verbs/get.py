@@ -181,8 +181,9 @@ def _print_hosts(options: Mapping[str, Any]) -> None:
         )
     named = options["ssh_config"]
     file = ConfigFile(named_config_path(named))
-    found = command(file, options["context"], options["namespace"])
-    if not found and options["output"] not in ("json", "yaml"):
+    seen = command(file, options["context"], options["namespace"])
+    found = seen.entries
+    if not (found or seen.left) and options["output"] not in ("json", "yaml"):
         report.tell(f"No hosts found in {ssh_files.config_name(named)}.")
     output.write(
         options["output"],
@@ -191,3 +192,5 @@ def _print_hosts(options: Mapping[str, Any]) -> None:
         names=lambda: render.names(found),
         hint=_NOTHING_LOST,
     )
+    if seen.left is not None:
+        raise seen.left

@@ -1,0 +1,327 @@
+"""What a version after this one may write: it is told, listed as far as it goes, and left alone."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from kubectl_nodeport.cli.app import run
+from kubectl_nodeport.commands.address import AddressRequest, address
+from kubectl_nodeport.commands.connect import ConnectRequest, connect
+from kubectl_nodeport.commands.delete import Deleted, DeleteRequest, delete
+from kubectl_nodeport.commands.disconnect import DisconnectRequest, disconnect
+from kubectl_nodeport.commands.expose import ExposeRequest, expose
+from kubectl_nodeport.commands.get import get, hosts
+from kubectl_nodeport.commands.homes import Homes
+from kubectl_nodeport.commands.named import Named
+from kubectl_nodeport.commands.proxy import entry_named
+from kubectl_nodeport.commands.scope import GetRequest
+from kubectl_nodeport.commands.sync import Synced, SyncRequest, sync
+from kubectl_nodeport.errors import UPGRADE, NodeportError
+from kubectl_nodeport.kube.request import Json
+from kubectl_nodeport.kube.target import Target, parse
+from kubectl_nodeport.ssh import block, layout
+from tests.upgrade.written import CONFIG, PODS, SUFFIX, AtHome, Written, own_files, written
+
+DEV = f"dev{SUFFIX}"
+
+
+def _of_another_format() -> str:
+    return "\n".join(
+        [
+            f"Host {DEV}",
+            '  # kubectl-nodeport: {"v":2,"alias":["dev"],"sum":"of another kind"}',
+            "  HostName 127.0.0.1",
+            "  Tag 4",
+            "",
+        ]
+    )
+
+
+def _with_another_name() -> str:
+    """Of the same format, and as written: its sum fits. What is new in it is not known here."""
+    whole, words = f'{{"v":1,"alias":"{DEV}","more":1}}', [f"Host {DEV}", "HostName 127.0.0.1"]
+    guard = hashlib.sha256("\n".join([whole, *words]).encode()).hexdigest()[:16]
+    comment = f'  # kubectl-nodeport: {whole[:-1]},"sum":"{guard}"}}'
+    return "\n".join([words[0], comment, f"  {words[1]}", ""])
+
+
+@pytest.fixture
+def there(tmp_path: Path) -> Written:
+    return written(tmp_path)
+
+
+def file_of(world: Written) -> AtHome:
+    assert isinstance(world.hosts, AtHome)
+    return world.hosts
+
+
+def homes(world: Written) -> Homes:
+    return Homes(lambda _origin: replace(world.edges, notes=[]))
+
+
+def ended(world: Written, *names: str, everything: bool = False) -> object:
+    request = DisconnectRequest(Named(names, all=everything))
+    return disconnect(request, file_of(world), homes(world), lambda: world.edges)
+
+
+def synced(world: Written) -> Synced:
+    return sync(SyncRequest(), file_of(world), homes(world))
+
+
+def with_newer_entry(text: str) -> str:
+    """The config, its entry of dev as a newer version would have written it."""
+    found = re.sub(rf"(?ms)^Host {re.escape(DEV)}\n.*?(?=^Host )", text, CONFIG)
+    assert found != CONFIG
+    return found
+
+
+WRITING: list[Callable[[Written], object]] = [
+    lambda world: connect(ConnectRequest(Target("dev")), world.edges),
+    lambda world: connect(ConnectRequest(Target("web-0")), world.edges),
+    lambda world: ended(world, DEV),
+    lambda world: ended(world, f"far{SUFFIX}"),
+    lambda world: ended(world, everything=True),
+    synced,
+]
+
+
+@pytest.mark.parametrize("text", [_of_another_format(), _with_another_name()], ids=["v", "name"])
+class TestEntry:
+    @pytest.fixture(autouse=True)
+    def newer(self, there: Written, text: str) -> None:
+        file_of(there).path.write_text(with_newer_entry(text))
+
+    @pytest.mark.parametrize("act", WRITING)
+    def test_nothing_is_written_beside_it(
+        self, there: Written, text: str, act: Callable[[Written], object]
+    ) -> None:
+        file, before = file_of(there), copy.deepcopy(there.api.objects)
+        with pytest.raises(NodeportError) as caught:
+            act(there)
+        assert caught.value.message == (
+            f"{file.path}, line 16: the entry {DEV} was written by a newer kubectl-nodeport"
+        )
+        assert caught.value.hint == UPGRADE
+        assert file.text == with_newer_entry(text)
+        assert there.api.objects == before
+        assert file.keys(DEV), "its host keys stay"
+
+    def test_the_others_are_listed(self, there: Written) -> None:
+        seen = hosts(there.hosts)
+        listed = [entry.alias.removesuffix(SUFFIX) for entry in seen.entries]
+        assert listed == sorted(set(PODS) - {"dev"})
+        assert seen.left is not None
+        assert seen.left.message.endswith("was written by a newer kubectl-nodeport")
+        rows = get(GetRequest(), there.edges)
+        assert {row.name: row.hosts for row in rows if row.target == "pod/dev"} == {"ssh": ()}
+        assert {row.hosts for row in rows if row.target == "pod/bare"} == {(f"bare{SUFFIX}",)}
+        (note,) = there.notes
+        assert note.startswith(f"{DEV} is not shown: ")
+
+    def test_get_hosts_ends_with_the_error(
+        self, there: Written, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        words = ["get", "hosts", "--ssh-config", str(file_of(there).path), "-o", "name"]
+        assert run(words) == 1
+        out, err = capsys.readouterr()
+        assert out.splitlines() == [f"host/{name}{SUFFIX}" for name in sorted(set(PODS) - {"dev"})]
+        where = f"{file_of(there).path}, line 16"
+        assert err == (
+            f"error: {where}: the entry {DEV} was written by a newer kubectl-nodeport\n"
+            f"hint: {UPGRADE}\n"
+        )
+
+    def test_login_by_another_host_goes_on(self, there: Written) -> None:
+        found = file_of(there).found()
+        assert entry_named(f"far{SUFFIX}", found, "config").is_tunnel
+        with pytest.raises(NodeportError, match="was written by a newer kubectl-nodeport"):
+            entry_named(DEV, found, "config")
+
+
+class TestBlock:
+    @pytest.fixture(autouse=True)
+    def newer(self, there: Written) -> None:
+        file_of(there).path.write_text(CONFIG.replace(" v1 >>>", " v12 >>>", 1))
+
+    @pytest.mark.parametrize("act", [*WRITING, lambda world: hosts(world.hosts)])
+    def test_nothing_is_touched(self, there: Written, act: Callable[[Written], object]) -> None:
+        file, before = file_of(there), copy.deepcopy(there.api.objects)
+        with pytest.raises(NodeportError) as caught:
+            act(there)
+        assert caught.value.message == (
+            f"{file.path}, line 1: our block was written by a newer kubectl-nodeport"
+        )
+        assert caught.value.hint == UPGRADE
+        assert file.text == CONFIG.replace(" v1 >>>", " v12 >>>", 1)
+        assert there.api.objects == before
+
+    def test_rules_are_listed_without_hosts(self, there: Written) -> None:
+        assert len(get(GetRequest(), there.edges)) == 6
+        (note,) = there.notes
+        assert note.startswith("hosts are not shown: ")
+
+
+def test_another_form_of_its_end_is_no_matter() -> None:
+    """What a newer block looks like below its first line is not known."""
+    text = f"{block.BEGIN.replace(' v1 ', ' v2 ')}\n# >>> kubectl-nodeport part 2 >>>\n"
+    with pytest.raises(NodeportError, match="line 1: our block was written by a newer"):
+        block.entries(text)
+
+
+def test_newer_entry_in_a_file_of_our_own() -> None:
+    files = own_files()
+    assert files.own is not None
+    newer = replace(files, own=files.own.replace('"v":1,"alias":"dev', '"v":2,"alias":"dev'))
+    found = layout.found(newer)
+    assert [entry.alias.removesuffix(SUFFIX) for entry in found.entries] == [
+        name for name in PODS if name != "dev"
+    ]
+    assert list(found.refused) == [DEV]
+    assert found.refused[DEV].message.startswith("own, line ")
+
+
+class TestRule:
+    @pytest.fixture(autouse=True)
+    def newer(self, there: Written) -> None:
+        self.rule(there)["metadata"]["annotations"]["kubectl-nodeport/format"] = "2"
+
+    def rule(self, world: Written) -> Json:
+        found = world.api.get("services", "nodeport-dev-ssh")
+        assert found is not None
+        return found
+
+    @pytest.mark.parametrize(
+        "act",
+        [
+            WRITING[0],
+            lambda world: connect(ConnectRequest(Target("dev"), dry_run=True), world.edges),
+            lambda world: expose(ExposeRequest(Target("dev"), "ssh"), world.edges),
+        ],
+    )
+    def test_it_is_not_used(self, there: Written, act: Callable[[Written], object]) -> None:
+        before = copy.deepcopy(there.api.objects)
+        with pytest.raises(NodeportError) as caught:
+            act(there)
+        assert caught.value.message == (
+            "service nodeport-dev-ssh was written by a newer kubectl-nodeport"
+        )
+        assert caught.value.hint == UPGRADE
+        assert (there.api.objects, file_of(there).text) == (before, CONFIG)
+
+    def test_nor_replaced_where_it_is_an_earlier_pods(self, there: Written) -> None:
+        pod = there.api.get("pods", "dev")
+        assert pod is not None
+        pod["metadata"] |= {"uid": "6c9f4f0e", "labels": {"app": "dev"}, "annotations": {}}
+        self.test_it_is_not_used(there, WRITING[0])
+
+    def test_nor_taken_for_anothers_where_its_words_are_others(self, there: Written) -> None:
+        annotations = self.rule(there)["metadata"]["annotations"]
+        annotations["kubectl-nodeport/target"] = '{"pod":"dev"}'
+        self.test_it_is_not_used(there, WRITING[0])
+
+    def test_the_rule_of_a_workload_is_passed_over(self, there: Written) -> None:
+        """A pod of it gets a rule of its own, as if the workload had none."""
+        api = there.api.get("services", "nodeport-api-ec71f4c2-ssh")
+        assert api is not None
+        api["metadata"]["annotations"]["kubectl-nodeport/format"] = "2"
+        before = copy.deepcopy(api)
+        done = connect(ConnectRequest(Target("api-7d9f-x"), host="alone"), there.edges)
+        assert done.entry.origin.service == "nodeport-api-7d9f-x-ssh"
+        assert api == before
+
+    def test_a_tunnel_needs_no_rule(self, there: Written) -> None:
+        request = ConnectRequest(Target("dev"), host="through", via="tunnel")
+        assert connect(request, there.edges).entry.is_tunnel
+
+    def test_it_is_listed_and_asked(self, there: Written) -> None:
+        (row,) = (row for row in get(GetRequest(), there.edges) if row.target == "pod/dev")
+        assert (row.name, row.node_port, row.hosts) == ("ssh", 31602, (DEV,))
+        told = "was made by a newer kubectl-nodeport, and is left alone by this one"
+        assert row.problem == told
+        assert there.notes == [f"rule ssh of pod dev in default: {told}"]
+        (found,) = address(AddressRequest(parse("dev")), there.edges)
+        assert found.row.address == "127.0.0.1"
+
+    def deleted(self, world: Written, *, dry_run: bool = False) -> Deleted:
+        return delete(DeleteRequest(all=True, dry_run=dry_run), world.edges)
+
+    @pytest.mark.parametrize("dry_run", [True, False])
+    def test_delete_leaves_it_alone(self, there: Written, dry_run: bool) -> None:
+        before = copy.deepcopy(self.rule(there))
+        done = self.deleted(there, dry_run=dry_run)
+        assert len(done.rules) == 4
+        assert "pod/dev" not in {row.target for row in done.rules}
+        assert done.left is not None
+        assert done.left.message == (
+            'not deleted: rule "ssh" of pod/dev: '
+            "service nodeport-dev-ssh was written by a newer kubectl-nodeport"
+        )
+        assert done.left.hint == UPGRADE
+        assert self.rule(there) == before
+        assert there.api.services().count("nodeport-bare-ssh") == (1 if dry_run else 0)
+
+    @pytest.mark.parametrize("dry_run", [True, False])
+    def test_disconnect_takes_the_host_alone(self, there: Written, dry_run: bool) -> None:
+        before = copy.deepcopy(self.rule(there))
+        request = DisconnectRequest(Named((DEV,)), dry_run=dry_run)
+        done = disconnect(request, file_of(there), homes(there), lambda: there.edges)
+        assert [rule.fate for rule in done.rules] == ["unknown"]
+        assert done.left is not None
+        assert done.left.message == (
+            "service nodeport-dev-ssh in namespace default may still be open: "
+            "service nodeport-dev-ssh was written by a newer kubectl-nodeport"
+        )
+        assert done.left.hint == (
+            f"{UPGRADE}; then: kubectl nodeport delete dev --name ssh -n default"
+        )
+        assert (DEV in file_of(there).text) is dry_run
+        assert self.rule(there) == before
+
+    def test_sync_leaves_its_host_as_it_is(self, there: Written) -> None:
+        done = synced(there)
+        changes = {one.entry.alias.removesuffix(SUFFIX): one.change for one in done.hosts}
+        assert changes == {**dict.fromkeys(PODS, "unchanged"), "dev": "left"}
+        assert done.left is not None
+        assert done.left.hint == UPGRADE
+        assert file_of(there).text == CONFIG
+
+
+@pytest.mark.parametrize("found", ["1", None])
+def test_formats_of_a_rule_that_are_known(there: Written, found: str | None) -> None:
+    """None: before there were any."""
+    with_format(there, found)
+    assert connect(ConnectRequest(Target("dev")), there.edges).entry_change == "unchanged"
+
+
+@pytest.mark.parametrize("found", ["", "0", "01", "x\ny"])
+def test_what_is_no_format_is_taken_for_one_to_come(there: Written, found: str) -> None:
+    with_format(there, found)
+    with pytest.raises(NodeportError, match="was written by a newer kubectl-nodeport"):
+        connect(ConnectRequest(Target("dev")), there.edges)
+
+
+def with_format(world: Written, found: str | None) -> None:
+    rule = world.api.get("services", "nodeport-dev-ssh")
+    assert rule is not None
+    if found is not None:
+        rule["metadata"]["annotations"]["kubectl-nodeport/format"] = found
+
+
+def test_of_two_entries_of_an_alias_the_one_counts_that_ssh_takes() -> None:
+    """A run was ended between its two writes, and a newer version wrote one of them."""
+    files = own_files()
+    assert files.own is not None
+    newer = replace(files, own=files.own.replace('"v":1,"alias":"dev', '"v":2,"alias":"dev'))
+    assert list(layout.found(newer).refused) == [DEV]
+    in_block = replace(newer, text=CONFIG)
+    assert layout.found(in_block).refused == {}
+    assert DEV in {entry.alias for entry in layout.found(in_block).entries}
+    with pytest.raises(NodeportError, match="was written by a newer kubectl-nodeport"):
+        layout.entries(in_block)
