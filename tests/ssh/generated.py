@@ -6,6 +6,8 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
+from tests.ssh.installed import version
+
 ALIAS = "dev.default.kind"
 
 # Options of one value, in a form that `ssh -G` prints as it was written. {n} is another number in
@@ -32,7 +34,7 @@ HOSTS = (
     *("*", "dev*", "dev.default.kin?", "*.kind !other", "* !dev*"),
     *("DEV*", "other", ALIAS, '"dev*"'),
 )
-MATCHES = (
+MATCHES: tuple[str, ...] = (
     "all",
     "host 10.*",
     "host 10.0.0.1?,10.0.0.3?",
@@ -51,6 +53,8 @@ MATCHES = (
     'exec "echo debug >&2; printf unfinished >&2"',
     "host 10.* user u*",
 )
+if version() < (8, 0):
+    MATCHES = tuple(one for one in MATCHES if "final" not in one)
 
 
 def spelled(keyword: str) -> st.SearchStrategy[str]:

@@ -125,7 +125,7 @@ class Stage:
         lasting = sorted(self.aliases_before & self.aliases_after)
         assert set(lasting) <= self.aliases() <= self.aliases_before | self.aliases_after
         for answer in effective([Question(self.config, alias) for alias in lasting]):
-            assert answer["hostkeyalias"] == answer["host"]
+            assert answer["hostkeyalias"] == answer.get("host", answer["hostkeyalias"])
             assert Path(answer["userknownhostsfile"][0]).exists()
         self.act(self.config)
         assert content(folder) == self.after

@@ -52,7 +52,8 @@ def test_a_first_entry_makes_the_folder(home: Path) -> None:
     lines = run(home, f"ssh -T -G {ALIAS}")
     assert lines[0] == "created"
     assert "port 31380" in lines
-    assert f"userknownhostsfile {home}/.ssh/kubectl-nodeport/{ALIAS}.known_hosts" in lines
+    keys = f".ssh/kubectl-nodeport/{ALIAS}.known_hosts"
+    assert {f"userknownhostsfile {place}/{keys}" for place in (home, "~")} & set(lines)
     folder = home / ".ssh"
     modes = [path.stat().st_mode & 0o777 for path in (folder, folder / "config")]
     assert modes == [0o700, 0o600]

@@ -20,6 +20,7 @@ from kubectl_nodeport.ssh.neutral import NEUTRAL
 from kubectl_nodeport.ssh.shadow import Shadowed
 from tests.ssh import generated
 from tests.ssh.corpus import SHADOWING
+from tests.ssh.installed import version
 from tests.ssh.make import ALIAS, beside, entry, entry_for, key
 
 PROGRAM = ("/usr/local/bin/kubectl-nodeport", "proxy")
@@ -140,7 +141,7 @@ TAKEN_BACK: dict[str, tuple[str, dict[str, object], dict[str, list[str]]]] = {
     "pubkeyauthentication": (
         "PubkeyAuthentication no",
         {"identity_file": "/i"},
-        {"pubkeyauthentication": ["true"]},
+        {"pubkeyauthentication": ["true" if version() >= (8, 9) else "yes"]},
     ),
 }
 
@@ -341,6 +342,8 @@ def test_what_ssh_refuses_for_another_host_alone_is_its_own_matter(config: Path)
     """A loop of jumps; the host is among those that are compared, for there are but two."""
     loop = "  HostName j\n  ProxyJump me@j\n  User me\n"
     fill(config, f"Host j\n{loop}Host a\n  Port 1\n")
+    if version() < (8, 4):
+        pytest.skip("this ssh goes in circles")
     with pytest.raises(openssh.SshRefusedError, match="jumphost loop"):
         ask(config, "j")
     assert put(config) == ("created", [])

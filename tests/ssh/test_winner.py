@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from kubectl_nodeport.ssh import openssh, whole_file, winner
 from kubectl_nodeport.ssh.winner import LostError, Place, Setting
 from tests.ssh.generated import ADDING, ALIAS, SINGLE, configs, write_all
+from tests.ssh.installed import version
 
 
 def ask(config: Path, alias: str = ALIAS) -> dict[str, list[str]]:
@@ -224,15 +223,10 @@ def test_places_of_newer_versions(
         pytest.skip("this ssh is older than 10.1")
 
 
-def version() -> tuple[int, ...]:
-    said = subprocess.run(["ssh", "-V"], check=True, capture_output=True, text=True).stderr
-    found = re.search(r"OpenSSH_(\d+)\.(\d+)", said)
-    assert found is not None
-    return int(found[1]), int(found[2])
-
-
 @pytest.mark.parametrize(("files", "keyword", "expected"), PLACES.values(), ids=PLACES)
 def test_places(tmp_path: Path, files: dict[str, str], keyword: str, expected: str) -> None:
+    if "Match final" in files["config"] and version() < (8, 0):
+        pytest.skip("this ssh is older than Match final")
     for name, text in files.items():
         (tmp_path / name).write_bytes(text.replace("{here}", str(tmp_path)).encode())
         (tmp_path / name).chmod(0o600)
