@@ -14,7 +14,8 @@ VENV := .venv
 PARALLEL := --numprocesses=3 --dist=loadfile
 RUN := $(VENV)/bin/python
 # What the archive has to pass, and the program in it.
-FROZEN := tests/krew/with_krew.py tests/e2e/test_connect.py tests/e2e/test_ssh.py
+FROZEN := tests/krew/with_krew.py tests/e2e/test_connect.py tests/e2e/test_ssh.py \
+  tests/e2e/test_reach.py tests/e2e/test_reach_networks.py tests/e2e/test_reach_pod.py
 PACKAGE_VENV := build/package-venv
 
 .PHONY: demo test lint sshd dist package krew-manifest krew-test docs bench clean
