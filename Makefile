@@ -18,7 +18,8 @@ RUN := $(VENV)/bin/python
 PYTHONS := 3.10 3.11 3.12 3.13 3.14
 UNIT := tests --ignore=tests/e2e --ignore=tests/hostile --ignore=tests/sshd
 # What the archive has to pass, and the program in it.
-FROZEN := tests/krew/with_krew.py tests/e2e/test_connect.py tests/e2e/test_ssh.py
+FROZEN := tests/krew/with_krew.py tests/e2e/test_connect.py tests/e2e/test_ssh.py \
+  tests/e2e/test_reach.py tests/e2e/test_reach_networks.py tests/e2e/test_reach_pod.py
 PACKAGE_VENV := build/package-venv
 
 .PHONY: demo test test-pythons lint sshd dist package krew-manifest krew-test docs bench clean

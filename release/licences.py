@@ -1,4 +1,4 @@
-"""The licences of what others made and the bundle holds, collected from where it was taken.
+"""What others made and the bundle holds, with its licences, collected from where it was taken.
 
 Python packages say theirs in their metadata, Go modules and Python itself in a file beside the
 sources, shared libraries of the system in what Debian installs with each package. What has none is
@@ -7,6 +7,7 @@ an error: nothing is given on without its licence.
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -31,22 +32,34 @@ class LicenceError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Something that others made, and the texts of its licence."""
+    """Something that others made, and the texts of its licence.
 
+    :ivar kind: how a package URL names where it comes from, such as ``pypi``:
+        https://github.com/package-url/purl-spec
+    """
+
+    kind: str
     name: str
+    version: str
     texts: tuple[str, ...]
 
 
-def document(modules: Iterable[str], files: Iterable[str]) -> str:
-    """The text of THIRD-PARTY-LICENSES; raises LicenceError.
+def collected(modules: Iterable[str], files: Iterable[str]) -> list[Part]:
+    """All parts, by their names; raises LicenceError.
 
     :param modules: names of the Python modules in the bundle.
     :param files: where the libraries in it were taken from.
     """
     parts = [_python(), *_distributions(modules), *_libraries(files), *_go()]
+    return sorted(parts, key=lambda one: one.name.lower())
+
+
+def document(parts: Iterable[Part]) -> str:
+    """The text of THIRD-PARTY-LICENSES."""
     texts = [
-        f"{_LINE}\n{part.name}\n{_LINE}\n\n" + "\n\n".join(text.strip() for text in part.texts)
-        for part in sorted(parts, key=lambda one: one.name.lower())
+        f"{_LINE}\n{part.name} {part.version}\n{_LINE}\n\n"
+        + "\n\n".join(text.strip() for text in part.texts)
+        for part in parts
     ]
     head = "kubectl nodeport is given on with these parts that others made, under their licences."
     return "\n\n\n".join([head, *texts]) + "\n"
@@ -57,9 +70,10 @@ def _python() -> Part:
     places = (Path(sysconfig.get_path("stdlib")), Path(sys.base_prefix))
     for place in (folder / name for folder in places for name in ("LICENSE.txt", "LICENSE")):
         if place.is_file():
-            return Part(f"Python {version}", (_read(place),))
+            return Part("generic", "Python", version, (_read(place),))
     # Debian's own python3 has it elsewhere.
-    return Part(f"Python {version}", (_of_debian(Path(sys.executable).resolve()),))
+    texts = _of_debian(Path(sys.executable).resolve()).texts
+    return Part("generic", "Python", version, texts)
 
 
 def _distributions(modules: Iterable[str]) -> Iterator[Part]:
@@ -74,7 +88,7 @@ def _distributions(modules: Iterable[str]) -> Iterator[Part]:
         texts = [_read(Path(str(one.locate()))) for one in files if _is_licence(one)]
         if not texts:
             raise LicenceError(f"the Python package {name} has no licence in its metadata")
-        yield Part(f"{found.metadata['Name']} {found.version}", tuple(texts))
+        yield Part("pypi", found.metadata["Name"], found.version, tuple(texts))
 
 
 def _providers() -> dict[str, set[str]]:
@@ -97,30 +111,37 @@ def _is_licence(file: PurePosixPath) -> bool:
 def _libraries(files: Iterable[str]) -> Iterator[Part]:
     """The system's; those of Python, or of a package, go with these."""
     known = [Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "purelib", "platlib")]
-    known.append(Path(sys.base_prefix).resolve() / "lib")
-    by_text: dict[str, list[str]] = {}
-    for file in sorted({Path(one).resolve() for one in files}):
+    python = Path(sys.base_prefix).resolve()
+    if python != Path("/usr"):  # the system's own Python has its libraries among all others
+        known.append(python if os.name == "nt" else python / "lib")
+    found = set()
+    for file in {Path(one).resolve() for one in files}:
         is_shared_library = ".so" in file.name or file.suffix in (".dylib", ".dll")
         if is_shared_library and not any(file.is_relative_to(place) for place in known):
-            by_text.setdefault(_of_debian(file), []).append(file.name)
-    for text, names in by_text.items():
-        yield Part(" ".join(names), (text,))
+            found.add(_of_debian(file))
+    yield from found
 
 
-def _of_debian(file: Path) -> str:
+def _of_debian(file: Path) -> Part:
+    """The package that a file came with."""
     # A library that is known below /usr may be listed without it, from before the two were one.
     for name in (str(file), str(file).removeprefix("/usr")):
         try:
-            done = subprocess.run(
-                ("dpkg-query", "--search", name), capture_output=True, text=True, check=False
-            )
+            package = _dpkg("--search", name).partition(":")[0]
         except OSError:
             break
-        package = done.stdout.partition(":")[0]
         copyright_file = Path("/usr/share/doc", package, "copyright")
-        if done.returncode == 0 and copyright_file.is_file():
-            return _read(copyright_file)
+        if package and copyright_file.is_file():
+            version = _dpkg("--show", "--showformat=${Version}\n", package).splitlines()[0]
+            return Part("deb/debian", package, version, (_read(copyright_file),))
     raise LicenceError(f"nobody tells the licence of {file}")
+
+
+def _dpkg(*words: str) -> str:
+    """What it says, or nothing; raises OSError where there is none."""
+    return subprocess.run(
+        ("dpkg-query", *words), capture_output=True, text=True, check=False
+    ).stdout
 
 
 def _go() -> Iterator[Part]:
@@ -130,7 +151,7 @@ def _go() -> Iterator[Part]:
     lines = _go_says(go, "list", "-deps", "-f", asked, ".").splitlines()
     version = _go_says(go, "env", "GOVERSION").strip()
     root = _go_says(go, "env", "GOROOT").strip()
-    yield Part(f"Go {version.removeprefix('go')}", (_read(Path(root, "LICENSE")),))
+    yield Part("generic", "Go", version.removeprefix("go"), (_read(Path(root, "LICENSE")),))
     for line in sorted(set(filter(None, lines))):
         path, version, folder = line.split("\t")
         if not version:  # the server itself
@@ -138,7 +159,7 @@ def _go() -> Iterator[Part]:
         texts = [_read(one) for one in sorted(Path(folder).glob("LICENSE*"))]
         if not texts:
             raise LicenceError(f"the Go module {path} has no LICENSE")
-        yield Part(f"{path} {version}", tuple(texts))
+        yield Part("golang", path, version, tuple(texts))
 
 
 def _go_says(go: str, *words: str) -> str:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from kubectl_nodeport import __version__
 from kubectl_nodeport.about import BUILD_FILE, build_file, commit_of
-from release import licences, parts
+from release import licences, parts, sbom
 from release.archive import ArchiveError, pack
 from release.parts import ROOT
 from sshd import build
@@ -66,15 +66,18 @@ def package(output: Path, work: Path = _WORK) -> Path:
     bundle = _frozen(work, mtime)
     _checked(bundle)
     collected = json.loads((work / "collected.json").read_text())
+    others = licences.collected(collected["modules"], collected["files"])
     shutil.copy(ROOT / "LICENSE", bundle)
-    text = licences.document(collected["modules"], collected["files"])
-    (bundle / "THIRD-PARTY-LICENSES").write_text(text, encoding="utf-8")
+    (bundle / "THIRD-PARTY-LICENSES").write_text(licences.document(others), encoding="utf-8")
     output.mkdir(parents=True, exist_ok=True)
-    pack(bundle, output / name, mtime)
-    size = (output / name).stat().st_size
+    archive = output / name
+    pack(bundle, archive, mtime)
+    size = archive.stat().st_size
     if size > LARGEST:
         raise PackageError(f"{name} has {size} bytes, more than {LARGEST}")
-    return output / name
+    listed = sbom.document(others, archive, mtime)
+    (output / f"{name}.spdx.json").write_text(listed, encoding="utf-8")
+    return archive
 
 
 def _commit_time() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -45,6 +46,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=lambda folder: Path(folder).resolve(),
         help="test the kubectl-nodeport of this folder instead of installing these sources",
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what cannot run on this system."""
+    for name, is_here in (("posix", os.name == "posix"), ("linux", sys.platform == "linux")):
+        for item in items:
+            if item.get_closest_marker(name) and not is_here:
+                item.add_marker(pytest.mark.skip(reason=f"needs a system that is {name}"))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = "kubectl_nodeport"
+NOT_IN_WINDOWS = ("fcntl", "grp", "pty", "pwd", "resource", "termios", "tty")
 ROOT = Path(__file__).parent.parent
 
 # A library, and the modules (or rooms, with a trailing dot) that alone may import it.
@@ -356,6 +357,28 @@ def loaded_by(*words: str) -> set[str]:
     done = run_python(code)
     assert done.stdout, "the run printed nothing"
     return {name.partition(".")[0] for name in done.stderr.splitlines()}
+
+
+def test_every_module_can_be_imported_where_windows_lacks_some() -> None:
+    names = [".".join(filter(None, (PACKAGE, name))) for name in modules(ROOT / PACKAGE)]
+    code = (
+        "import importlib, sys\n"
+        f"sys.modules.update(dict.fromkeys({NOT_IN_WINDOWS!r}))\n"
+        f"print(*(importlib.import_module(name).__name__ for name in {names!r}))"
+    )
+    assert run_python(code).stdout.split() == names
+
+
+def test_the_tests_import_late_what_windows_lacks() -> None:
+    """Else none of a file's tests could run there, of all those below a conftest.py."""
+    at_the_top = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in (ROOT / "tests").rglob("*.py")
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Import)
+        and any(alias.name in NOT_IN_WINDOWS for alias in node.names)
+    ]
+    assert at_the_top == []
 
 
 @pytest.mark.parametrize("words", [("--help",), ("connect", "--help"), ("version",)])

@@ -127,7 +127,7 @@ def asked(python: Path, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_wheel_has_the_servers_and_what_is_installed_finds_them(
+def test_wheel_has_what_it_needs_and_what_is_installed_finds_the_servers(
     python: Path, filled: Path, tmp_path: Path
 ) -> None:
     done = hook(python, filled, "build_wheel")
@@ -137,9 +137,18 @@ def test_wheel_has_the_servers_and_what_is_installed_finds_them(
         sizes = {
             one.filename: one.file_size for one in archive.infolist() if "/sshd/" in one.filename
         }
+        names = {name for name in archive.namelist() if ".dist-info/" not in name}
+        beside = {name.partition(".dist-info/")[2] for name in archive.namelist()}
     assert sizes.keys() == IN_WHEEL
     assert all(0 < size <= build.LARGEST for size in sizes.values())
+    sources = {
+        path.relative_to(filled).as_posix() for path in filled.glob("kubectl_nodeport/**/*.py")
+    }
+    assert names == sources | IN_WHEEL | {"kubectl_nodeport/py.typed"}
+    assert "licenses/LICENSE" in beside
     installed(wheel, tmp_path / "venv")
+    scripts = {path.name for path in (tmp_path / "venv/bin").glob("kubectl*")}
+    assert scripts == {"kubectl-nodeport", "kubectl_complete-nodeport"}
     found = asked(tmp_path / "venv/bin/python", tmp_path)
     assert (found.stdout, found.stderr) == ("b'\\x7fELF'\n" * 2, "")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 import re
 import selectors
@@ -19,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from kubectl_nodeport.ssh.known_hosts import HostKey, parse_public_keys
+from tests.posix import IS_ROOT
 
 SSHD = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/sbin:/usr/bin:/opt/homebrew/sbin")
 
@@ -64,7 +64,7 @@ def sshd(folder: Path, port: int, address: str = "127.0.0.1", *, key: str = "ed2
     """sshd on ``address``; ``key`` names the types of its host keys."""
     if SSHD is None:
         pytest.skip("sshd is not installed (Debian: apt-get install openssh-server)")
-    if os.geteuid() == 0:
+    if IS_ROOT:
         Path("/run/sshd").mkdir(exist_ok=True)  # its privilege separation asks for it
     folder.mkdir(parents=True, exist_ok=True)
     keys = tuple(

@@ -389,6 +389,7 @@ def test_cluster_that_does_not_answer(
         assert time.monotonic() - began < 2.2
 
 
+@pytest.mark.posix
 def test_credential_plugin_that_does_not_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

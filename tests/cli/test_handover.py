@@ -15,6 +15,7 @@ from kubectl_nodeport.cli.handover import as_child, become
 from kubectl_nodeport.errors import NodeportError
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.posix
 BECOME = """
 import sys
 from kubectl_nodeport.cli.handover import become

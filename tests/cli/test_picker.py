@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-import pty
 import re
 import select
 import signal
-import struct
 import subprocess
 import sys
-import termios
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,8 +21,10 @@ from kubectl_nodeport.kube.target import Target
 from tests.commands.fake_api import FakeApi
 from tests.commands.world import World
 from tests.kube import make
+from tests.posix import pseudo_terminal, terminal_modes
 
 ROOT = Path(__file__).parent.parent.parent
+pytestmark = pytest.mark.posix
 DOWN, UP, ENTER, ESCAPE, CTRL_C = "\x1b[B", "\x1b[A", "\r", "\x1b", "\x03"
 PATIENCE_S = 20.0
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -62,9 +60,8 @@ class Terminal:
     """
 
     def __init__(self, *names: str, asks: str = ASK, **environment: str) -> None:
-        self.master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
-        self.modes = termios.tcgetattr(slave)
+        self.master, slave = pseudo_terminal(columns=100)
+        self.modes = terminal_modes(slave)
         self.process = subprocess.Popen(
             [sys.executable, "-c", asks, *names],
             cwd=ROOT,
@@ -144,7 +141,7 @@ def test_arrows_and_numbers(keys: tuple[str, ...], name: str) -> None:
         someone.press(*keys)
         assert someone.answer() == (0, f"{name}\n")
         assert someone.seen.count("3) web") >= 1
-        assert termios.tcgetattr(someone.slave) == someone.modes
+        assert terminal_modes(someone.slave) == someone.modes
 
 
 def test_one_of_several_keys() -> None:
@@ -160,7 +157,7 @@ def test_leaving(key: str) -> None:
         someone.until("db")
         someone.press(key)
         assert someone.answer() == (130, "")
-        assert termios.tcgetattr(someone.slave) == someone.modes
+        assert terminal_modes(someone.slave) == someone.modes
 
 
 @pytest.mark.parametrize(
@@ -171,7 +168,7 @@ def test_interrupted_from_elsewhere(number: signal.Signals, code: int) -> None:
         someone.until("db")
         someone.process.send_signal(number)
         assert someone.answer() == (code, "")
-        assert termios.tcgetattr(someone.slave) == someone.modes
+        assert terminal_modes(someone.slave) == someone.modes
 
 
 def test_many_pods_are_filtered_by_what_is_typed() -> None:
@@ -214,7 +211,7 @@ def test_no_color(no_color: str, coloured: bool) -> None:
 )
 def test_only_a_terminal_is_asked(stdin: bool, stderr: bool, term: str, possible: bool) -> None:
     code = "from kubectl_nodeport.cli.picker import is_possible; print(is_possible())"
-    master, slave = pty.openpty()
+    master, slave = pseudo_terminal()
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=ROOT,

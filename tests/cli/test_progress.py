@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import codecs
 import contextlib
-import fcntl
 import io
 import os
-import pty
 import re
 import select
-import struct
 import subprocess
 import sys
-import termios
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +22,7 @@ from kubectl_nodeport.address.resolution import Outcome, Verdict
 from kubectl_nodeport.address.resolution import Progress as News
 from kubectl_nodeport.cli.progress import Progress
 from kubectl_nodeport.cli.render.waiting import for_address
+from tests.posix import pseudo_terminal
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 30.0
@@ -153,8 +150,7 @@ class Screen:
     """A terminal with PLAY in it, which goes on at each line of its stdin."""
 
     def __init__(self, words: str, patience_s: float = 0, **environ: str) -> None:
-        self.master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 40, 0, 0))
+        self.master, slave = pseudo_terminal(columns=40)
         decided = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
         kept = {name: value for name, value in os.environ.items() if name not in decided}
         self.process = subprocess.Popen(
@@ -234,6 +230,7 @@ def shown(drawn: str) -> str:
     return "\n".join(rows).rstrip()
 
 
+@pytest.mark.posix
 class TestOnATerminal:
     def test_a_line_that_goes_away(self, screens: Screens) -> None:
         screen = screens("waiting for it")

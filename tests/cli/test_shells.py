@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pty
 import select
 import shutil
 import signal
@@ -22,6 +21,7 @@ from tests.kube import make
 from tests.kube.server import Answer, Received, serving
 
 ROOT = Path(__file__).parent.parent.parent
+pytestmark = pytest.mark.posix
 EKS = "arn:aws:eks:eu-1:12:cluster/dev"
 _PATIENCE_S = 30
 
@@ -86,6 +86,8 @@ def typed(shell: str, keys: str, home: Path) -> list[str]:
         "TERM": "xterm",
         "LANG": "C.UTF-8",
     }
+    import pty
+
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(home)

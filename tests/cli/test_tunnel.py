@@ -67,6 +67,7 @@ def test_a_login_waits_for_neither_click_nor_the_kubernetes_package() -> None:
     assert loaded & {"click", "kubernetes", "paramiko", "pydantic", "urllib3"} == set()
 
 
+@pytest.mark.posix
 def test_own_words(tmp_path: Path) -> None:
     """The link that was started, not what is behind it today."""
     store = tmp_path / "store" / "v1"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
@@ -62,6 +61,8 @@ def _age_s(path: Path) -> float:
 @contextmanager
 def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
     """Hold a lock file; raises BlockingIOError if it is held elsewhere and wait is off."""
+    import fcntl  # late: Windows has none, and loads this for the fixtures of tests/conftest.py
+
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         yield

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import pwd
 from pathlib import Path
 
 Snapshot = dict[Path, tuple[int, int, str]]
@@ -12,11 +11,19 @@ Snapshot = dict[Path, tuple[int, int, str]]
 
 def snapshot() -> Snapshot:
     """Mode, time of change and hash of all that no test may touch: ~/.ssh and kubeconfigs."""
-    homes = {Path.home(), Path(pwd.getpwuid(os.getuid()).pw_dir)}
-    roots = [home / name for home in homes for name in (".ssh", ".kube/config")]
+    roots = [home / name for home in _homes() for name in (".ssh", ".kube/config")]
     roots += [Path(path) for path in os.environ.get("KUBECONFIG", "").split(os.pathsep) if path]
     paths = {path for root in roots for path in (root, *root.rglob("*"))}
     return {path: _look(path) for path in paths if path.exists()}
+
+
+def _homes() -> set[Path]:
+    """By $HOME, and by the passwd entry where there is one."""
+    if os.name != "posix":
+        return {Path.home()}
+    import pwd
+
+    return {Path.home(), Path(pwd.getpwuid(os.getuid()).pw_dir)}
 
 
 def changes(before: Snapshot) -> list[str]:

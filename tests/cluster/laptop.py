@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pwd
 import shutil
 import signal
 import subprocess
@@ -12,18 +11,30 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from tests.cluster.api import until
 from tests.cluster.cache import cache_root
 from tests.cluster.namespaces import Holder, end_with_mount, entering, hold
 from tests.cluster.process import ClusterError, ProcessId, group, run
 
+if TYPE_CHECKING:
+    import pwd
+
 NAMESPACES = ("mount", "net")
 REPOSITORY = Path(__file__).resolve().parents[2]
-HOME = Path(pwd.getpwuid(os.getuid()).pw_dir).resolve()
-"""Where the home is for those inside: ssh asks passwd, not $HOME."""
 _SYSTEM_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+
+
+def real_home() -> Path:
+    """Where the home is for those inside: ssh asks passwd, not $HOME."""
+    return Path(_passwd().pw_dir).resolve()
+
+
+def _passwd() -> pwd.struct_passwd:
+    import pwd  # late: Windows has none, and loads this for the fixtures of tests/conftest.py
+
+    return pwd.getpwuid(os.getuid())
 
 
 def mark(name: str) -> str:
@@ -47,13 +58,13 @@ def _setup(name: str, state: Path) -> list[list[str]]:
         ["mount", "-t", "tmpfs", "-o", "mode=700", mark(name), marked],
     ]
     for path in _kept():
-        place = str(state / "home" / path.relative_to(HOME))
+        place = str(state / "home" / path.relative_to(real_home()))
         commands += [
             ["mkdir", "-p", place],
             ["mount", "--bind", str(path), place],
             ["mount", "-o", "remount,bind,ro", place],
         ]
-    return [*commands, ["mount", "--rbind", str(state / "home"), str(HOME)]]
+    return [*commands, ["mount", "--rbind", str(state / "home"), str(real_home())]]
 
 
 def _kept() -> list[Path]:
@@ -61,7 +72,7 @@ def _kept() -> list[Path]:
     wanted = {
         Path(folder).resolve() for folder in (sys.prefix, sys.base_prefix, REPOSITORY, cache_root())
     }
-    below = {path for path in wanted if HOME in path.parents}
+    below = {path for path in wanted if real_home() in path.parents}
     return sorted(path for path in below if not below & set(path.parents))
 
 
@@ -85,18 +96,18 @@ class Laptop:
 
     def inside(self, path: Path) -> Path:
         """Where those inside see this file or folder of the home."""
-        return HOME / path.relative_to(self.home)
+        return real_home() / path.relative_to(self.home)
 
     def outside(self, path: Path) -> Path:
         """Where a file or folder of the home, as seen inside, is for us."""
-        return self.home / path.relative_to(HOME)
+        return self.home / path.relative_to(real_home())
 
     def environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
         """The variables a program gets: nothing from outside but the terminal's kind."""
         path = os.pathsep.join((*map(str, self.path_prepend), *_SYSTEM_PATH))
-        user = pwd.getpwuid(os.getuid()).pw_name
+        user = _passwd().pw_name
         return {
-            "HOME": str(HOME),
+            "HOME": str(real_home()),
             "LANG": "C.UTF-8",
             "LOGNAME": user,
             "PATH": path,
@@ -109,7 +120,7 @@ class Laptop:
     def argv(self, argv: Sequence[str | Path]) -> list[str]:
         """The words that, run outside, run this command inside, in its home folder."""
         words = [str(word) for word in argv]
-        return [*entering(self.process, *NAMESPACES), "env", f"--chdir={HOME}", *words]
+        return [*entering(self.process, *NAMESPACES), "env", f"--chdir={real_home()}", *words]
 
     def run(
         self,
@@ -191,7 +202,7 @@ class Laptop:
 
     def reset_home(self, kubeconfig: Mapping[str, Any]) -> None:
         """Empty the home, then write ~/.kube/config and a new key pair ~/.ssh/id_ed25519."""
-        kept = [self.home / path.relative_to(HOME) for path in _kept()]
+        kept = [self.home / path.relative_to(real_home()) for path in _kept()]
         _empty(self.home, {folder for path in kept for folder in (path, *path.parents)}, kept)
         self.write(self.home / ".kube" / "config", json.dumps(kubeconfig, indent=2))
         ssh = self.home / ".ssh"

@@ -22,12 +22,13 @@ from kubectl_nodeport.container.authorize import Done, command, line, read
 from tests.container.namespaces import told
 from tests.container.test_script import SHELLS
 from tests.open_folders import let_others_in
+from tests.posix import IS_ROOT
 from tests.ssh.make import key
 
 LINE = line(key(1))
 USER = 4711
 as_root = pytest.mark.skipif(
-    os.geteuid() != 0 or not all(map(shutil.which, ("unshare", "setpriv"))),
+    not IS_ROOT or not all(map(shutil.which, ("unshare", "setpriv"))),
     reason="needs root for its namespaces, unshare and setpriv (util-linux)",
 )
 

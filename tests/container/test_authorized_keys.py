@@ -18,6 +18,7 @@ from kubectl_nodeport.ssh.known_hosts import HostKey
 from tests.container.namespaces import told
 from tests.container.test_script import SHELLS
 from tests.open_folders import let_others_in
+from tests.posix import IS_ROOT
 from tests.ssh.make import key
 
 K1, K2 = key(1).openssh, key(2).openssh
@@ -167,7 +168,7 @@ class Container:
 
 @pytest.fixture
 def container(tmp_path: Path) -> Container:
-    if os.geteuid() != 0 or not all(map(shutil.which, ("unshare", "setpriv", "bash"))):
+    if not IS_ROOT or not all(map(shutil.which, ("unshare", "setpriv", "bash"))):
         pytest.skip("needs root for its namespaces, unshare and setpriv (util-linux), and bash")
     let_others_in(tmp_path)
     made = Container(tmp_path / "home", tmp_path / "etc", tmp_path)

@@ -14,13 +14,17 @@ import pytest
 
 from kubectl_nodeport.container import bring, sshd
 from kubectl_nodeport.container.sshd import SshdError, Wish
+from tests.posix import IS_ROOT
 from tests.ssh.make import key
 
 SHELLS = [
     pytest.param(
         words,
-        marks=pytest.mark.skipif(
-            shutil.which(words[0]) is None, reason=f"the shell {words[0]} is not installed"
+        marks=(
+            pytest.mark.linux,
+            pytest.mark.skipif(
+                shutil.which(words[0]) is None, reason=f"the shell {words[0]} is not installed"
+            ),
         ),
     )
     for words in (("sh",), ("bash", "--posix"), ("busybox", "sh"), ("zsh", "--emulate", "sh"))
@@ -193,7 +197,7 @@ def test_link_in_the_folders_place_is_passed_over(shell: tuple[str, ...], tmp_pa
     assert list(home.iterdir()) == [], "nothing of a program that was put and never started stays"
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="mounts need root")
+@pytest.mark.skipif(not IS_ROOT, reason="mounts need root")
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="mounts need unshare")
 @pytest.mark.parametrize("shell", SHELLS)
 def test_noexec_and_read_only_places_are_named(shell: tuple[str, ...], tmp_path: Path) -> None:
@@ -214,7 +218,7 @@ def test_noexec_and_read_only_places_are_named(shell: tuple[str, ...], tmp_path:
     assert tried == [f"tried {place}" for place in places[:2]]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="a root of its own needs root")
+@pytest.mark.skipif(not IS_ROOT, reason="a root of its own needs root")
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="a root of its own needs unshare")
 @pytest.mark.parametrize("shell", SHELLS)
 def test_image_without_folders(shell: tuple[str, ...], tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import platform
 import shutil
 import subprocess
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 from kubectl_nodeport.container.editor_needs import SCRIPT, Equipment, lacks, read
 from kubectl_nodeport.container.script import command, parse
 from tests.container.test_script import SHELLS
+from tests.posix import IS_ROOT
 
 DEBIAN_12 = """equipment
 kernel 6.1.0-18-amd64
@@ -169,7 +169,7 @@ def copied(program: str, root: Path) -> None:
         shutil.copy(path, into)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="chroot needs root")
+@pytest.mark.skipif(not IS_ROOT, reason="chroot needs root")
 @pytest.mark.skipif(shutil.which("ldd") is None, reason="the root is made by ldd")
 @pytest.mark.parametrize("has_id", [True, False])
 def test_script_in_an_old_image_with_next_to_nothing(tmp_path: Path, has_id: bool) -> None:

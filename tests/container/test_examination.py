@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -27,8 +26,11 @@ SHELLS = [
 SENT = f"{examining.SCRIPT}\n".encode()
 
 
+@pytest.mark.linux
 @pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
 def test_a_real_shell(shell: tuple[str, ...]) -> None:
+    import pwd
+
     words = examining.command(None)
     assert words[:2] == ("sh", "-c")
     done = subprocess.run(
@@ -46,6 +48,7 @@ def test_a_real_shell(shell: tuple[str, ...]) -> None:
     assert said.key_files
 
 
+@pytest.mark.linux
 def test_a_user_that_is_not_there() -> None:
     words = examining.command("no-such-user")
     done = subprocess.run(

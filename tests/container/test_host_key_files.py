@@ -19,10 +19,11 @@ from kubectl_nodeport.ssh.known_hosts import HostKey
 from tests.address import servers
 from tests.container.namespaces import told
 from tests.open_folders import let_others_in
+from tests.posix import IS_ROOT
 from tests.ssh.make import key
 
 pytestmark = pytest.mark.skipif(
-    os.geteuid() != 0 or not all(map(shutil.which, ("unshare", "setpriv", "bash"))),
+    not IS_ROOT or not all(map(shutil.which, ("unshare", "setpriv", "bash"))),
     reason="needs root for its namespaces, unshare and setpriv (util-linux), and bash",
 )
 

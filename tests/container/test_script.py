@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pwd
-import resource
 import shutil
 import socket
 import subprocess
@@ -21,8 +19,11 @@ from tests.ssh.make import key
 SHELLS = [
     pytest.param(
         words,
-        marks=pytest.mark.skipif(
-            shutil.which(words[0]) is None, reason=f"the shell {words[0]} is not installed"
+        marks=(
+            pytest.mark.linux,
+            pytest.mark.skipif(
+                shutil.which(words[0]) is None, reason=f"the shell {words[0]} is not installed"
+            ),
         ),
     )
     for words in (
@@ -239,6 +240,8 @@ def test_script_is_good_posix_shell(shell: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_script_tells_of_this_machine(shell: tuple[str, ...]) -> None:
+    import pwd
+
     with socket.create_server(("127.0.0.1", 0)) as inner, socket.create_server(("", 0)) as outer:
         done = subprocess.run(
             [*shell, "-c", SCRIPT],
@@ -262,7 +265,10 @@ def test_script_tells_of_this_machine(shell: tuple[str, ...]) -> None:
             assert bound.getsockname()[1] not in inside.listening
 
 
+@pytest.mark.linux
 def test_home_is_that_of_whoever_logs_in() -> None:
+    import pwd
+
     other = next(row for row in pwd.getpwall() if row.pw_uid != os.getuid() and row.pw_dir != "/")
     for user, home in ((other.pw_name, other.pw_dir), ("no-such-user", "")):
         done = subprocess.run(
@@ -278,6 +284,8 @@ def test_home_is_that_of_whoever_logs_in() -> None:
 @pytest.fixture
 def many_files() -> Iterator[None]:
     """So many sockets as a busy pod has."""
+    import resource
+
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8000), hard))
     yield
@@ -336,6 +344,7 @@ def test_script_tells_who_is_connected_as_often_as_asked(shell: tuple[str, ...])
         assert process.wait(10) == 0, "it ends with its stdin"
 
 
+@pytest.mark.linux
 def test_age_of_a_key_file_and_of_one_on_a_volume(tmp_path: Path) -> None:
     (tmp_path / "keys").mkdir()
     file = tmp_path / "keys" / "one"
@@ -388,6 +397,7 @@ def run(path: Path) -> Inside:
     return parse(done.stdout)
 
 
+@pytest.mark.linux
 def test_key_files_that_sshd_names(tmp_path: Path) -> None:
     keys = tmp_path / "keys"
     keys.mkdir()
@@ -403,11 +413,13 @@ def test_key_files_that_sshd_names(tmp_path: Path) -> None:
     assert run(path).host_keys == (key(1), key(2))
 
 
+@pytest.mark.linux
 @pytest.mark.parametrize(("whoami", "user"), [("echo me", "me"), ("exit 1", "")])
 def test_container_without_id(whoami: str, user: str, tmp_path: Path) -> None:
     assert run(tools(tmp_path, id="exit 1", whoami=whoami)).user == user
 
 
+@pytest.mark.linux
 def test_sshd_that_refuses_to_tell(tmp_path: Path) -> None:
     """As for anyone but root: the usual places are read, of which this machine may have none."""
     inside = run(tools(tmp_path, sshd="echo no hostkeys available >&2; exit 1"))

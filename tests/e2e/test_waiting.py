@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pty
 import re
 import select
 import time
@@ -12,6 +11,7 @@ import time
 import pytest
 
 from tests.e2e.conftest import Desk
+from tests.posix import pseudo_terminal
 
 pytestmark = pytest.mark.cluster
 
@@ -50,7 +50,7 @@ def test_quiet(lost: Desk) -> None:
 
 def test_a_line_that_goes_away_on_a_terminal(lost: Desk) -> None:
     """kubectl passes it on to its plugin. What stays is as without it."""
-    master, slave = pty.openpty()
+    master, slave = pseudo_terminal()
     process = lost.laptop.popen(
         connecting(lost), stderr=slave, env={"TERM": "xterm-256color", "NO_COLOR": "1"}
     )

@@ -210,11 +210,17 @@ def test_archive(archives: Archives, say: Any) -> None:
     say(f"sha256 {digest}\nmade again in another folder: sha256 {again}")
     assert len(content) <= LARGEST
     assert digest == again
+    assert _listed(archives.this) == _listed(archives.again)
     with tarfile.open(archives.this) as packed:
         entries = {one.name: one for one in packed}
     assert {one.type for one in entries.values()} == {tarfile.REGTYPE}
     assert {"LICENSE", "THIRD-PARTY-LICENSES", "kubectl-nodeport"} <= set(entries)
     assert entries["kubectl-nodeport"].mode == 0o755
+
+
+def _listed(archive: Path) -> str:
+    """What is said to be in an archive."""
+    return archive.with_name(f"{archive.name}.spdx.json").read_text()
 
 
 def test_manifest_is_what_the_index_takes(
@@ -236,7 +242,8 @@ def test_installed_from_a_file(
     told = json.loads(person.nodeport("version", "-o", "json").stdout)
     assert told["version"] == __version__
     assert re.fullmatch(r"v1\.\d+\.\d+", told["server"])
-    _say_start_of_help(person, say)
+    _say_times(person, say)
+    assert person.type("kubectl-nodeport", "__complete", "versi").stdout.startswith("version\t")
     person.desk.ns.pod("dev")
     person.nodeport("connect", "dev", "-n", person.desk.ns.name)
     alias = person.alias("dev")
@@ -247,8 +254,8 @@ def test_installed_from_a_file(
     assert person.desk.services() == []
 
 
-def _say_start_of_help(person: Krew, say: Any) -> None:
-    """As a ratio, in turns: this machine may have much else to do."""
+def _say_times(person: Krew, say: Any) -> None:
+    """As ratios, in turns: this machine may have much else to do."""
 
     def once(*words: str) -> float:
         begun = time.perf_counter()
@@ -256,13 +263,18 @@ def _say_start_of_help(person: Krew, say: Any) -> None:
         return time.perf_counter() - begun
 
     program = str(person.root / "bin" / "kubectl-nodeport")
-    pairs = [
-        (once("kubectl", "version", "--client"), once(program, "--help"), once(program, "version"))
-        for _ in range(15)
-    ]
-    kubectl, shown, told = (median(column) for column in zip(*pairs, strict=True))
+    commands = (
+        ("kubectl", "version", "--client"),
+        (program, "--help"),
+        (program, "version", "--client"),
+        ("kubectl", "get", "services"),
+        (program, "get"),
+    )
+    rounds = [[once(*command) for command in commands] for _ in range(15)]
+    kubectl, shown, told, listed, got = (median(times) for times in zip(*rounds, strict=True))
     say(f"\nkubectl version --client takes {kubectl * 1000:.0f} ms")
     say(f"kubectl-nodeport --help {shown / kubectl:.2f} times that, version {told / kubectl:.2f}")
+    say(f"kubectl get services takes {listed * 1000:.0f} ms, ours {got / listed:.2f} times that")
 
 
 def test_upgraded_from_an_index_of_ones_own(

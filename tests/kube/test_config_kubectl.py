@@ -20,7 +20,7 @@ from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.config import Flags, connection
 from tests.kube import kubectl, make
 
-pytestmark = kubectl.needed
+pytestmark = [kubectl.needed, pytest.mark.posix]
 
 _FILES = ("certificate-authority", "client-certificate", "client-key")
 

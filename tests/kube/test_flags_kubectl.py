@@ -29,7 +29,7 @@ from kubectl_nodeport.kube.request import Request
 from tests.kube import kubectl, proxies
 from tests.kube.server import Answer, Pair, Received, Server, certificate, serving, tls_for
 
-pytestmark = kubectl.needed
+pytestmark = [kubectl.needed, pytest.mark.posix]
 
 V1 = "client.authentication.k8s.io/v1"
 V1BETA1 = "client.authentication.k8s.io/v1beta1"

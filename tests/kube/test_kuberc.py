@@ -52,6 +52,7 @@ def test_none_is_allowed(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize(
     ("entry", "command", "allowed"),
     [

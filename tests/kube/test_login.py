@@ -186,6 +186,7 @@ class TestTokenFile:
         assert sent == [[f"Bearer {TOKEN}"], [f"Bearer {TOKEN}"], ["Bearer newer"]]
 
 
+@pytest.mark.posix
 class TestPlugin:
     def test_it_runs_once(self, server: Server, pki: tuple[Pair, Pair], tmp_path: Path) -> None:
         client = api(server, pki, plugin(tmp_path, {"token": TOKEN}))

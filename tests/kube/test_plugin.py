@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import subprocess
 import sys
 import textwrap
@@ -19,8 +18,10 @@ from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.plugin import Credential, Plugin
 from tests.kube import kubectl, make
 from tests.kube.server import certificate
+from tests.posix import pseudo_terminal
 
 V1 = "client.authentication.k8s.io/v1"
+pytestmark = pytest.mark.posix
 V1BETA1 = "client.authentication.k8s.io/v1beta1"
 TOKEN = "t0p-s3cret"
 
@@ -240,7 +241,7 @@ def test_terminal(mode: str, told: str, tmp_path: Path) -> None:
         "from tests.kube.test_plugin import plugin\n"
         f"print(plugin({command!r}, interactiveMode={mode!r}).run({{}}).token)"
     )
-    controller, terminal = pty.openpty()
+    controller, terminal = pseudo_terminal()
     done = subprocess.run(
         [sys.executable, "-c", code], stdin=terminal, capture_output=True, text=True, check=False
     )

@@ -34,6 +34,7 @@ def test_same_files_make_the_same_archive(tmp_path: Path) -> None:
     assert (tmp_path / "1.tar.gz").read_bytes() == (tmp_path / "2.tar.gz").read_bytes()
 
 
+@pytest.mark.posix
 def test_what_is_in_it(tmp_path: Path) -> None:
     pack(bundle(tmp_path / "bundle"), tmp_path / "a.tar.gz", MTIME)
     with tarfile.open(tmp_path / "a.tar.gz") as archive:

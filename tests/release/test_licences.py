@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from release.licences import LicenceError, document
+from release.licences import LicenceError, collected, document
 from tests.sshd.conftest import go, unavailable
 
 __all__ = ["go", "unavailable"]
@@ -16,7 +16,9 @@ __all__ = ["go", "unavailable"]
 
 @pytest.mark.usefixtures("go")
 def test_each_part_has_its_heading_and_its_text() -> None:
-    text = document(["click", "click.core", "paramiko.transport", "kubectl_nodeport"], [])
+    text = document(
+        collected(["click", "click.core", "paramiko.transport", "kubectl_nodeport"], [])
+    )
     for name in ("click", "paramiko"):
         assert f"\n{name} {metadata.version(name)}\n" in text
     assert f"\nPython {'.'.join(map(str, sys.version_info[:3]))}\n" in text
@@ -31,4 +33,4 @@ def test_library_that_nobody_knows_is_refused(tmp_path: Path) -> None:
     library = tmp_path / "libmystery.so.1"
     library.touch()
     with pytest.raises(LicenceError, match=r"nobody tells the licence of .*libmystery\.so\.1"):
-        document([], [str(library)])
+        collected([], [str(library)])

@@ -26,13 +26,14 @@ import sshconf  # noqa: F401
 
 import kubectl_nodeport.ssh.writing  # noqa: F401
 from kubectl_nodeport.errors import NodeportError
+from tests.posix import IS_ROOT
 
 NOBODY = 65534
 # What changes files: whoever is killed elsewhere might as well be killed at the next of these.
 CHANGES = "write,fsync,rename,unlink,rmdir,fchmod,fchown,mkdir,flock,ftruncate"
 _PR_SET_PTRACER, _ANYONE = 0x59616D61, -1
 
-needs_root = pytest.mark.skipif(os.getuid() != 0, reason="needs root to become someone else")
+needs_root = pytest.mark.skipif(not IS_ROOT, reason="needs root to become someone else")
 needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is missing")
 
 

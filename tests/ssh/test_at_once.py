@@ -13,6 +13,7 @@ from tests.ssh.forked import at_once
 from tests.ssh.make import entry_for, key, origin
 
 USERS = "Host *\n  User x\n"
+pytestmark = pytest.mark.linux
 
 
 def put(config: Path, name: str, include: bool | None) -> str:

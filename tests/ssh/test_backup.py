@@ -11,6 +11,7 @@ from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.ssh import backup, whole_file
 from kubectl_nodeport.ssh.config_file import ConfigFile
 from kubectl_nodeport.ssh.edit import Edit
+from tests.posix import IS_ROOT
 from tests.ssh.make import ALIAS, entry_for, key
 
 DAY = datetime.date(2026, 11, 25)
@@ -99,7 +100,7 @@ def test_a_copy_is_never_written_over(config: Path, what: str) -> None:
     assert copy.lstat() == before
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root gives files away")
+@pytest.mark.skipif(not IS_ROOT, reason="only root gives files away")
 def test_a_copy_belongs_to_the_files_owner(config: Path) -> None:
     os.chown(config, 65534, 65533)
     backup.keep(whole_file.read(config), DAY)

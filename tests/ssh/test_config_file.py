@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 import re
 import stat
 from collections.abc import Mapping
@@ -321,7 +320,10 @@ def test_two_configs_of_a_folder_have_each_its_own_keys(tmp_path: Path) -> None:
     assert ask_ours(tmp_path / "b.conf")["userknownhostsfile"] == [other.known_hosts_path(ALIAS)]
 
 
+@pytest.mark.posix
 def test_the_users_own_config_follows_passwd_not_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    import pwd
+
     monkeypatch.setenv("HOME", "/nowhere")
     home = Path(pwd.getpwuid(os.getuid()).pw_dir)
     assert user_config_path() == home / ".ssh" / "config"

@@ -15,11 +15,13 @@ from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.ssh import openssh
 from kubectl_nodeport.ssh.config_file import ConfigFile
 from kubectl_nodeport.ssh.edit import Edit
+from tests.posix import IS_ROOT
 from tests.ssh.corpus import ACCEPTED
 from tests.ssh.forked import NOBODY, forked
 from tests.ssh.installed import version
 from tests.ssh.make import ALIAS, entry_for, key, origin, without_block
 
+pytestmark = pytest.mark.linux
 HOSTS = ["a", "b", "ab", "a.devpod", "coder.x", "included", "undeclared", "127.0.0.1"]
 # A file of our own is read before these lines; a block could only stand below them.
 IN_FRONT = {
@@ -54,14 +56,14 @@ def filled(config: Path, text: str) -> bytes:
     data = text.replace("{here}", str(config.parent)).encode("utf-8", "surrogateescape")
     config.write_bytes(data)
     config.chmod(0o600)
-    if os.getuid() == 0:
+    if IS_ROOT:
         for path in (config.parent, *config.parent.iterdir()):
             os.chown(path, NOBODY, NOBODY)
     return data
 
 
 def as_ordinary_user(check: partial[None]) -> None:
-    done = forked(check, uid=NOBODY if os.getuid() == 0 else None)
+    done = forked(check, uid=NOBODY if IS_ROOT else None)
     assert done.code == 0, done.text
 
 

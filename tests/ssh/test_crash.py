@@ -4,7 +4,6 @@ files."""
 from __future__ import annotations
 
 import os
-import resource
 import shutil
 import signal
 import stat
@@ -26,6 +25,7 @@ from tests.ssh.forked import CHANGES, NOBODY, calls_of, forked, needs_root, need
 from tests.ssh.make import ALIAS, entry_for, key, origin
 
 USERS = "Host *\n  User x\n" + "# a long file\n" * 300
+pytestmark = pytest.mark.linux
 
 Content = Mapping[str, bytes]
 
@@ -203,6 +203,8 @@ def open_folder() -> Iterator[Path]:
 @pytest.mark.parametrize("limit", [0, 100, 4096])
 def test_a_file_that_cannot_grow_keeps_its_content(config: Path, limit: int, include: bool) -> None:
     def starved() -> object:
+        import resource
+
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
         return put(config, "one", include=include)

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.posix import IS_ROOT
 from tests.ssh.make import ALIAS
 from tests.ssh.put_one import ROOT, command
 
-pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="needs root to bind over /etc/passwd")
+pytestmark = pytest.mark.skipif(not IS_ROOT, reason="needs root to bind over /etc/passwd")
 
 SYSTEM = Path("/etc/ssh/ssh_config")
 

@@ -78,6 +78,7 @@ def recorder(folder: Path) -> Path:
     return path
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("shell", SHELLS)
 def test_a_real_ssh_runs_it_by_every_shell(shell: str, tmp_path: Path) -> None:
     program = recorder(tmp_path)
@@ -101,6 +102,7 @@ def test_a_real_ssh_runs_it_by_every_shell(shell: str, tmp_path: Path) -> None:
     assert (tmp_path / "said").read_text().splitlines() == [*words, ALIAS]
 
 
+@pytest.mark.posix
 @settings(deadline=None, max_examples=50)
 @given(st.text(st.characters(blacklist_categories=["Cs"]), min_size=1, max_size=40))
 def test_sh_reads_back_what_is_not_refused(word: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import getpass
 import os
-import pwd
 import shutil
 import socket
 import subprocess
@@ -22,7 +21,10 @@ from kubectl_nodeport.ssh.known_hosts import HostKey, parse_public_keys
 from tests.ssh.make import ALIAS, entry_for
 
 SSHD = shutil.which("sshd", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
-pytestmark = pytest.mark.skipif(SSHD is None, reason="sshd is missing (openssh-server)")
+pytestmark = [
+    pytest.mark.posix,
+    pytest.mark.skipif(SSHD is None, reason="sshd is missing (openssh-server)"),
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +45,8 @@ def make_key(path: Path, kind: str = "ed25519") -> HostKey:
 
 @pytest.fixture(scope="module")
 def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    import pwd
+
     if Path(pwd.getpwuid(os.getuid()).pw_shell).name in ("nologin", "false"):
         pytest.skip("nobody can log in as this account, it has no shell")
     folder = tmp_path_factory.mktemp("sshd")

@@ -10,6 +10,7 @@ import pytest
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.ssh.config_file import ConfigFile
 from kubectl_nodeport.ssh.edit import Edit
+from tests.posix import IS_ROOT
 from tests.ssh.make import entry_for, key
 
 ALIAS = "dev.default.kind"
@@ -58,6 +59,7 @@ def test_something_else_in_the_file(text: str, tmp_path: Path) -> None:
     assert "a.host_key" in caught.value.hint
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o602, 0o666])
 def test_others_may_not_have_it(mode: int, tmp_path: Path) -> None:
     hosts = ConfigFile(tmp_path / "config")
@@ -71,7 +73,7 @@ def test_others_may_not_have_it(mode: int, tmp_path: Path) -> None:
     assert hosts.server_seed("a") == seed
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="giving files away needs root")
+@pytest.mark.skipif(not IS_ROOT, reason="giving files away needs root")
 def test_somebody_elses(tmp_path: Path) -> None:
     """Root may work on a user's config, whose files then are that user's."""
     config = tmp_path / "config"
@@ -98,6 +100,7 @@ def test_link_to_it_is_followed_and_what_it_leads_to_is_looked_at(tmp_path: Path
         hosts.server_seed("a")
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("kind", ["loop", "folder", "pipe", "no folder"])
 def test_no_file_at_all(kind: str, tmp_path: Path) -> None:
     hosts = ConfigFile(tmp_path / "config")

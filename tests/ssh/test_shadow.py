@@ -364,6 +364,7 @@ def test_a_section_that_another_tool_put_above_our_block_is_named(config: Path) 
     assert put(config) == ("unchanged", [])
 
 
+@pytest.mark.posix
 def test_an_include_without_end_is_told(config: Path) -> None:
     data = fill(config, "Include {here}/config\n")
     with pytest.raises(NodeportError, match="Too many recursive configuration includes"):
@@ -371,6 +372,7 @@ def test_an_include_without_end_is_told(config: Path) -> None:
     assert config.read_bytes() == data
 
 
+@pytest.mark.posix
 def test_an_include_of_a_pipe_does_not_hold_us_up(
     config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -205,6 +205,7 @@ def script(folder: Path, name: str, text: str) -> None:
     path.chmod(0o755)
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("way", ["wslvar", "cmd.exe", "cmd.exe that is not on PATH", "no wslpath"])
 def test_the_windows_home_is_found(
     way: str, machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -16,6 +16,7 @@ from kubectl_nodeport.ssh.whole_file import (
     read,
     staged,
 )
+from tests.posix import IS_ROOT
 from tests.ssh.make import beside
 
 
@@ -30,6 +31,7 @@ def test_a_new_file_is_private(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o600
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o644, 0o700])
 def test_the_mode_is_kept(tmp_path: Path, mode: int) -> None:
     path = tmp_path / "file"
@@ -39,7 +41,7 @@ def test_the_mode_is_kept(tmp_path: Path, mode: int) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == mode
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root gives files away")
+@pytest.mark.skipif(not IS_ROOT, reason="only root gives files away")
 def test_the_owner_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"old")
@@ -76,6 +78,7 @@ def test_a_loop_of_links_is_an_error(tmp_path: Path) -> None:
         follow_links(tmp_path / "a")
 
 
+@pytest.mark.posix
 def test_only_regular_files(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path, tmp_path / "pipe", Path("/dev/null")):

@@ -19,6 +19,7 @@ import pytest
 from sshd import build
 from tests.address.servers import free_port
 from tests.cluster.prepare import go_program, missing, reason_to_skip
+from tests.posix import IS_ROOT
 from tests.sshd.program import Program, Server, Unavailable, make_key, running, ssh_config
 
 
@@ -112,7 +113,7 @@ def server(program: Program) -> Iterator[Server]:
 def openssh(shared: Server, unavailable: Unavailable) -> Iterator[Path]:
     """An ssh_config with the host `pod` as it is and the host `openssh`, OpenSSH's own server."""
     sshd = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")
-    if sshd is None or os.geteuid() != 0:
+    if sshd is None or not IS_ROOT:
         unavailable("OpenSSH's sshd, to compare with, needs to be installed and root")
     folder = shared.folder / "openssh"
     folder.mkdir()

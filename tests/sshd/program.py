@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
+from tests.posix import IS_ROOT
+
 USER_ID = 4242
 """Whom the server runs as where the tests are root: one whom passwd does not know, as in pods."""
 
@@ -39,7 +41,7 @@ class Program:
     """The built program, and who runs it."""
 
     path: Path
-    user: int | None = USER_ID if os.geteuid() == 0 else None
+    user: int | None = USER_ID if IS_ROOT else None
     """None is whoever runs the tests."""
 
     def ask(self, *arguments: str, said: str = "", home: Path | None = None) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.address.servers import free_port
+from tests.posix import IS_ROOT
 from tests.sshd.program import USER_ID, Server
 
 BIG = 20_000_000
@@ -59,7 +60,7 @@ def test_ssh(shared: Server) -> None:
 
 
 def test_the_containers_environment(shared: Server) -> None:
-    if os.geteuid() != 0:
+    if not IS_ROOT:
         pytest.skip("the environment is the container's first process's, which only root's is not")
     lines = ssh(shared, "pod", "env; pwd").stdout.decode().splitlines()
     assert "IN_CONTAINER=yes" in lines
@@ -223,7 +224,7 @@ def test_forwarded_sockets(shared: Server, way: str) -> None:
             *(way, f"{remote}:{local}", "pod"),
         ),
     ):
-        if os.geteuid() == 0:
+        if IS_ROOT:
             local.chmod(0o777)
         assert echo_through(socket.AF_UNIX, str(remote)) == b"there and back"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.posix import IS_ROOT
 from tests.sshd.program import Program, make_key, ssh_config
 
 _USER = 5555
@@ -49,7 +49,7 @@ class Container:
 
 @pytest.fixture
 def container(program: Program, tmp_path: Path) -> Iterator[Container]:
-    if os.geteuid() != 0:
+    if not IS_ROOT:
         pytest.skip("a container of the test's own needs root")
     if any(shutil.which(tool) is None for tool in ("unshare", "nsenter")):
         pytest.skip("a container of the test's own needs unshare and nsenter")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.cluster.cache import cached
-from tests.cluster.laptop import HOME, REPOSITORY, Laptop
+from tests.cluster.laptop import REPOSITORY, Laptop, real_home
 from tests.cluster.prepare import pip_install
 
 _WHEEL = "playwright==1.65.2"
@@ -35,7 +35,7 @@ def drive(laptop: Laptop, page: str, picture: Path, **told: str) -> dict[str, An
     argv = [sys.executable, "-m", f"tests.workbench.{page}", str(laptop.inside(inside))]
     env = {
         "PYTHONPATH": os.pathsep.join(map(str, (REPOSITORY, library()))),
-        "TMPDIR": str(HOME),  # what a killed browser leaves behind goes with the home
+        "TMPDIR": str(real_home()),  # what a killed browser leaves behind goes with the home
     }
     done = laptop.run([*argv, json.dumps(told)], env=env, timeout_s=240, check=True)
     picture.write_bytes(inside.read_bytes())
