@@ -51,26 +51,36 @@ def test_connect(anywhere: Desk) -> None:
 
 
 def test_in_and_out(desk: Desk) -> None:
-    """connect twice, ssh, expose, get, doctor, delete, disconnect."""
+    """connect twice, ssh, expose, get, doctor, sync, delete, disconnect: nothing that any of them
+    asks for is deprecated, of which the API server would warn."""
     desk.ns.pod("dev")
-    done = desk.connect("dev")
-    again = desk.connect("dev")
-    changes = (again["service"]["change"], again["sshConfig"]["change"])
-    assert changes == ("unchanged", "unchanged")
-    assert log_in(desk, "dev", "--", "hostname").stdout == "dev\n"
-    typed(desk, "expose", "dev", "--name", "smtp", "--port", "25")
-    found = json.loads(typed(desk, "get", "-o", "json"))["items"]
-    assert [item["status"]["problem"] for item in found] == [None, None]
-    assert {item["metadata"]["name"]: item["status"]["hosts"] for item in found} == {
-        "smtp": [],
-        "ssh": [done["host"]],
-    }
-    status = examined(desk)
-    assert fails(status) == [NO_LIBRARY]
-    assert status["server"]["seen"].endswith(f"is Kubernetes {versions.NEWER.version}")
-    assert "proof: connection" in status["address"]["seen"]
-    typed(desk, "delete", "dev", "--name", "smtp")
-    disconnected(desk, "dev")
+    with desk.cluster.relay() as relay:
+        config = ("--kubeconfig", str(relay.kubeconfig()))
+        desk.type("kubectl", *config, "get", "endpoints", "-n", desk.ns.name)
+        assert "Endpoints is deprecated" in relay.requests()[-1].warning
+        relay.reset()
+        done = desk.connect("dev", *config)
+        again = desk.connect("dev", *config)
+        changes = (again["service"]["change"], again["sshConfig"]["change"])
+        assert changes == ("unchanged", "unchanged")
+        assert log_in(desk, *config, "dev", "--", "hostname").stdout == "dev\n"
+        typed(desk, "expose", "dev", "--name", "again", "--port", "22", *config)
+        found = json.loads(typed(desk, "get", "-o", "json", *config))["items"]
+        assert [item["status"]["problem"] for item in found] == [None, None]
+        assert {item["metadata"]["name"]: item["status"]["hosts"] for item in found} == {
+            "again": [],
+            "ssh": [done["host"]],
+        }
+        status = examined(desk, "dev", *config)
+        assert fails(status) == [NO_LIBRARY]
+        assert status["server"]["seen"].endswith(f"is Kubernetes {versions.NEWER.version}")
+        assert "proof: connection" in status["address"]["seen"]
+        assert sync(desk, *config) == (0, [f"host/{done['host']} unchanged"], "")
+        typed(desk, "delete", "dev", "--name", "again", *config)
+        disconnected(desk, "dev", *config)
+        asked = relay.requests()
+        assert len(asked) > 30
+        assert {one.warning for one in asked} == {""}
     desk.assert_nothing_left(but_backups=True)
 
 
@@ -107,24 +117,6 @@ def test_replaced_pod(desk: Desk) -> None:
     assert lines[0] == f"host/{api} updated: another pod, new host keys"
     assert hosts(desk) == [api]
     assert desk.ssh(api, "hostname") == after.name
-
-
-def test_nothing_deprecated_is_used(desk: Desk) -> None:
-    """The API server warns of nothing that a command of ours asks for."""
-    desk.ns.pod("dev")
-    with desk.cluster.relay() as relay:
-        config = ("--kubeconfig", str(relay.kubeconfig()))
-        desk.type("kubectl", *config, "get", "endpoints", "-n", desk.ns.name)
-        assert ["Endpoints is deprecated" in one.warning for one in relay.requests()][-1]
-        relay.reset()
-        for words in (
-            *(("connect", "dev"), ("get", "-o", "wide"), ("address", "dev"), ("sync",)),
-            *(("doctor", "dev"), ("delete", "dev", "--all"), ("connect", "dev", "--via", "tunnel")),
-        ):
-            desk.nodeport(*words, *config)
-        asked = relay.requests()
-        assert len(asked) > 30
-        assert {one.warning for one in asked} == {""}
 
 
 class TestRightToCreate:
