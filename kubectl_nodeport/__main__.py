@@ -20,7 +20,7 @@ _TERMINATED = 128
 def main() -> None:
     """Run the command line and leave with its exit code."""
     if bundle.IS_BUNDLE:
-        bundle.give_back(os.environ)
+        bundle.give_back(os.environ, bundle.FOLDER)
     if sys.argv[1:2] == ["__complete"]:
         del sys.argv[1]
         complete()

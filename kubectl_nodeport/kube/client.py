@@ -197,7 +197,10 @@ class Api:
         what requests are made with.
 
         To be called when both are but moments away: a connection without a request is soon closed.
+
+        :raises NodeportError: the credentials cannot be renewed.
         """
+        self._login.headers()  # renewed before, so that these show the certificate of today
         self._login.prepare(2, self._timeout_s)
         self.load()
 

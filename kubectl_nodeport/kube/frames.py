@@ -26,6 +26,7 @@ class NotWebsocketError(ValueError):
     """The bytes are none that a websocket server may send."""
 
 
+# Thousands are made a second, and a tuple takes less time than a frozen dataclass.
 class Piece(NamedTuple):
     """Some bytes of a message of a channel; ``is_last`` where it ends with them."""
 

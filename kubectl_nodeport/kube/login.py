@@ -87,6 +87,7 @@ class Login:
                 self._credential = self._new_credential()
                 if self._tls is not None:  # connections to come show the new certificate
                     self._load_client_certificate(self._tls)
+                    self._prepared.clear()
             if self._credential.token:
                 headers.append(("Authorization", self._credential.token))
         for name, value in headers:
@@ -98,7 +99,8 @@ class Login:
         """Begin to connect so many times, for what :meth:`open_socket` is asked for next.
 
         To be called when that is but moments away: a connection without a request is soon closed.
-        A proxy is not troubled so.
+        Through a proxy none is begun: that would load urllib3 first, which these are not to wait
+        for.
         """
         if not self._proxy:
             connect = partial(self._directly, timeout_s)
@@ -115,14 +117,19 @@ class Login:
             with self._lock:
                 manager = self._loaded_pools()
             return pools.open_socket(manager, self._connection.server, timeout_s)
-        with contextlib.suppress(IndexError):  # two threads may come for the last
-            while True:
-                opened = self._prepared.pop(0)()
+        while connecting := self._next_prepared():
+            # One that was refused meanwhile, by one of several servers, says nothing of the next.
+            with contextlib.suppress(ConnectionError, ssl.SSLError):
+                opened = connecting()
                 if _is_open(opened):
                     opened.settimeout(timeout_s)
                     return opened
                 opened.close()
         return self._directly(timeout_s)
+
+    def _next_prepared(self) -> Callable[[], socket.socket] | None:
+        with self._lock:
+            return self._prepared.pop(0) if self._prepared else None
 
     def _directly(self, timeout_s: float | None) -> socket.socket:
         url = urlsplit(self._connection.server)

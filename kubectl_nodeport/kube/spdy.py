@@ -29,6 +29,7 @@ class NotSpdyError(ValueError):
     """The bytes are none that a server of a forwarded port may send."""
 
 
+# Thousands are made a second, and a tuple takes less time than a frozen dataclass.
 class Part(NamedTuple):
     """Some bytes of the data, or of the error; ``is_last`` where it ends with them."""
 

@@ -37,6 +37,22 @@ def test_first_bundle_that_is_there(tmp_path: Path) -> None:
     assert not trusts(context, "second.test")
 
 
+@pytest.mark.parametrize("content", ["", "none of it\n"])
+def test_bundle_that_holds_none_is_passed_over(content: str, tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged.pem"
+    damaged.write_text(content)
+    context = new()
+    good = certificate(tmp_path, "good.test").certificate
+    authorities.load(context, NOWHERE, (str(damaged), str(tmp_path), str(good)))
+    assert trusts(context, "good.test")
+
+
+@pytest.mark.parametrize("platform", ["win32", "darwin"])
+def test_paths_of_linux_are_tried_there_alone(platform: str) -> None:
+    assert authorities.bundles(platform) == ()
+    assert "/etc/ssl/certs/ca-certificates.crt" in authorities.bundles("linux")
+
+
 def test_openssls_own_place_comes_first(tmp_path: Path) -> None:
     bundle = certificate(tmp_path, "first.test").certificate
     context = new()

@@ -218,6 +218,22 @@ class TestPlugin:
         (sent,) = server.received
         assert (sent.certificate, sent.all("Authorization")) == ("jane", [f"Bearer {TOKEN}"])
 
+    def test_connections_made_ahead_show_the_new_certificate(
+        self, server: Server, pki: tuple[Pair, Pair], tmp_path: Path
+    ) -> None:
+        jane = pki[1]
+        old = {"token": "old", "expirationTimestamp": "2020-01-01T00:00:00Z"}
+        new = {
+            "token": TOKEN,
+            "clientCertificateData": jane.certificate.read_text(),
+            "clientKeyData": jane.key.read_text(),
+        }
+        client = api(server, pki, plugin(tmp_path, old, new))
+        client.prepare()
+        client.send(GET)
+        assert server.received[0].certificate == "jane"
+        assert server.connections <= 2
+
     def test_failure_is_an_error(
         self, server: Server, pki: tuple[Pair, Pair], tmp_path: Path
     ) -> None:

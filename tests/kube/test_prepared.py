@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import socket
 import threading
 import time
@@ -109,3 +110,21 @@ def test_one_that_was_closed_meanwhile_is_made_anew(count: int, pair: Pair) -> N
         assert all(closed.acquire(timeout=10) for _ in range(count))
         use(api)
         assert len(listener.accepted_s) == 2 + count
+
+
+@pytest.mark.parametrize("which", [1, 2])
+def test_one_that_fails_is_made_anew(which: int, pair: Pair) -> None:
+    """As where one of several servers behind an address is down."""
+    port = free_port()
+    with serving(closing_after, tls_for(pair)) as server:
+        relay, numbers = forward(server.port), itertools.count(1)
+
+        def serve(sock: socket.socket) -> None:
+            if next(numbers) != which:
+                relay(sock)
+
+        with Listener("127.0.0.1", port, serve).running() as listener:
+            api = client(port, pair)
+            api.prepare()
+            use(api)
+            assert len(listener.accepted_s) == 3
