@@ -17,7 +17,7 @@ from kubectl_nodeport.commands.named import Here, Named, chosen
 from kubectl_nodeport.commands.noted import forget_use
 from kubectl_nodeport.commands.remove import remove_rule
 from kubectl_nodeport.commands.same_cluster import AnotherClusterError
-from kubectl_nodeport.errors import NewerFormatError, NodeportError
+from kubectl_nodeport.errors import UPGRADE, NewerFormatError, NodeportError
 from kubectl_nodeport.kube.request import ConflictError, NotFoundError, Request
 from kubectl_nodeport.rule import service
 from kubectl_nodeport.ssh.edit import Edit
@@ -249,7 +249,8 @@ def _against(homes: Homes, origin: Origin, failure: NodeportError) -> str:
         rest = "kubectl nodeport get hosts lists the rest"
         return f"a cluster that is gone took its rules along: {rest}"
     if isinstance(failure, NewerFormatError):
-        return f"{failure.hint}; then: {homes.hint(origin, _command(origin))}"
+        by_kubectl = service.deletion(origin.service, origin.namespace)
+        return f"{UPGRADE}; then: {homes.hint(origin, f'{_command(origin)}; or: {by_kubectl}')}"
     return homes.hint(origin, _command(origin))
 
 

@@ -30,6 +30,7 @@ from kubectl_nodeport.ssh import block, layout
 from tests.upgrade.written import CONFIG, PODS, SUFFIX, AtHome, Written, own_files, written
 
 DEV = f"dev{SUFFIX}"
+BY_KUBECTL = "kubectl delete service nodeport-dev-ssh -n default"
 
 
 def _of_another_format() -> str:
@@ -212,7 +213,7 @@ class TestRule:
         assert caught.value.message == (
             "service nodeport-dev-ssh was written by a newer kubectl-nodeport"
         )
-        assert caught.value.hint == UPGRADE
+        assert caught.value.hint.startswith(f"{UPGRADE}; or: {BY_KUBECTL}")
         assert (there.api.objects, file_of(there).text) == (before, CONFIG)
 
     def test_nor_replaced_where_it_is_an_earlier_pods(self, there: Written) -> None:
@@ -240,6 +241,14 @@ class TestRule:
         request = ConnectRequest(Target("dev"), host="through", via="tunnel")
         assert connect(request, there.edges).entry.is_tunnel
 
+    def test_a_tunnel_is_offered_to_connect_alone(self, there: Written) -> None:
+        with pytest.raises(NodeportError) as caught:
+            connect(ConnectRequest(Target("dev")), there.edges)
+        assert caught.value.hint.endswith("; or without a rule: --via tunnel")
+        with pytest.raises(NodeportError) as caught:
+            expose(ExposeRequest(Target("dev"), "ssh"), there.edges)
+        assert "tunnel" not in caught.value.hint
+
     def test_it_is_listed_and_asked(self, there: Written) -> None:
         (row,) = (row for row in get(GetRequest(), there.edges) if row.target == "pod/dev")
         assert (row.name, row.node_port, row.hosts) == ("ssh", 31602, (DEV,))
@@ -263,7 +272,7 @@ class TestRule:
             'not deleted: rule "ssh" of pod/dev: '
             "service nodeport-dev-ssh was written by a newer kubectl-nodeport"
         )
-        assert done.left.hint == UPGRADE
+        assert done.left.hint == f"{UPGRADE}; or: {BY_KUBECTL}"
         assert self.rule(there) == before
         assert there.api.services().count("nodeport-bare-ssh") == (1 if dry_run else 0)
 
@@ -279,7 +288,7 @@ class TestRule:
             "service nodeport-dev-ssh was written by a newer kubectl-nodeport"
         )
         assert done.left.hint == (
-            f"{UPGRADE}; then: kubectl nodeport delete dev --name ssh -n default"
+            f"{UPGRADE}; then: kubectl nodeport delete dev --name ssh -n default; or: {BY_KUBECTL}"
         )
         assert (DEV in file_of(there).text) is dry_run
         assert self.rule(there) == before
@@ -289,7 +298,7 @@ class TestRule:
         changes = {one.entry.alias.removesuffix(SUFFIX): one.change for one in done.hosts}
         assert changes == {**dict.fromkeys(PODS, "unchanged"), "dev": "left"}
         assert done.left is not None
-        assert done.left.hint == UPGRADE
+        assert done.left.hint == f"{UPGRADE}; or: {BY_KUBECTL}"
         assert file_of(there).text == CONFIG
 
 
@@ -300,8 +309,35 @@ def test_formats_of_a_rule_that_are_known(there: Written, found: str | None) -> 
     assert connect(ConnectRequest(Target("dev")), there.edges).entry_change == "unchanged"
 
 
-@pytest.mark.parametrize("found", ["", "0", "01", "x\ny"])
-def test_what_is_no_format_is_taken_for_one_to_come(there: Written, found: str) -> None:
+@pytest.mark.parametrize("found", ["", "0", "01", " 2", "2.0", "-2", "abc", "x\ny", "\u0662"])
+class TestWhatIsNoFormat:
+    """Whoever may annotate a Service would keep its port open, if it were taken for a newer one."""
+
+    @pytest.fixture(autouse=True)
+    def malformed(self, there: Written, found: str) -> None:
+        with_format(there, found)
+
+    def test_it_is_told(self, there: Written) -> None:
+        (row,) = (row for row in get(GetRequest(), there.edges) if row.target == "pod/dev")
+        assert row.problem == "its annotation kubectl-nodeport/format is malformed"
+
+    def test_it_is_used(self, there: Written) -> None:
+        assert connect(ConnectRequest(Target("dev")), there.edges).entry_change == "unchanged"
+
+    @pytest.mark.parametrize("target", [Target("dev"), parse("svc/nodeport-dev-ssh")])
+    def test_it_is_deleted(self, there: Written, target: Target) -> None:
+        names = ("ssh",) if target.kind == "pod" else ()
+        done = delete(DeleteRequest(target, names), there.edges)
+        assert ([row.service for row in done.rules], done.left) == (["nodeport-dev-ssh"], None)
+        assert "nodeport-dev-ssh" not in there.api.services()
+
+    def test_disconnect_deletes_it(self, there: Written) -> None:
+        ended(there, DEV)
+        assert "nodeport-dev-ssh" not in there.api.services()
+
+
+@pytest.mark.parametrize("found", ["2", "10", "9" * 5000])
+def test_formats_to_come(there: Written, found: str) -> None:
     with_format(there, found)
     with pytest.raises(NodeportError, match="was written by a newer kubectl-nodeport"):
         connect(ConnectRequest(Target("dev")), there.edges)
