@@ -191,7 +191,9 @@ def _done(homes: Homes, rule: Parted, notes: list[str]) -> Parted:
                 return _deleted(homes, edges, rule, notes)
         if rule.forgets:
             with homes.visit(rule.entries[0]) as edges:
-                forget_use(edges.api, rule.origin)
+                if (found := _read(edges, rule.origin)) is not None:
+                    service.check_format(found)
+                    forget_use(edges.api, rule.origin)
     except NodeportError as err:
         if rule.fate == "deleted":
             return replace(rule, fate="unknown", failure=err)

@@ -20,6 +20,7 @@ from kubectl_nodeport.commands.expose import ExposeRequest, expose
 from kubectl_nodeport.commands.get import get, hosts
 from kubectl_nodeport.commands.homes import Homes
 from kubectl_nodeport.commands.named import Named
+from kubectl_nodeport.commands.open_service import OpenRequest, open_service
 from kubectl_nodeport.commands.proxy import entry_named
 from kubectl_nodeport.commands.scope import GetRequest
 from kubectl_nodeport.commands.sync import Synced, SyncRequest, sync
@@ -240,6 +241,30 @@ class TestRule:
     def test_a_tunnel_needs_no_rule(self, there: Written) -> None:
         request = ConnectRequest(Target("dev"), host="through", via="tunnel")
         assert connect(request, there.edges).entry.is_tunnel
+
+    @pytest.mark.parametrize("dry_run", [True, False])
+    def test_nor_opened_where_somebody_closed_it(self, there: Written, dry_run: bool) -> None:
+        rule = self.rule(there)
+        rule["spec"]["type"] = "ClusterIP"
+        del rule["spec"]["ports"][0]["nodePort"]
+        request = OpenRequest("nodeport-dev-ssh", dry_run=dry_run)
+        self.test_it_is_not_used(there, lambda world: open_service(request, world.edges))
+
+    def test_the_note_of_a_host_that_did_not_make_it_stays(self, there: Written) -> None:
+        """Its words may mean something else by now: none of them is patched."""
+        name, host = "nodeport-shared-ssh", f"shared{SUFFIX}"
+        rule = there.api.get("services", name)
+        assert rule is not None
+        rule["metadata"]["annotations"]["kubectl-nodeport/format"] = "2"
+        before = copy.deepcopy(rule)
+        request = DisconnectRequest(Named((host,)))
+        done = disconnect(request, file_of(there), homes(there), lambda: there.edges)
+        assert done.notes == (
+            f"on service {name} in namespace default it stays noted that you use it: "
+            f"service {name} was written by a newer kubectl-nodeport",
+        )
+        assert rule == before
+        assert host not in file_of(there).text
 
     def test_a_tunnel_is_offered_to_connect_alone(self, there: Written) -> None:
         with pytest.raises(NodeportError) as caught:
