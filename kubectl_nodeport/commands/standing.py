@@ -114,10 +114,16 @@ def find_rule(api: Api, wanted: Wanted) -> Standing:
 
 
 def held_by(edges: Edges, rule_name: str) -> Callable[[Pod], bool]:
-    """Whether a pod has the rule, or a Host entry leads to it: it is taken before others."""
+    """Whether a pod has the rule, or a Host entry leads to it: it is taken before others.
+
+    What cannot be read of the ssh configuration holds none: who writes it will be refused there.
+    """
     connection = edges.connection
     cluster = (connection.identity, connection.namespace, rule_name)
-    origins = [entry.origin for entry in edges.hosts.entries()]
+    try:
+        origins = [entry.origin for entry in edges.hosts.found().entries]
+    except NodeportError:
+        origins = []
     entered = {o.target for o in origins if (o.cluster, o.namespace, o.rule) == cluster}
     label = service.pod_label(rule_name)
     return lambda pod: label in pod.labels or f"pod/{pod.name}" in entered

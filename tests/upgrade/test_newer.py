@@ -140,6 +140,9 @@ class TestEntry:
             f"hint: {UPGRADE}\n"
         )
 
+    def test_expose_writes_no_file(self, there: Written) -> None:
+        assert expose(ExposeRequest(Target("dev"), "ssh"), there.edges).change == "unchanged"
+
     def test_login_by_another_host_goes_on(self, there: Written) -> None:
         found = file_of(there).found()
         assert entry_named(f"far{SUFFIX}", found, "config").is_tunnel
@@ -163,6 +166,9 @@ class TestBlock:
         assert caught.value.hint == UPGRADE
         assert file.text == CONFIG.replace(" v1 >>>", " v12 >>>", 1)
         assert there.api.objects == before
+
+    def test_expose_writes_no_file(self, there: Written) -> None:
+        assert expose(ExposeRequest(Target("dev"), "ssh"), there.edges).change == "unchanged"
 
     def test_rules_are_listed_without_hosts(self, there: Written) -> None:
         assert len(get(GetRequest(), there.edges)) == 6
