@@ -234,15 +234,42 @@ class TestRule:
         annotations["kubectl-nodeport/target"] = '{"pod":"dev"}'
         self.test_it_is_not_used(there, WRITING[0])
 
-    def test_the_rule_of_a_workload_is_passed_over(self, there: Written) -> None:
-        """A pod of it gets a rule of its own, as if the workload had none."""
-        api = there.api.get("services", "nodeport-api-ec71f4c2-ssh")
+    @pytest.mark.parametrize("name", ["ssh", '["ssh"]'], ids=["its name", "another word"])
+    def test_the_rule_of_a_workload_holds_its_pod(self, there: Written, name: str) -> None:
+        """Another rule of this name would overwrite what it has put onto the pod."""
+        self.with_newer_workload(there, name)
+        self.refused(there, ConnectRequest(Target("api-7d9f-x"), host="alone"))
+        other = ConnectRequest(Target("api-7d9f-x"), rule_name="own", host="alone")
+        done = connect(other, there.edges)
+        assert done.entry.origin.service == "nodeport-api-7d9f-x-own"
+
+    @pytest.mark.parametrize("ready", [True, False])
+    def test_it_is_not_judged_where_its_workload_grew(self, there: Written, ready: bool) -> None:
+        """What is hinted against that is a delete, which refuses it."""
+        self.with_newer_workload(there, "ssh")
+        workload, pod = there.api.get("deployments", "api"), there.api.get("pods", "api-7d9f-x")
+        assert workload is not None
+        assert pod is not None
+        if ready:
+            workload["spec"]["replicas"] = 3
+        else:
+            pod["status"]["conditions"] = [{"type": "Ready", "status": "False"}]
+        self.refused(there, ConnectRequest(parse("deploy/api"), host="alone"))
+
+    def with_newer_workload(self, world: Written, rule_name: str) -> None:
+        api = world.api.get("services", "nodeport-api-ec71f4c2-ssh")
         assert api is not None
-        api["metadata"]["annotations"]["kubectl-nodeport/format"] = "2"
-        before = copy.deepcopy(api)
-        done = connect(ConnectRequest(Target("api-7d9f-x"), host="alone"), there.edges)
-        assert done.entry.origin.service == "nodeport-api-7d9f-x-ssh"
-        assert api == before
+        words = {"kubectl-nodeport/format": "2", "kubectl-nodeport/rule": rule_name}
+        api["metadata"]["annotations"] |= words
+
+    def refused(self, world: Written, request: ConnectRequest) -> None:
+        before = copy.deepcopy(world.api.objects)
+        with pytest.raises(NodeportError) as caught:
+            connect(request, world.edges)
+        assert caught.value.message == (
+            "service nodeport-api-ec71f4c2-ssh was written by a newer kubectl-nodeport"
+        )
+        assert world.api.objects == before
 
     def test_a_tunnel_needs_no_rule(self, there: Written) -> None:
         request = ConnectRequest(Target("dev"), host="through", via="tunnel")
