@@ -170,6 +170,15 @@ class TestBlock:
     def test_expose_writes_no_file(self, there: Written) -> None:
         assert expose(ExposeRequest(Target("dev"), "ssh"), there.edges).change == "unchanged"
 
+    def test_no_login_goes_through_the_api_server(
+        self, there: Written, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        words = ["proxy", "--ssh-config", str(file_of(there).path), f"far{SUFFIX}"]
+        assert run(words) == 1
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert "line 1: our block was written by a newer kubectl-nodeport" in err
+
     def test_rules_are_listed_without_hosts(self, there: Written) -> None:
         assert len(get(GetRequest(), there.edges)) == 6
         (note,) = there.notes
