@@ -122,7 +122,7 @@ def held_by(edges: Edges, rule_name: str) -> Callable[[Pod], bool]:
     connection = edges.connection
     cluster = (connection.identity, connection.namespace, rule_name)
     try:
-        origins = [entry.origin for entry in edges.hosts.found().entries]
+        origins = [entry.origin for entry in edges.hosts.readable().entries]
     except NodeportError:
         origins = []
     entered = {o.target for o in origins if (o.cluster, o.namespace, o.rule) == cluster}

@@ -144,7 +144,7 @@ class TestEntry:
         assert expose(ExposeRequest(Target("dev"), "ssh"), there.edges).change == "unchanged"
 
     def test_login_by_another_host_goes_on(self, there: Written) -> None:
-        found = file_of(there).found()
+        found = file_of(there).readable()
         assert entry_named(f"far{SUFFIX}", found, "config").is_tunnel
         with pytest.raises(NodeportError, match="was written by a newer kubectl-nodeport"):
             entry_named(DEV, found, "config")
@@ -196,7 +196,7 @@ def test_newer_entry_in_a_file_of_our_own() -> None:
     files = own_files()
     assert files.own is not None
     newer = replace(files, own=files.own.replace('"v":1,"alias":"dev', '"v":2,"alias":"dev'))
-    found = layout.found(newer)
+    found = layout.readable(newer)
     assert [entry.alias.removesuffix(SUFFIX) for entry in found.entries] == [
         name for name in PODS if name != "dev"
     ]
@@ -422,9 +422,9 @@ def test_of_two_entries_of_an_alias_the_one_counts_that_ssh_takes() -> None:
     files = own_files()
     assert files.own is not None
     newer = replace(files, own=files.own.replace('"v":1,"alias":"dev', '"v":2,"alias":"dev'))
-    assert list(layout.found(newer).refused) == [DEV]
+    assert list(layout.readable(newer).refused) == [DEV]
     in_block = replace(newer, text=CONFIG)
-    assert layout.found(in_block).refused == {}
-    assert DEV in {entry.alias for entry in layout.found(in_block).entries}
+    assert layout.readable(in_block).refused == {}
+    assert DEV in {entry.alias for entry in layout.readable(in_block).entries}
     with pytest.raises(NodeportError, match="was written by a newer kubectl-nodeport"):
         layout.entries(in_block)
