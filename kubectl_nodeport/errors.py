@@ -29,7 +29,9 @@ class NewerFormatError(NodeportError):
     It is left as it is: docs/decisions/0015.
 
     :param what: begins the message, such as ``the entry dev``.
+    :param otherwise: a command for whoever cannot upgrade.
     """
 
-    def __init__(self, what: str) -> None:
-        super().__init__(f"{what} was written by a newer kubectl-nodeport", hint=UPGRADE)
+    def __init__(self, what: str, *, otherwise: str = "") -> None:
+        hint = f"{UPGRADE}; or: {otherwise}" if otherwise else UPGRADE
+        super().__init__(f"{what} was written by a newer kubectl-nodeport", hint=hint)

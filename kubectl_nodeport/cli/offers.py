@@ -57,7 +57,7 @@ def hosts(ctx: click.Context, _param: click.Parameter, typed: str) -> list[Compl
     from kubectl_nodeport.ssh.config_file import ConfigFile
     from kubectl_nodeport.ssh.location import named_config_path
 
-    entries = ConfigFile(named_config_path(ctx.params.get("ssh_config"))).found().entries
+    entries = ConfigFile(named_config_path(ctx.params.get("ssh_config"))).readable().entries
     return _starting(typed, {one.alias: f"{one.user}@{one.hostname}" for one in entries})
 
 

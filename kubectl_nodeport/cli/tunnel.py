@@ -65,7 +65,7 @@ def carry(named: str | None, alias: str, *, verbosity: int) -> None:
     from kubectl_nodeport.ssh.location import named_config_path
 
     hosts = ConfigFile(named_config_path(named))
-    entry = entry_named(alias, hosts.found(), str(hosts.path))
+    entry = entry_named(alias, hosts.readable(), str(hosts.path))
     flags = flags_of(entry.origin)
     os.environ.update(environment_of(entry.origin, os.environ))
     try:

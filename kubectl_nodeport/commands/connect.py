@@ -21,7 +21,7 @@ from kubectl_nodeport.commands.tunnelled import note_fall_back, note_left_open, 
 from kubectl_nodeport.commands.vouch import HostKeys, Voucher
 from kubectl_nodeport.commands.with_sshd import question
 from kubectl_nodeport.container.editor_needs import Lack, lacks
-from kubectl_nodeport.errors import NodeportError
+from kubectl_nodeport.errors import NewerFormatError, NodeportError
 from kubectl_nodeport.kube.pod import Container, Pod
 from kubectl_nodeport.rule.rule import Exposed, new_id
 from kubectl_nodeport.ssh.edit import Edit, Whereabouts
@@ -94,9 +94,13 @@ def _may_bring(request: ConnectRequest, edges: Edges, nothing: NothingListensErr
 
 
 def _connected_to(request: ConnectRequest, edges: Edges) -> Connected:
-    with surveyed(request, edges) as seen:
-        connected = _rehearsed(seen) if request.dry_run else _reached(seen)
-        lasting = _lasting(seen, connected)
+    try:
+        with surveyed(request, edges) as seen:
+            connected = _rehearsed(seen) if request.dry_run else _reached(seen)
+            lasting = _lasting(seen, connected)
+    except NewerFormatError as err:
+        err.hint += "; or without a rule: --via tunnel"
+        raise
     if seen.before is not None:
         retire(edges, seen.before, connected.entry, dry_run=request.dry_run)
     notes = tuple(dict.fromkeys([*edges.notes, *lasting]))

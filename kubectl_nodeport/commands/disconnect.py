@@ -17,7 +17,7 @@ from kubectl_nodeport.commands.named import Here, Named, chosen
 from kubectl_nodeport.commands.noted import forget_use
 from kubectl_nodeport.commands.remove import remove_rule
 from kubectl_nodeport.commands.same_cluster import AnotherClusterError
-from kubectl_nodeport.errors import NewerFormatError, NodeportError
+from kubectl_nodeport.errors import UPGRADE, NewerFormatError, NodeportError
 from kubectl_nodeport.kube.request import ConflictError, NotFoundError, Request
 from kubectl_nodeport.rule import service
 from kubectl_nodeport.ssh.edit import Edit
@@ -191,7 +191,9 @@ def _done(homes: Homes, rule: Parted, notes: list[str]) -> Parted:
                 return _deleted(homes, edges, rule, notes)
         if rule.forgets:
             with homes.visit(rule.entries[0]) as edges:
-                forget_use(edges.api, rule.origin)
+                if (found := _read(edges, rule.origin)) is not None:
+                    service.check_format(found)
+                    forget_use(edges.api, rule.origin)
     except NodeportError as err:
         if rule.fate == "deleted":
             return replace(rule, fate="unknown", failure=err)
@@ -249,7 +251,8 @@ def _against(homes: Homes, origin: Origin, failure: NodeportError) -> str:
         rest = "kubectl nodeport get hosts lists the rest"
         return f"a cluster that is gone took its rules along: {rest}"
     if isinstance(failure, NewerFormatError):
-        return f"{failure.hint}; then: {homes.hint(origin, _command(origin))}"
+        by_kubectl = service.deletion(origin.service, origin.namespace)
+        return f"{UPGRADE}; then: {homes.hint(origin, f'{_command(origin)}; or: {by_kubectl}')}"
     return homes.hint(origin, _command(origin))
 
 

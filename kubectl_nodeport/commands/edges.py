@@ -13,7 +13,7 @@ from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.config import Connection
 from kubectl_nodeport.kube.request import Json, Request
 from kubectl_nodeport.kube.streams import Output
-from kubectl_nodeport.ssh.block import Found
+from kubectl_nodeport.ssh.block import Readable
 from kubectl_nodeport.ssh.edit import Change, Edit, Whereabouts
 from kubectl_nodeport.ssh.entry import HostEntry
 from kubectl_nodeport.ssh.known_hosts import HostKey
@@ -65,7 +65,7 @@ class Hosts(Protocol):
     def entries(self) -> tuple[HostEntry, ...]:
         """Our entries in the file."""
 
-    def found(self) -> Found:
+    def readable(self) -> Readable:
         """Our entries as far as they can be read, and why the others cannot."""
 
     def outdated(self) -> frozenset[str]:

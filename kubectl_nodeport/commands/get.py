@@ -89,7 +89,7 @@ def hosts(file: Hosts, context: str | None = None, namespace: str | None = None)
 
     :raises NodeportError: the file cannot be read, or our part of it is damaged.
     """
-    found = file.found()
+    found = file.readable()
     entries = [
         entry
         for entry in found.entries
@@ -137,7 +137,7 @@ def _behind_each(edges: Edges, services: list[Service], scope: Scope) -> Seen:
 def _hosts(edges: Edges) -> tuple[Host, ...]:
     """Our Host entries that lead into this cluster."""
     try:
-        seen = edges.hosts.found()
+        seen = edges.hosts.readable()
     except NodeportError as err:
         edges.notes.append(f"hosts are not shown: {err.message}")
         return ()

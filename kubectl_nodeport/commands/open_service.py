@@ -78,6 +78,7 @@ def open_service(request: OpenRequest, edges: Edges) -> Opened:
     if service_type.kind(before) != "ClusterIP":
         unchanged = _unchanged(before, chosen, request)
         return with_addresses(edges, unchanged, ordered, request.timeout_s)
+    services.check_format(before)
     _warn(before, edges, request)
     if request.dry_run:
         listed = _listed(before, _wishes(before, edges, request, chosen))

@@ -10,7 +10,7 @@ from kubectl_nodeport.commands.same_cluster import check_cluster
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.config import Connection
 from kubectl_nodeport.kube.request import Json, Request
-from kubectl_nodeport.ssh.block import Found
+from kubectl_nodeport.ssh.block import Readable
 from kubectl_nodeport.ssh.entry import HostEntry
 from kubectl_nodeport.ssh.origin import Origin
 
@@ -35,7 +35,7 @@ class Destination:
     port: int
 
 
-def entry_named(alias: str, found: Found, file: str) -> HostEntry:
+def entry_named(alias: str, found: Readable, file: str) -> HostEntry:
     """The entry of this alias; others may be as they are.
 
     :param file: what the entries stand in, for the error.

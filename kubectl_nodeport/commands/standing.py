@@ -93,6 +93,7 @@ def find_rule(api: Api, wanted: Wanted) -> Standing:
             "list", "services", "see whether the rule exists already", namespace=rule.namespace
         ),
     )
+    _refuse_newer(services, wanted)
     _refuse_outgrown(services, wanted)
     _refuse_another_owners(services, wanted)
     ours = next((found for found in services if service.is_rule(found, rule)), None)
@@ -114,10 +115,16 @@ def find_rule(api: Api, wanted: Wanted) -> Standing:
 
 
 def held_by(edges: Edges, rule_name: str) -> Callable[[Pod], bool]:
-    """Whether a pod has the rule, or a Host entry leads to it: it is taken before others."""
+    """Whether a pod has the rule, or a Host entry leads to it: it is taken before others.
+
+    What cannot be read of the ssh configuration holds none: who writes it will be refused there.
+    """
     connection = edges.connection
     cluster = (connection.identity, connection.namespace, rule_name)
-    origins = [entry.origin for entry in edges.hosts.entries()]
+    try:
+        origins = [entry.origin for entry in edges.hosts.readable().entries]
+    except NodeportError:
+        origins = []
     entered = {o.target for o in origins if (o.cluster, o.namespace, o.rule) == cluster}
     label = service.pod_label(rule_name)
     return lambda pod: label in pod.labels or f"pod/{pod.name}" in entered
@@ -188,13 +195,31 @@ def shared(wanted: Wanted) -> NodeportError:
     )
 
 
+def _refuse_newer(services: list[Service], wanted: Wanted) -> None:
+    """A newer version's rule of this name for the pod, be it that of its workload.
+
+    By it the pod's annotation was written, which one more rule of this name would overwrite. What
+    the Service says of itself may be in other words by now; selector, node port and the annotation
+    are not this program's own.
+    """
+    rule, pod = wanted.rule, wanted.pod
+    told = {one.name: one.node_port for one in annotation.read(pod.annotations)}
+    for one in services:
+        is_it = service.rule_name(one) == rule.name or told.get(rule.name) in service.node_ports(
+            one
+        )
+        if is_it and service.selects(one, pod):
+            service.check_format(one)
+
+
 def _refuse_outgrown(services: list[Service], wanted: Wanted) -> None:
     """A rule that followed its workload's one pod, and cannot any more."""
     workload, pod = wanted.workload, wanted.pod
     if workload is None or wanted.binding.follows:
         return
     rule, target = wanted.rule, f"{workload.kind}/{workload.name}"
-    if not any((service.target(s), service.rule_name(s)) == (target, rule.name) for s in services):
+    known = [one for one in services if not service.is_newer(one)]
+    if not any((service.target(s), service.rule_name(s)) == (target, rule.name) for s in known):
         return
     if workload.replicas == 1 and not pod.ready:
         raise NodeportError(
@@ -254,8 +279,6 @@ def _may_serve(candidate: Service, wanted: Wanted) -> bool:
     """Another's NodePort for this port, or the rule of this name of the pod's workload."""
     exposed = service.exposed(candidate, wanted.rule, wanted.pod)
     if exposed is None or wanted.node_port not in (None, exposed.node_port):
-        return False
-    if service.is_newer(candidate):
         return False
     if service.is_ours(candidate):
         is_pods = service.target(candidate).startswith("pod/")

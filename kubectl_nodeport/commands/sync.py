@@ -13,7 +13,7 @@ from kubectl_nodeport.commands.homes import Homes, each
 from kubectl_nodeport.commands.named import no_host, within
 from kubectl_nodeport.commands.truth import Gone, Truth, truth_of
 from kubectl_nodeport.errors import NodeportError
-from kubectl_nodeport.ssh.block import Found
+from kubectl_nodeport.ssh.block import Readable
 from kubectl_nodeport.ssh.edit import Change as Written
 from kubectl_nodeport.ssh.edit import Edit, Whereabouts
 from kubectl_nodeport.ssh.entry import HostEntry
@@ -237,19 +237,19 @@ class _AsRead:
 
     file: Hosts
     read: tuple[HostEntry, ...]
-    old: frozenset[str]
+    outdated_aliases: frozenset[str]
 
     def entries(self) -> tuple[HostEntry, ...]:
         """Our entries as they were."""
         return self.read
 
-    def found(self) -> Found:
+    def readable(self) -> Readable:
         """As the file."""
-        return self.file.found()
+        return self.file.readable()
 
     def outdated(self) -> frozenset[str]:
         """As it was."""
-        return self.old
+        return self.outdated_aliases
 
     def declares(self, alias: str) -> bool:
         """As the file."""

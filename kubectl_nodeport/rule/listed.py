@@ -211,6 +211,8 @@ def _name(one: Mapping[str, Any]) -> tuple[str, str]:
         name = service.rule_name(one)
         is_named = is_rule_name(name)
         damage = "" if is_named else "its annotations do not name a rule"
+        if malformed := service.malformed(one):
+            damage = f"its annotation {malformed} is malformed"
         return name if is_named else service.name(one), _NEWER if service.is_newer(one) else damage
     if whose == "crater":
         name = _annotations(one)[_CRATER]

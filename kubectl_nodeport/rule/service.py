@@ -6,6 +6,8 @@ pods would take them to different ones.
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,6 +25,7 @@ _SELF = "kubectl-nodeport/service"
 # this key, the label above and _SELF and _ID mean the same in all: docs/decisions/0015.
 _FORMAT = "kubectl-nodeport/format"
 _FORMAT_OF_TODAY = "1"
+_FORMAT_NUMBER = re.compile(r"[1-9][0-9]*")
 _ID = "kubectl-nodeport/id"
 _TARGET = "kubectl-nodeport/target"
 _RULE = "kubectl-nodeport/rule"
@@ -111,8 +114,25 @@ def is_ours(service: Mapping[str, Any]) -> bool:
 
 def is_newer(service: Mapping[str, Any]) -> bool:
     """Whether it is ours in a form that is not known here: it is listed, and nothing else."""
+    told = _format(service)
+    return is_ours(service) and told != _FORMAT_OF_TODAY and _is_number(told)
+
+
+def malformed(service: Mapping[str, Any]) -> str:
+    """The annotation of a rule of ours that should tell its format, and does not; "" for none.
+
+    No version writes such a one, so the rule is one of ours that somebody edited.
+    """
+    return "" if not is_ours(service) or _is_number(_format(service)) else _FORMAT
+
+
+def _format(service: Mapping[str, Any]) -> object:
     annotations = _mapping(_mapping(service.get("metadata")).get("annotations"))
-    return is_ours(service) and annotations.get(_FORMAT, _FORMAT_OF_TODAY) != _FORMAT_OF_TODAY
+    return annotations.get(_FORMAT, _FORMAT_OF_TODAY)
+
+
+def _is_number(told: object) -> bool:
+    return isinstance(told, str) and _FORMAT_NUMBER.fullmatch(told) is not None
 
 
 def check_format(service: Mapping[str, Any]) -> None:
@@ -121,7 +141,15 @@ def check_format(service: Mapping[str, Any]) -> None:
     :raises NewerFormatError: naming the Service.
     """
     if is_newer(service):
-        raise NewerFormatError(f"service {name(service)}")
+        namespace = str(_mapping(service.get("metadata")).get("namespace"))
+        raise NewerFormatError(
+            f"service {name(service)}", otherwise=deletion(name(service), namespace)
+        )
+
+
+def deletion(name: str, namespace: str) -> str:
+    """kubectl's own command that deletes a Service, whoever made it."""
+    return f"kubectl delete service {shlex.quote(name)} -n {shlex.quote(namespace)}"
 
 
 def is_rule(service: Mapping[str, Any], rule: Rule) -> bool:

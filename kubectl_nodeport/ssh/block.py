@@ -18,7 +18,7 @@ from kubectl_nodeport.ssh.reader import ConfigRefusedError, options
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Readable:
     """Our entries, as far as they can be read.
 
     :ivar entries: in the order of the file.
@@ -29,7 +29,7 @@ class Found:
     refused: Mapping[str, NodeportError]
 
 
-def found(text: str) -> Found:
+def readable(text: str) -> Readable:
     """Our entries, and why those that cannot be read cannot.
 
     :raises ConfigRefusedError: for broken markers.
@@ -41,7 +41,7 @@ def found(text: str) -> Found:
             entries.append(_as_written(own, wanted=None))
         except ConfigRefusedError as error:
             refused[own.alias] = error
-    return Found(tuple(entries), refused)
+    return Readable(tuple(entries), refused)
 
 
 def entries(text: str) -> tuple[HostEntry, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from kubectl_nodeport.ssh import layout, whole_file
-from kubectl_nodeport.ssh.block import Found
+from kubectl_nodeport.ssh.block import Readable
 from kubectl_nodeport.ssh.edit import Change, Edit, Whereabouts
 from kubectl_nodeport.ssh.entry import HostEntry
 from kubectl_nodeport.ssh.known_hosts import HostKey, parse_public_keys
@@ -47,18 +47,18 @@ class ConfigFile:
         """
         return layout.entries(self._location.files(self._location.read()))
 
-    def found(self) -> Found:
+    def readable(self) -> Readable:
         """The same, where an entry that cannot be read does not hide the others.
 
         :raises NodeportError: when the file cannot be read or our markers are broken.
         """
-        return layout.found(self._location.files(self._location.read()))
+        return layout.readable(self._location.files(self._location.read()))
 
     def outdated(self) -> frozenset[str]:
         """The aliases of entries that the next write would put in other words, as an earlier
         version wrote them.
 
-        :raises NodeportError: as :meth:`found`.
+        :raises NodeportError: as :meth:`readable`.
         """
         return layout.outdated(self._location.files(self._location.read()))
 

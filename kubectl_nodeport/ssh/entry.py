@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from kubectl_nodeport.errors import NewerFormatError, NodeportError
 from kubectl_nodeport.ssh.names import (
+    MAX_VALUE_CHARS,
     validate_alias,
     validate_hostname,
     validate_path,
@@ -46,9 +47,6 @@ _NAMES = frozenset(
         "sum",
     ]
 )
-# OpenSSH before 7.8 reads lines into 4096 bytes, before 7.5 into 1024, and dies on a longer one,
-# comments included.
-_MAX_COMMENT_CHARS = 900
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +152,8 @@ class HostEntry:
         if self.neutral:
             plain["neutral"] = list(self.neutral)
         text = _to_json({**plain, "sum": _sum(plain, self.lines)})
-        pieces = range(0, len(text), _MAX_COMMENT_CHARS)
-        return tuple(
-            f"{ORIGIN_MARK} {text[start : start + _MAX_COMMENT_CHARS]}" for start in pieces
-        )
+        pieces = range(0, len(text), MAX_VALUE_CHARS)
+        return tuple(f"{ORIGIN_MARK} {text[start : start + MAX_VALUE_CHARS]}" for start in pieces)
 
 
 def is_as_written(comments: tuple[str, ...], lines: tuple[str, ...]) -> bool:

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.ssh import block, reader
-from kubectl_nodeport.ssh.block import Found
+from kubectl_nodeport.ssh.block import Readable
 from kubectl_nodeport.ssh.entry import HostEntry
 from kubectl_nodeport.ssh.reader import ConfigRefusedError
 
@@ -63,18 +63,18 @@ def entries(files: Files) -> tuple[HostEntry, ...]:
     return first + tuple(entry for entry in second if entry.alias not in aliases)
 
 
-def found(files: Files) -> Found:
+def readable(files: Files) -> Readable:
     """The same, where an entry that cannot be read does not hide the others.
 
     :raises NodeportError: for broken markers.
     """
     with _naming(files.config):
-        in_block = _named(block.found(files.text), files.config)
+        in_block = _named(block.readable(files.text), files.config)
     with _naming(files.own_path):
-        in_own = _named(block.found(files.own or ""), files.own_path)
+        in_own = _named(block.readable(files.own or ""), files.own_path)
     first, second = _by_rank(files, in_block, in_own)
     aliases = {*first.refused, *(entry.alias for entry in first.entries)}
-    return Found(
+    return Readable(
         first.entries + tuple(entry for entry in second.entries if entry.alias not in aliases),
         {**{k: v for k, v in second.refused.items() if k not in aliases}, **first.refused},
     )
@@ -222,9 +222,9 @@ def _naming(path: str) -> Iterator[None]:
         raise _in_file(path, error) from error
 
 
-def _named(found: Found, path: str) -> Found:
+def _named(found: Readable, path: str) -> Readable:
     refused = {alias: _in_file(path, error) for alias, error in found.refused.items()}
-    return Found(found.entries, refused)
+    return Readable(found.entries, refused)
 
 
 def _in_file(path: str, error: NodeportError) -> NodeportError:

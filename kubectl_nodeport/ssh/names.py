@@ -16,8 +16,10 @@ from pathlib import PurePath
 from kubectl_nodeport.errors import NodeportError
 
 MAX_ALIAS_CHARS = 64
-# OpenSSH before 7.8 reads lines into 4096 bytes, before 7.5 into 1024, and dies on a longer one.
-_MAX_PATH_CHARS = 900
+# Of a path, a ProxyCommand and a line of an entry's comment. OpenSSH 7.6 and 7.7 die on a line of
+# more than 4,095 bytes, comments included (docs/openssh.md): 900 characters are at most 3,600 bytes
+# of UTF-8, which leaves room for indentation, keyword and quotes.
+MAX_VALUE_CHARS = 900
 # Lower case only: VS Code lower-cases a URI's authority and ssh the name it looks host keys up by,
 # while Host patterns are compared as written.
 _ALIAS = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?")
@@ -109,7 +111,7 @@ def validate_path(text: str, *, percent: bool) -> str:
     :raises NodeportError: for a path that cannot be written.
     """
     is_rooted = PurePath(text).is_absolute() or text.startswith("~/")
-    is_short = len(text) <= _MAX_PATH_CHARS
+    is_short = len(text) <= MAX_VALUE_CHARS
     if is_rooted and is_short and not _UNWRITABLE.search(text) and (percent or "%" not in text):
         return text
     raise NodeportError(

@@ -14,10 +14,8 @@ import re
 from collections.abc import Sequence
 
 from kubectl_nodeport.errors import NodeportError
-from kubectl_nodeport.ssh.names import has_control
+from kubectl_nodeport.ssh.names import MAX_VALUE_CHARS, has_control
 
-# OpenSSH before 7.8 reads lines into 4096 bytes, before 7.5 into 1024, and dies on a longer one.
-_MAX_CHARS = 900
 _PLAIN = re.compile(r"[A-Za-z0-9_+:,./@-]+")
 _PLAIN_WITH_BLANKS = re.compile(r"[A-Za-z0-9_+:,./@ -]+")
 # Letters that a quoted word cannot hold in every shell and every reader of the file: fish reads a
@@ -44,7 +42,7 @@ def proxy_command(words: Sequence[str]) -> str:
     else:
         raise _refused(words[0])
     text = text.replace("%", "%%")
-    if len(text) > _MAX_CHARS:
+    if len(text) > MAX_VALUE_CHARS:
         raise _refused(text)
     return text
 

@@ -168,7 +168,8 @@ class TestNotIts:
                 "-n default! deletes it",
             )
         ]
-        assert world.api.log == ["patch services/nodeport-dev-ssh"], "the note goes"
+        name = "services/nodeport-dev-ssh"
+        assert world.api.log == [f"get {name}", f"patch {name}"], "the note goes"
         assert (noted_on(world), world.hosts.written) == (frozenset(), {})
 
     def test_service_of_others(self) -> None:

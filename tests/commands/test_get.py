@@ -17,7 +17,7 @@ from kubectl_nodeport.rule import service
 from kubectl_nodeport.rule.binding import bind
 from kubectl_nodeport.rule.listed import Listed
 from kubectl_nodeport.rule.rule import Rule
-from kubectl_nodeport.ssh.block import Found
+from kubectl_nodeport.ssh.block import Readable
 from tests.commands.fake_api import FakeApi
 from tests.commands.world import FakeHosts, World
 from tests.kube import make
@@ -288,7 +288,7 @@ class TestHosts:
 
     def test_config_that_cannot_be_read_hides_the_hosts_alone(self) -> None:
         class Damaged(FakeHosts):
-            def found(self) -> Found:
+            def readable(self) -> Readable:
                 raise NodeportError("~/.ssh/config, line 3: a marker is doubled", hint="…")
 
         made = replace(world(pod(), rule()), hosts=Damaged())

@@ -18,7 +18,7 @@ from kubectl_nodeport.commands.proxy import Destination, destination, entry_name
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube.config import Flags
 from kubectl_nodeport.kube.request import Json
-from kubectl_nodeport.ssh.block import Found
+from kubectl_nodeport.ssh.block import Readable
 from kubectl_nodeport.ssh.entry import HostEntry
 from tests.commands.world import World
 from tests.kube import make
@@ -81,7 +81,7 @@ def test_another_cluster_is_not_asked() -> None:
 
 def test_entries_are_found_by_their_alias() -> None:
     unread = NodeportError("it was edited by hand", hint="undo that")
-    found = Found((entry("a"), TUNNEL), {"edited": unread})
+    found = Readable((entry("a"), TUNNEL), {"edited": unread})
     assert entry_named(ALIAS, found, "file") is TUNNEL
     with pytest.raises(NodeportError, match="file has no Host b"):
         entry_named("b", found, "file")

@@ -27,7 +27,7 @@ from kubectl_nodeport.kube.request import Json
 from kubectl_nodeport.kube.streams import Output
 from kubectl_nodeport.kube.target import Target
 from kubectl_nodeport.rule.rule import Exposed
-from kubectl_nodeport.ssh.block import Found
+from kubectl_nodeport.ssh.block import Readable
 from kubectl_nodeport.ssh.edit import Change, Edit, Whereabouts
 from kubectl_nodeport.ssh.entry import HostEntry
 from kubectl_nodeport.ssh.known_hosts import HostKey
@@ -266,8 +266,8 @@ class FakeHosts:
             raise error
         return tuple(self.written.values())
 
-    def found(self) -> Found:
-        return Found(tuple(self.written.values()), self.refused)
+    def readable(self) -> Readable:
+        return Readable(tuple(self.written.values()), self.refused)
 
     def outdated(self) -> frozenset[str]:
         return frozenset(self.old)

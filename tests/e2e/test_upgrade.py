@@ -126,9 +126,9 @@ def test_a_newer_rule_is_left_alone(desk: Desk) -> None:
         assert done.returncode == 1, words
         error, hint = done.stderr.splitlines()
         assert error.endswith(f"service {RULE} was written by a newer kubectl-nodeport")
-        assert hint == (
+        assert hint.startswith(
             "hint: upgrade this one: kubectl krew upgrade nodeport, or pipx upgrade "
-            "kubectl-nodeport"
+            f"kubectl-nodeport; or: kubectl delete service {RULE} -n {desk.ns.name}"
         )
     assert desk.services() == [before]
     listed = desk.nodeport("get", "dev")

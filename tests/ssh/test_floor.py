@@ -5,7 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
+from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.ssh import include
+from kubectl_nodeport.ssh.block import render
+from kubectl_nodeport.ssh.names import MAX_VALUE_CHARS
 from kubectl_nodeport.ssh.neutral import NEUTRAL
 from tests.ssh.make import ALIAS, entry
 
@@ -47,6 +52,22 @@ def test_none_is_younger_than_the_oldest_client() -> None:
     assert max(told().values()) == FLOOR
     for name in ("../README.md", "openssh.md", "doctor.md"):
         assert "7.6" in (DOCS / name).read_text(), name
+
+
+def test_no_line_is_longer_than_the_oldest_client_reads() -> None:
+    """The longest values there may be, in letters of four bytes each."""
+    wide = "\N{GRINNING FACE}"
+    path = "/" + wide * (MAX_VALUE_CHARS - 1)
+    program = "/" + wide * (MAX_VALUE_CHARS - len(f"/'' {ALIAS}"))
+    forms = (
+        entry(known_hosts_file=path, identity_file=path),
+        entry(hostname=ALIAS, program=(program,)),
+    )
+    lengths = [len(line.encode()) for form in forms for line in render(form)]
+    assert 3600 < max(lengths) <= 4095
+    for longer in ({"identity_file": path + "a"}, {"hostname": ALIAS, "program": (program + "a",)}):
+        with pytest.raises(NodeportError, match="cannot be written"):
+            entry(**longer)
 
 
 def test_what_is_never_written_is_younger() -> None:

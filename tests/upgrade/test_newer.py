@@ -20,6 +20,7 @@ from kubectl_nodeport.commands.expose import ExposeRequest, expose
 from kubectl_nodeport.commands.get import get, hosts
 from kubectl_nodeport.commands.homes import Homes
 from kubectl_nodeport.commands.named import Named
+from kubectl_nodeport.commands.open_service import OpenRequest, open_service
 from kubectl_nodeport.commands.proxy import entry_named
 from kubectl_nodeport.commands.scope import GetRequest
 from kubectl_nodeport.commands.sync import Synced, SyncRequest, sync
@@ -30,6 +31,7 @@ from kubectl_nodeport.ssh import block, layout
 from tests.upgrade.written import CONFIG, PODS, SUFFIX, AtHome, Written, own_files, written
 
 DEV = f"dev{SUFFIX}"
+BY_KUBECTL = "kubectl delete service nodeport-dev-ssh -n default"
 
 
 def _of_another_format() -> str:
@@ -138,8 +140,11 @@ class TestEntry:
             f"hint: {UPGRADE}\n"
         )
 
+    def test_expose_writes_no_file(self, there: Written) -> None:
+        assert expose(ExposeRequest(Target("dev"), "ssh"), there.edges).change == "unchanged"
+
     def test_login_by_another_host_goes_on(self, there: Written) -> None:
-        found = file_of(there).found()
+        found = file_of(there).readable()
         assert entry_named(f"far{SUFFIX}", found, "config").is_tunnel
         with pytest.raises(NodeportError, match="was written by a newer kubectl-nodeport"):
             entry_named(DEV, found, "config")
@@ -162,6 +167,18 @@ class TestBlock:
         assert file.text == CONFIG.replace(" v1 >>>", " v12 >>>", 1)
         assert there.api.objects == before
 
+    def test_expose_writes_no_file(self, there: Written) -> None:
+        assert expose(ExposeRequest(Target("dev"), "ssh"), there.edges).change == "unchanged"
+
+    def test_no_login_goes_through_the_api_server(
+        self, there: Written, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        words = ["proxy", "--ssh-config", str(file_of(there).path), f"far{SUFFIX}"]
+        assert run(words) == 1
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert "line 1: our block was written by a newer kubectl-nodeport" in err
+
     def test_rules_are_listed_without_hosts(self, there: Written) -> None:
         assert len(get(GetRequest(), there.edges)) == 6
         (note,) = there.notes
@@ -179,7 +196,7 @@ def test_newer_entry_in_a_file_of_our_own() -> None:
     files = own_files()
     assert files.own is not None
     newer = replace(files, own=files.own.replace('"v":1,"alias":"dev', '"v":2,"alias":"dev'))
-    found = layout.found(newer)
+    found = layout.readable(newer)
     assert [entry.alias.removesuffix(SUFFIX) for entry in found.entries] == [
         name for name in PODS if name != "dev"
     ]
@@ -212,7 +229,7 @@ class TestRule:
         assert caught.value.message == (
             "service nodeport-dev-ssh was written by a newer kubectl-nodeport"
         )
-        assert caught.value.hint == UPGRADE
+        assert caught.value.hint.startswith(f"{UPGRADE}; or: {BY_KUBECTL}")
         assert (there.api.objects, file_of(there).text) == (before, CONFIG)
 
     def test_nor_replaced_where_it_is_an_earlier_pods(self, there: Written) -> None:
@@ -226,19 +243,78 @@ class TestRule:
         annotations["kubectl-nodeport/target"] = '{"pod":"dev"}'
         self.test_it_is_not_used(there, WRITING[0])
 
-    def test_the_rule_of_a_workload_is_passed_over(self, there: Written) -> None:
-        """A pod of it gets a rule of its own, as if the workload had none."""
-        api = there.api.get("services", "nodeport-api-ec71f4c2-ssh")
+    @pytest.mark.parametrize("name", ["ssh", '["ssh"]'], ids=["its name", "another word"])
+    def test_the_rule_of_a_workload_holds_its_pod(self, there: Written, name: str) -> None:
+        """Another rule of this name would overwrite what it has put onto the pod."""
+        self.with_newer_workload(there, name)
+        self.refused(there, ConnectRequest(Target("api-7d9f-x"), host="alone"))
+        other = ConnectRequest(Target("api-7d9f-x"), rule_name="own", host="alone")
+        done = connect(other, there.edges)
+        assert done.entry.origin.service == "nodeport-api-7d9f-x-own"
+
+    @pytest.mark.parametrize("ready", [True, False])
+    def test_it_is_not_judged_where_its_workload_grew(self, there: Written, ready: bool) -> None:
+        """What is hinted against that is a delete, which refuses it."""
+        self.with_newer_workload(there, "ssh")
+        workload, pod = there.api.get("deployments", "api"), there.api.get("pods", "api-7d9f-x")
+        assert workload is not None
+        assert pod is not None
+        if ready:
+            workload["spec"]["replicas"] = 3
+        else:
+            pod["status"]["conditions"] = [{"type": "Ready", "status": "False"}]
+        self.refused(there, ConnectRequest(parse("deploy/api"), host="alone"))
+
+    def with_newer_workload(self, world: Written, rule_name: str) -> None:
+        api = world.api.get("services", "nodeport-api-ec71f4c2-ssh")
         assert api is not None
-        api["metadata"]["annotations"]["kubectl-nodeport/format"] = "2"
-        before = copy.deepcopy(api)
-        done = connect(ConnectRequest(Target("api-7d9f-x"), host="alone"), there.edges)
-        assert done.entry.origin.service == "nodeport-api-7d9f-x-ssh"
-        assert api == before
+        words = {"kubectl-nodeport/format": "2", "kubectl-nodeport/rule": rule_name}
+        api["metadata"]["annotations"] |= words
+
+    def refused(self, world: Written, request: ConnectRequest) -> None:
+        before = copy.deepcopy(world.api.objects)
+        with pytest.raises(NodeportError) as caught:
+            connect(request, world.edges)
+        assert caught.value.message == (
+            "service nodeport-api-ec71f4c2-ssh was written by a newer kubectl-nodeport"
+        )
+        assert world.api.objects == before
 
     def test_a_tunnel_needs_no_rule(self, there: Written) -> None:
         request = ConnectRequest(Target("dev"), host="through", via="tunnel")
         assert connect(request, there.edges).entry.is_tunnel
+
+    @pytest.mark.parametrize("dry_run", [True, False])
+    def test_nor_opened_where_somebody_closed_it(self, there: Written, dry_run: bool) -> None:
+        rule = self.rule(there)
+        rule["spec"]["type"] = "ClusterIP"
+        del rule["spec"]["ports"][0]["nodePort"]
+        request = OpenRequest("nodeport-dev-ssh", dry_run=dry_run)
+        self.test_it_is_not_used(there, lambda world: open_service(request, world.edges))
+
+    def test_the_note_of_a_host_that_did_not_make_it_stays(self, there: Written) -> None:
+        """Its words may mean something else by now: none of them is patched."""
+        name, host = "nodeport-shared-ssh", f"shared{SUFFIX}"
+        rule = there.api.get("services", name)
+        assert rule is not None
+        rule["metadata"]["annotations"]["kubectl-nodeport/format"] = "2"
+        before = copy.deepcopy(rule)
+        request = DisconnectRequest(Named((host,)))
+        done = disconnect(request, file_of(there), homes(there), lambda: there.edges)
+        assert done.notes == (
+            f"on service {name} in namespace default it stays noted that you use it: "
+            f"service {name} was written by a newer kubectl-nodeport",
+        )
+        assert rule == before
+        assert host not in file_of(there).text
+
+    def test_a_tunnel_is_offered_to_connect_alone(self, there: Written) -> None:
+        with pytest.raises(NodeportError) as caught:
+            connect(ConnectRequest(Target("dev")), there.edges)
+        assert caught.value.hint.endswith("; or without a rule: --via tunnel")
+        with pytest.raises(NodeportError) as caught:
+            expose(ExposeRequest(Target("dev"), "ssh"), there.edges)
+        assert "tunnel" not in caught.value.hint
 
     def test_it_is_listed_and_asked(self, there: Written) -> None:
         (row,) = (row for row in get(GetRequest(), there.edges) if row.target == "pod/dev")
@@ -263,7 +339,7 @@ class TestRule:
             'not deleted: rule "ssh" of pod/dev: '
             "service nodeport-dev-ssh was written by a newer kubectl-nodeport"
         )
-        assert done.left.hint == UPGRADE
+        assert done.left.hint == f"{UPGRADE}; or: {BY_KUBECTL}"
         assert self.rule(there) == before
         assert there.api.services().count("nodeport-bare-ssh") == (1 if dry_run else 0)
 
@@ -279,7 +355,7 @@ class TestRule:
             "service nodeport-dev-ssh was written by a newer kubectl-nodeport"
         )
         assert done.left.hint == (
-            f"{UPGRADE}; then: kubectl nodeport delete dev --name ssh -n default"
+            f"{UPGRADE}; then: kubectl nodeport delete dev --name ssh -n default; or: {BY_KUBECTL}"
         )
         assert (DEV in file_of(there).text) is dry_run
         assert self.rule(there) == before
@@ -289,7 +365,7 @@ class TestRule:
         changes = {one.entry.alias.removesuffix(SUFFIX): one.change for one in done.hosts}
         assert changes == {**dict.fromkeys(PODS, "unchanged"), "dev": "left"}
         assert done.left is not None
-        assert done.left.hint == UPGRADE
+        assert done.left.hint == f"{UPGRADE}; or: {BY_KUBECTL}"
         assert file_of(there).text == CONFIG
 
 
@@ -300,8 +376,35 @@ def test_formats_of_a_rule_that_are_known(there: Written, found: str | None) -> 
     assert connect(ConnectRequest(Target("dev")), there.edges).entry_change == "unchanged"
 
 
-@pytest.mark.parametrize("found", ["", "0", "01", "x\ny"])
-def test_what_is_no_format_is_taken_for_one_to_come(there: Written, found: str) -> None:
+@pytest.mark.parametrize("found", ["", "0", "01", " 2", "2.0", "-2", "abc", "x\ny", "\u0662"])
+class TestWhatIsNoFormat:
+    """Whoever may annotate a Service would keep its port open, if it were taken for a newer one."""
+
+    @pytest.fixture(autouse=True)
+    def malformed(self, there: Written, found: str) -> None:
+        with_format(there, found)
+
+    def test_it_is_told(self, there: Written) -> None:
+        (row,) = (row for row in get(GetRequest(), there.edges) if row.target == "pod/dev")
+        assert row.problem == "its annotation kubectl-nodeport/format is malformed"
+
+    def test_it_is_used(self, there: Written) -> None:
+        assert connect(ConnectRequest(Target("dev")), there.edges).entry_change == "unchanged"
+
+    @pytest.mark.parametrize("target", [Target("dev"), parse("svc/nodeport-dev-ssh")])
+    def test_it_is_deleted(self, there: Written, target: Target) -> None:
+        names = ("ssh",) if target.kind == "pod" else ()
+        done = delete(DeleteRequest(target, names), there.edges)
+        assert ([row.service for row in done.rules], done.left) == (["nodeport-dev-ssh"], None)
+        assert "nodeport-dev-ssh" not in there.api.services()
+
+    def test_disconnect_deletes_it(self, there: Written) -> None:
+        ended(there, DEV)
+        assert "nodeport-dev-ssh" not in there.api.services()
+
+
+@pytest.mark.parametrize("found", ["2", "10", "9" * 5000])
+def test_formats_to_come(there: Written, found: str) -> None:
     with_format(there, found)
     with pytest.raises(NodeportError, match="was written by a newer kubectl-nodeport"):
         connect(ConnectRequest(Target("dev")), there.edges)
@@ -319,9 +422,9 @@ def test_of_two_entries_of_an_alias_the_one_counts_that_ssh_takes() -> None:
     files = own_files()
     assert files.own is not None
     newer = replace(files, own=files.own.replace('"v":1,"alias":"dev', '"v":2,"alias":"dev'))
-    assert list(layout.found(newer).refused) == [DEV]
+    assert list(layout.readable(newer).refused) == [DEV]
     in_block = replace(newer, text=CONFIG)
-    assert layout.found(in_block).refused == {}
-    assert DEV in {entry.alias for entry in layout.found(in_block).entries}
+    assert layout.readable(in_block).refused == {}
+    assert DEV in {entry.alias for entry in layout.readable(in_block).entries}
     with pytest.raises(NodeportError, match="was written by a newer kubectl-nodeport"):
         layout.entries(in_block)

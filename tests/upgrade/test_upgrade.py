@@ -177,7 +177,7 @@ def test_address_asks_the_rule(there: Written) -> None:
     ],
 )
 def test_proxy_finds_the_pod(there: Written, name: str, pod: str, port: int) -> None:
-    entry = entry_named(f"{name}{SUFFIX}", file_of(there).found(), "config")
+    entry = entry_named(f"{name}{SUFFIX}", file_of(there).readable(), "config")
     found = destination(entry, there.connection, there.api, lambda: there.edges)
     assert (found.namespace, found.pod, found.port) == ("default", pod, port)
 

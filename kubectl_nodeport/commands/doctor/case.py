@@ -119,13 +119,7 @@ class Case:
         check_name(self.request.rule_name)
         if self.target.user:
             validate_user(self.target.user)
-        return find(self.edges, self.target, held=self._held)
-
-    def _held(self, pod: Pod) -> bool:
-        try:
-            return held_by(self.edges, self.request.rule_name)(pod)
-        except NodeportError:
-            return False  # the check of the ssh configuration tells it
+        return find(self.edges, self.target, held=held_by(self.edges, self.request.rule_name))
 
     @property
     def pod(self) -> Pod:
