@@ -1,13 +1,14 @@
 """What others made and the bundle holds, with its licences, collected from where it was taken.
 
 Python packages say theirs in their metadata, Go modules and Python itself in a file beside the
-sources, shared libraries of the system in what Debian installs with each package. What has none is
-an error: nothing is given on without its licence.
+sources, shared libraries of the system in what Debian or Ubuntu installs with each package. What
+has none is an error: nothing is given on without its licence.
 """
 
 from __future__ import annotations
 
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -34,7 +35,7 @@ class LicenceError(Exception):
 class Part:
     """Something that others made, and the texts of its licence.
 
-    :ivar kind: how a package URL names where it comes from, such as ``pypi``:
+    :ivar kind: how a package URL names where it comes from, such as ``pypi`` or ``deb/debian``:
         https://github.com/package-url/purl-spec
     """
 
@@ -133,7 +134,8 @@ def _of_debian(file: Path) -> Part:
         copyright_file = Path("/usr/share/doc", package, "copyright")
         if package and copyright_file.is_file():
             version = _dpkg("--show", "--showformat=${Version}\n", package).splitlines()[0]
-            return Part("deb/debian", package, version, (_read(copyright_file),))
+            vendor = platform.freedesktop_os_release()["ID"]
+            return Part(f"deb/{vendor}", package, version, (_read(copyright_file),))
     raise LicenceError(f"nobody tells the licence of {file}")
 
 

@@ -55,7 +55,10 @@ def document(parts: Iterable[Part], archive: Path, mtime: int) -> str:
 def _other(part: Part) -> dict[str, Any]:
     kind = part.kind.rpartition("/")[2]
     identity = _NOT_IN_AN_ID.sub("-", f"SPDXRef-{kind}-{part.name}")
-    locator = f"pkg:{part.kind}/{part.name.lower()}@{part.version.replace('+', '%2B')}"
+    name = part.name.lower()
+    if part.kind == "pypi":  # https://github.com/package-url/purl-spec, types/pypi-definition.json
+        name = name.replace("_", "-")
+    locator = f"pkg:{part.kind}/{name}@{part.version.replace('+', '%2B')}"
     return {
         **_package(identity, part.name, part.version, "NOASSERTION"),
         "externalRefs": [

@@ -39,6 +39,7 @@ def test_what_kubectl_runs_for_completion_is_executable(tmp_path: Path) -> None:
     assert output(sys.executable, LAUNCHER, "__complete", "versi", cwd=tmp_path) == told
 
 
+@pytest.mark.posix
 @kubectl.needed
 def test_kubectl_completes_by_it(tmp_path: Path) -> None:
     """As its shells ask it: pkg/cmd/plugin/plugin_completion.go of k8s.io/kubectl."""
@@ -71,6 +72,7 @@ def test_what_the_encoding_lacks_is_no_failure(tmp_path: Path) -> None:
     assert rb"\u751f\u4ea7" in done.stdout
 
 
+@pytest.mark.posix
 def test_launcher_runs_through_a_link(tmp_path: Path) -> None:
     link = tmp_path / "kubectl-nodeport"
     link.symlink_to(LAUNCHER)
@@ -82,12 +84,9 @@ def test_module_runs() -> None:
     assert text == f"kubectl-nodeport {__version__}\n"
 
 
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)]
-)
-def test_signal_unwinds_and_gives_its_exit_code(
-    number: signal.Signals, code: int, tmp_path: Path
-) -> None:
+@pytest.mark.posix
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGHUP", 129), ("SIGINT", 130)])
+def test_signal_unwinds_and_gives_its_exit_code(name: str, code: int, tmp_path: Path) -> None:
     """The kubeconfig is a pipe that nobody fills, so the run stands still where it reads it."""
     pipe = tmp_path / "kubeconfig"
     os.mkfifo(pipe)
@@ -98,7 +97,7 @@ def test_signal_unwinds_and_gives_its_exit_code(
     )
     try:
         with pipe.open("wb"):  # opened: the run is reading, its handlers are set
-            run.send_signal(number)
+            run.send_signal(signal.Signals[name])
         # Closed only now: a signal that came just before the read is seen when the read ends.
         _, told = run.communicate(timeout=20)
     finally:
@@ -125,6 +124,7 @@ def test_reader_that_goes_away_is_no_traceback() -> None:
     assert "Exception ignored" not in told
 
 
+@pytest.mark.posix
 def test_interrupt_while_it_is_loaded_is_no_traceback(tmp_path: Path) -> None:
     """A module in click's place stands for a person who is quick."""
     (tmp_path / "click.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")

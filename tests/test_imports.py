@@ -369,16 +369,29 @@ def test_every_module_can_be_imported_where_windows_lacks_some() -> None:
     assert run_python(code).stdout.split() == names
 
 
+def imported_at_the_top(source: str) -> Iterator[tuple[int, str]]:
+    """The line and the name of each module that is imported as soon as the file is."""
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.lineno, node.module
+
+
 def test_the_tests_import_late_what_windows_lacks() -> None:
     """Else none of a file's tests could run there, of all those below a conftest.py."""
     at_the_top = [
-        f"{path.relative_to(ROOT)}:{node.lineno}"
+        f"{path.relative_to(ROOT)}:{line}"
         for path in (ROOT / "tests").rglob("*.py")
-        for node in ast.parse(path.read_text(encoding="utf-8")).body
-        if isinstance(node, ast.Import)
-        and any(alias.name in NOT_IN_WINDOWS for alias in node.names)
+        for line, name in imported_at_the_top(path.read_text(encoding="utf-8"))
+        if name in NOT_IN_WINDOWS
     ]
     assert at_the_top == []
+
+
+def test_imports_at_the_top_are_seen_in_both_forms() -> None:
+    source = "import os, pwd\nfrom grp import getgrall\nfrom . import x\ndef f():\n    import tty"
+    assert list(imported_at_the_top(source)) == [(1, "os"), (1, "pwd"), (2, "grp")]
 
 
 @pytest.mark.parametrize("words", [("--help",), ("connect", "--help"), ("version",)])

@@ -31,6 +31,8 @@ from tests.sshd.conftest import compressed, go, unavailable
 
 __all__ = ["compressed", "go", "unavailable"]
 
+pytestmark = pytest.mark.posix
+
 ROOT = Path(__file__).parent.parent
 SOURCES = (
     *("LICENSE", "MANIFEST.in", "README.md", "pyproject.toml", "setup.cfg", "setup.py"),

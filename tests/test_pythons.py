@@ -1,4 +1,4 @@
-"""The Pythons that are supported are the same everywhere."""
+"""What is run where: the supported Pythons, and the unit tests, are the same everywhere."""
 
 from __future__ import annotations
 
@@ -34,3 +34,11 @@ def test_the_oldest_is_the_same_everywhere() -> None:
         f'target-version = "py{oldest.replace(".", "")}"' in (ROOT / "pyproject.toml").read_text()
     ), "of ruff"
     assert f"Python {oldest} or newer" in (ROOT / "README.md").read_text()
+
+
+def test_one_list_of_what_is_no_unit_test() -> None:
+    """Folders are left out by name, so that a new one is run everywhere."""
+    (makes,) = re.findall(r"^UNIT := tests (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    ci = (ROOT / ".github/workflows/ci.yml").read_text()
+    (elsewhere,) = re.findall(r"UNIT: tests \$\{\{ runner.os != 'Linux' && '(.*?)'", ci)
+    assert elsewhere == makes

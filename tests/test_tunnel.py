@@ -24,6 +24,9 @@ from kubectl_nodeport.kube.request import ForbiddenError, NotFoundError
 from tests.kube import make
 from tests.kube.server import Answer, Peer, Talk, certificate, frame, serving, tls_for
 
+# Pipes that can be waited for.
+pytestmark = pytest.mark.posix
+
 MB = 1 << 20
 LIMIT_S = 60
 

@@ -155,7 +155,9 @@ def say(capsys: pytest.CaptureFixture[str]) -> Any:
 @pytest.fixture
 def person(desk: Desk, tools: Path, say: Any, tmp_path: Path) -> Krew:
     made = Krew(desk, tools, say)
-    made.type("sh", "-c", "command -v python3 python kubectl-nodeport", code=127)
+    # One at a time: dash looks at the first name alone.
+    names = "python3 python kubectl-nodeport"
+    made.type("sh", "-c", f"for name in {names}; do ! command -v $name || exit 1; done")
     # krew removes nothing before it knows an index; the real one is out of reach.
     (tmp_path / "default" / "plugins").mkdir(parents=True)
     (tmp_path / "default" / "plugins" / ".keep").touch()

@@ -17,7 +17,17 @@ from kubectl_nodeport import __version__
 from release.manifest import TEMPLATE, ManifestError, render
 
 VERSION = "v0.3.0"
-SYSTEMS = ("linux_amd64", "linux_arm64", "darwin_amd64", "darwin_arm64", "windows_amd64")
+# The machines that each archive is for.
+SYSTEMS: dict[str, dict[str, Any]] = {
+    "linux_amd64": {"matchLabels": {"os": "linux", "arch": "amd64"}},
+    "linux_arm64": {"matchLabels": {"os": "linux", "arch": "arm64"}},
+    "darwin_amd64": {"matchLabels": {"os": "darwin", "arch": "amd64"}},
+    "darwin_arm64": {"matchLabels": {"os": "darwin", "arch": "arm64"}},
+    "windows_amd64": {
+        "matchLabels": {"os": "windows"},
+        "matchExpressions": [{"key": "arch", "operator": "In", "values": ["amd64", "arm64"]}],
+    },
+}
 SHORTEST_TO_REVIEW = 50
 ROOT = TEMPLATE.parent
 
@@ -43,7 +53,7 @@ def test_every_platform_has_its_archive(archives: Path) -> None:
         assert platform["uri"].startswith("https://github.com/")
         assert platform["uri"].endswith(name)
         assert platform["sha256"] == hashlib.sha256(system.encode()).hexdigest()
-        assert platform["selector"]["matchLabels"]["os"] == system.partition("_")[0]
+        assert platform["selector"] == SYSTEMS[system]
         assert platform["bin"] in ("kubectl-nodeport", "kubectl-nodeport.exe")
 
 
@@ -57,10 +67,10 @@ def test_texts_keep_the_rules_of_the_index(archives: Path) -> None:
 
 
 def test_platforms_without_an_archive_are_left_out(archives: Path) -> None:
-    for system in SYSTEMS[1:]:
+    for system in SYSTEMS.keys() - {"linux_amd64"}:
         (archives / f"kubectl-nodeport_{VERSION}_{system}.tar.gz").unlink()
     (only,) = manifest(archives)["spec"]["platforms"]
-    assert only["selector"]["matchLabels"] == {"os": "linux", "arch": "amd64"}
+    assert only["selector"] == SYSTEMS["linux_amd64"]
 
 
 def test_archives_elsewhere(archives: Path) -> None:

@@ -11,6 +11,7 @@ from release.sbom import document
 
 PARTS = [
     Part("pypi", "PyYAML", "6.0.4", ("MIT",)),
+    Part("pypi", "typing_extensions", "4.16.0", ("PSF",)),
     Part("golang", "golang.org/x/crypto", "v0.59.0", ("BSD",)),
     Part("deb/debian", "zlib1g", "1:1.2.13.dfsg-1+b1", ("zlib",)),
 ]
@@ -26,6 +27,7 @@ def test_each_part_has_its_package_url(tmp_path: Path) -> None:
     assert ours["checksums"][0]["checksumValue"] == hashlib.sha256(b"packed").hexdigest()
     assert [one["externalRefs"][0]["referenceLocator"] for one in others] == [
         "pkg:pypi/pyyaml@6.0.4",
+        "pkg:pypi/typing-extensions@4.16.0",
         "pkg:golang/golang.org/x/crypto@v0.59.0",
         "pkg:deb/debian/zlib1g@1:1.2.13.dfsg-1%2Bb1",
     ]
