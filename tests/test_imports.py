@@ -72,6 +72,7 @@ PURE = (
     "commands.doctor.finding",
     "commands.doctor.runner",
     "container.editor_needs",
+    "container.keywords",
     "container.script",
     "container.bring",
     "container.examination",

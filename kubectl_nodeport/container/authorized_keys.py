@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from kubectl_nodeport.container.keywords import any_case
 from kubectl_nodeport.ssh.known_hosts import HostKey, wire_fields
 
 HOME = re.compile(r"/[A-Za-z0-9/_.@+-]{0,255}")
@@ -35,10 +36,6 @@ _TYPES = frozenset(
 )
 # The options are one word: blanks stand in quotes, and a quote in there behind a backslash.
 _OPTIONS = re.compile(r'(?:[^\s"]|"(?:[^"\\]|\\.)*")+')
-
-
-def _any_case(word: str) -> str:
-    return "".join(f"[{c.upper()}{c}]" for c in word)
 
 
 # Told over stdin, as a line of HTTP has no room for it: one line, so each command ends in a
@@ -151,12 +148,7 @@ tell 2>/dev/null
     .replace("<files>", str(_MOST_FILES))
     .strip()
 )
-for _word in (
-    *("match", "include", "authorizedkeysfile", "pubkeyauthentication"),
-    *("authorizedkeyscommand", "trustedusercakeys"),
-):
-    _LINES = _LINES.replace(f"<{_word}>", _any_case(_word))
-SCRIPT = " ".join(line.strip() for line in _LINES.split("\n"))
+SCRIPT = " ".join(line.strip() for line in any_case(_LINES).split("\n"))
 """What the container is told to find out, a line of shell."""
 
 

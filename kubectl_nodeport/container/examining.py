@@ -7,6 +7,7 @@ read: examination.py.
 from __future__ import annotations
 
 from kubectl_nodeport.container import editor_needs
+from kubectl_nodeport.container.keywords import any_case
 from kubectl_nodeport.container.script import SOCKETS, without_indent
 
 _SENT = "# sent"
@@ -56,8 +57,8 @@ settings() {
 telling() {
   while read -r line; do
     case $line in
-      [Pp]ort\ * | *[Tt]cp[Ff]orwarding\ * | [Dd]isable[Ff]orwarding\ * | *[Rr]oot[Ll]ogin\ * | \
-        [Ss]trict[Mm]odes\ * | [Pp]ubkey[Aa]uth*\ * | *[Kk]eys*\ none) echo "$1 $line" ;;
+      <port>\ * | *<tcpforwarding>\ * | <disableforwarding>\ * | *<rootlogin>\ * | \
+        <strictmodes>\ * | <pubkeyauth>*\ * | *<keys>*\ none) echo "$1 $line" ;;
     esac
   done
 }
@@ -148,7 +149,7 @@ files='.ssh/authorized_keys .ssh/authorized_keys2'
 told=$(settings)
 IFS=$nl
 for line in $told; do
-  case $line in [Aa]uthorized[Kk]eys[Ff]ile\ *) files=${line#* } ;; esac
+  case $line in <authorizedkeysfile>\ *) files=${line#* } ;; esac
 done
 echo "$told" | telling sshd
 conf=${conf:-/etc/ssh/sshd_config}
@@ -174,7 +175,7 @@ while read -r _; do :; done
     .replace("<equipment>", editor_needs.SCRIPT)
     .replace("<sent>", _SENT)
 )
-SCRIPT = without_indent(_SCRIPT).rstrip("\n")
+SCRIPT = without_indent(any_case(_SCRIPT)).rstrip("\n")
 """What is to be written to the stdin of :func:`command`."""
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from kubectl_nodeport.container import authorized_keys, editor_needs
 from kubectl_nodeport.container.authorized_keys import HOME, Authorized
 from kubectl_nodeport.container.editor_needs import Equipment
+from kubectl_nodeport.container.keywords import any_case
 from kubectl_nodeport.ssh.known_hosts import HostKey, parse_public_keys
 from kubectl_nodeport.ssh.names import passes, validate_user
 
@@ -96,13 +97,13 @@ config() {
   [ -f "$1" ] && [ -r "$1" ] && [ $2 -lt 5 ] && [ $read -lt 64 ] || return
   while IFS=" =$tab" read -r word rest || [ -n "$word" ]; do
     case $word in
-      [Hh][Oo][Ss][Tt][Kk][Ee][Yy])
+      <hostkey>)
         case $rest in
           \"*) rest=${rest#?} rest=${rest%%\"*} ;;
           *) rest=${rest%%[ $tab$cr#]*} ;;
         esac
         files=$files$nl$rest ;;
-      [Ii][Nn][Cc][Ll][Uu][Dd][Ee])
+      <include>)
         IFS=" \"$tab$cr"
         for included in $rest; do config "$included" $(($2 + 1)); done ;;
     esac
@@ -205,7 +206,7 @@ def command(user: str | None, port: int) -> tuple[str, ...]:
     :param user: whom to log in as, if that is known already.
     :param port: whose connections the first answer tells.
     """
-    return ("sh", "-c", without_indent(_SCRIPT), "sh", user or "", peers_of(port))
+    return ("sh", "-c", without_indent(any_case(_SCRIPT)), "sh", user or "", peers_of(port))
 
 
 def without_indent(shell: str) -> str:
