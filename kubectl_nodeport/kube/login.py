@@ -17,15 +17,15 @@ import ssl
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
-from kubectl_nodeport import __version__, background
+from kubectl_nodeport import __version__
 from kubectl_nodeport.errors import NodeportError
 from kubectl_nodeport.kube import authorities, oidc, schema
+from kubectl_nodeport.kube.dialer import Dialer
 from kubectl_nodeport.kube.plugin import Credential, Plugin
 from kubectl_nodeport.kube.proxy import proxy_of
 from kubectl_nodeport.kube.request import LoginError
@@ -59,9 +59,10 @@ class Login:
         self._impersonation = _impersonation(connection)
         self._tls = self._new_tls() if connection.is_tls else None
         self._proxy = proxy_of(connection.server, connection.cluster.get("proxy-url"), environ)
+        name = connection.cluster.get("tls-server-name")
+        self._dialer = Dialer(connection.server, self._tls, name)
         self._pools: urllib3.PoolManager | None = None
         self._client: RESTClientObject | None = None
-        self._prepared: list[Callable[[], socket.socket]] = []
 
     @property
     def client(self) -> RESTClientObject:
@@ -87,7 +88,7 @@ class Login:
                 self._credential = self._new_credential()
                 if self._tls is not None:  # connections to come show the new certificate
                     self._load_client_certificate(self._tls)
-                    self._prepared.clear()
+                    self._dialer.forget_prepared()
             if self._credential.token:
                 headers.append(("Authorization", self._credential.token))
         for name, value in headers:
@@ -98,58 +99,24 @@ class Login:
     def prepare(self, count: int, timeout_s: float | None) -> None:
         """Begin to connect so many times, for what :meth:`open_socket` is asked for next.
 
-        To be called when that is but moments away: a connection without a request is soon closed.
         Through a proxy none is begun: that would load urllib3 first, which these are not to wait
         for.
         """
         if not self._proxy:
-            connect = partial(self._directly, timeout_s)
-            self._prepared += [background.start(connect) for _ in range(count)]
+            self._dialer.prepare(count, timeout_s)
 
     def open_socket(self, timeout_s: float | None) -> socket.socket:
-        """A connection to the server, through the proxy and TLS.
+        """A connection to the server for other protocols, through the proxy and TLS.
 
         :raises urllib3.exceptions.HTTPError, OSError: there is none.
         """
-        if self._proxy:
-            from kubectl_nodeport.kube import pools
+        if not self._proxy:
+            return self._dialer.open(timeout_s)
+        from kubectl_nodeport.kube import pools
 
-            with self._lock:
-                manager = self._loaded_pools()
-            return pools.open_socket(manager, self._connection.server, timeout_s)
-        while connecting := self._next_prepared():
-            # One that was refused meanwhile, by one of several servers, says nothing of the next.
-            with contextlib.suppress(ConnectionError, ssl.SSLError):
-                opened = connecting()
-                if _is_open(opened):
-                    opened.settimeout(timeout_s)
-                    return opened
-                opened.close()
-        return self._directly(timeout_s)
-
-    def _next_prepared(self) -> Callable[[], socket.socket] | None:
         with self._lock:
-            return self._prepared.pop(0) if self._prepared else None
-
-    def _directly(self, timeout_s: float | None) -> socket.socket:
-        url = urlsplit(self._connection.server)
-        host = (url.hostname or "").replace("%25", "%")  # before the zone of an IPv6 address
-        port = url.port or (443 if self._tls else 80)
-        try:
-            opened = socket.create_connection((host, port), timeout_s)
-        except UnicodeError as err:  # a label that is empty or too long
-            raise socket.gaierror(socket.EAI_NONAME, "no host name") from err
-        try:
-            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self._tls is None:
-                return opened
-            # A certificate names neither a zone nor the dot that ends an absolute name.
-            shown = host.partition("%")[0].rstrip(".")
-            name = self._connection.cluster.get("tls-server-name") or shown
-            return self._tls.wrap_socket(opened, server_hostname=name)
-        except BaseException:
-            opened.close()
-            raise
+            manager = self._loaded_pools()
+        return pools.open_socket(manager, self._connection.server, timeout_s)
 
     def _loaded_pools(self) -> urllib3.PoolManager:
         """To be called with the lock held."""
@@ -159,7 +126,7 @@ class Login:
             self._pools = (
                 pools.pools_behind(self._proxy, self._connection, self._tls)
                 if self._proxy
-                else pools.pools_by(self.open_socket)
+                else pools.pools_by(self._dialer)
             )
         return self._pools
 
@@ -257,18 +224,6 @@ class Login:
             raise _no_login(
                 self._connection, f"its client certificate and key cannot be used: {reason}"
             ) from err
-
-
-def _is_open(sock: socket.socket) -> bool:
-    """Whether the other side still waits for a request. TLS reads what is no data by itself."""
-    sock.setblocking(False)
-    try:
-        sock.recv(1)  # its end, or an answer before any request
-    except (BlockingIOError, ssl.SSLWantReadError):
-        return True
-    except OSError:
-        pass
-    return False
 
 
 def _has_certificate(user: Mapping[str, Any]) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote, urlsplit
 
@@ -18,34 +18,48 @@ if TYPE_CHECKING:
     import ssl
 
     from kubectl_nodeport.kube.config import Connection
+    from kubectl_nodeport.kube.dialer import Dialer
 
 # A refused or lost connection is told at once, as kubectl does.
 _SETTINGS: dict[str, Any] = {"retries": False}
 
 
-def pools_by(open_socket: Callable[[float | None], socket.socket]) -> urllib3.PoolManager:
-    """What keeps the connections to a server that is reached without a proxy.
+class _Plain(HTTPConnection):
+    def __init__(self, dialer: Dialer, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._dialer = dialer
 
-    :param open_socket: connects, TLS included, within so many seconds.
-    """
+    def connect(self) -> None:
+        self.sock = self._dialer.open(self.timeout)
 
-    class Plain(HTTPConnection):
-        def connect(self) -> None:
-            self.sock = open_socket(self.timeout)
 
-    class Tls(HTTPSConnection):
-        def connect(self) -> None:
-            self.sock = open_socket(self.timeout)
-            self.is_verified = True  # as far as the kubeconfig wants it
+class _Tls(HTTPSConnection):
+    def __init__(self, dialer: Dialer, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._dialer = dialer
 
-    class PlainPool(urllib3.HTTPConnectionPool):
-        ConnectionCls = Plain
+    def connect(self) -> None:
+        self.sock = self._dialer.open(self.timeout)
+        self.is_verified = True  # as far as the kubeconfig wants it
 
-    class TlsPool(urllib3.HTTPSConnectionPool):
-        ConnectionCls = Tls
 
+def _pool(
+    kind: type[urllib3.HTTPConnectionPool], connect: Any, *where: Any, **settings: Any
+) -> urllib3.HTTPConnectionPool:
+    pool = kind(*where, **settings)
+    pool.ConnectionCls = connect
+    return pool
+
+
+def pools_by(dialer: Dialer) -> urllib3.PoolManager:
+    """What keeps the connections to a server that is reached without a proxy."""
+    plain, tls = partial(_Plain, dialer), partial(_Tls, dialer)
+    makers: dict[str, Any] = {
+        "http": partial(_pool, urllib3.HTTPConnectionPool, plain),
+        "https": partial(_pool, urllib3.HTTPSConnectionPool, tls),
+    }
     manager = urllib3.PoolManager(**_SETTINGS)
-    manager.pool_classes_by_scheme = {"http": PlainPool, "https": TlsPool}
+    manager.pool_classes_by_scheme = makers
     return manager
 
 
