@@ -24,23 +24,18 @@ if TYPE_CHECKING:
 _SETTINGS: dict[str, Any] = {"retries": False}
 
 
-class _Plain(HTTPConnection):
+class _Dialled(HTTPConnection):
     def __init__(self, dialer: Dialer, **settings: Any) -> None:
         super().__init__(**settings)
         self._dialer = dialer
 
     def connect(self) -> None:
         self.sock = self._dialer.open(self.timeout)
+        self.is_verified = True  # as far as the kubeconfig wants it; asked of TLS alone
 
 
-class _Tls(HTTPSConnection):
-    def __init__(self, dialer: Dialer, **settings: Any) -> None:
-        super().__init__(**settings)
-        self._dialer = dialer
-
-    def connect(self) -> None:
-        self.sock = self._dialer.open(self.timeout)
-        self.is_verified = True  # as far as the kubeconfig wants it
+class _DialledTls(_Dialled, HTTPSConnection):
+    """The same where the pool is one of https."""
 
 
 def _pool(
@@ -53,10 +48,9 @@ def _pool(
 
 def pools_by(dialer: Dialer) -> urllib3.PoolManager:
     """What keeps the connections to a server that is reached without a proxy."""
-    plain, tls = partial(_Plain, dialer), partial(_Tls, dialer)
     makers: dict[str, Any] = {
-        "http": partial(_pool, urllib3.HTTPConnectionPool, plain),
-        "https": partial(_pool, urllib3.HTTPSConnectionPool, tls),
+        "http": partial(_pool, urllib3.HTTPConnectionPool, partial(_Dialled, dialer)),
+        "https": partial(_pool, urllib3.HTTPSConnectionPool, partial(_DialledTls, dialer)),
     }
     manager = urllib3.PoolManager(**_SETTINGS)
     manager.pool_classes_by_scheme = makers
